@@ -1,0 +1,6 @@
+"""``python -m features``: the bank's commands."""
+
+from features.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Several banks side by side: two encoders in one matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from features.bank import Bank, column_names
+from features.errors import InputError
+from features.keys import Text
+from features.selection import ResolvedTerm, Selection
+
+
+class Banks:
+    """Banks by name; a selection names the bank of each term: ``roberta/mean[-1]+mpnet/cls[0]``.
+
+    With a single bank, the name may be left out.
+    """
+
+    def __init__(self, banks: Sequence[Bank]) -> None:
+        self.by_name = {bank.name: bank for bank in banks}
+        if not banks or len(self.by_name) < len(banks):
+            raise InputError(
+                "the banks need different names, since selections tell them apart by name: "
+                f"{', '.join(str(bank.path) for bank in banks) or 'none was given'}"
+            )
+
+    def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
+        """The blocks that a selection names, each term with its bank's name."""
+        return Selection.parse(selection).resolve([b.shelf for b in self.by_name.values()])
+
+    def contains(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
+        """Whether every bank holds each text, shape ``(n,)``."""
+        found = [bank.contains(texts) for bank in self.by_name.values()]
+        return np.asarray(np.all(found, axis=0), bool)
+
+    def matrix(
+        self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
+    ) -> NDArray[Any]:
+        """As :meth:`features.bank.Bank.matrix`, over several banks."""
+        terms = self.resolve(selection)
+        widths = [self.by_name[term.bank].width(term) for term in terms]
+        out = np.empty((len(texts), sum(widths)), dtype)
+        stops = np.cumsum(widths)
+        rows = {name: self.by_name[name].rows(texts) for name in {term.bank for term in terms}}
+        for term, width, stop in zip(terms, widths, stops, strict=True):
+            bank = self.by_name[term.bank]
+            bank.fill(out[:, stop - width : stop], rows[term.bank], [term])
+        return out
+
+    def column_names(self, selection: str | Selection) -> list[str]:
+        """Names of the matrix's columns, such as ``roberta/mean.12.0``."""
+        several = len(self.by_name) > 1
+        return [
+            name
+            for term in self.resolve(selection)
+            for name in column_names(
+                term, self.by_name[term.bank].hidden_size, f"{term.bank}/" if several else ""
+            )
+        ]
+
+
+def open_banks(paths: Sequence[str | Path]) -> Banks:
+    """Open several banks."""
+    return Banks([Bank.open(path) for path in paths])

@@ -1,0 +1,118 @@
+"""What the command lines of the three stages share: options, messages, exit codes.
+
+Results go to stdout; progress, notes and errors go to stderr. A :class:`LayerbankError` is
+printed as its one sentence and ends the program with code 2.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import LayerbankError
+
+ROOMS = ("extract", "features", "regress", "layerbank")
+
+InputArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="A .csv, .tsv, .jsonl, .parquet or .txt file.", show_default=False
+    ),
+]
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="COL",
+        help="Column with the texts (default: text); give it twice to encode pairs.",
+        show_default=False,
+    ),
+]
+BankArgument = Annotated[
+    Path, typer.Argument(metavar="BANK", help="A bank's folder.", show_default=False)
+]
+BankOption = Annotated[
+    Path, typer.Option("--bank", metavar="DIR", help="The bank's folder.", show_default=False)
+]
+IdOption = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COL", help="Column with ids, kept as they are written."),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", help="csv, tsv, jsonl, parquet or txt, whatever the ending."
+    ),
+]
+EncodingOption = Annotated[str, typer.Option("--encoding", help="Encoding of text formats.")]
+SkipEmptyOption = Annotated[
+    bool, typer.Option("--skip-empty", help="Leave out rows whose text is empty.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no notes, only results and errors.")
+]
+
+
+def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:
+    """A Typer application with the settings that all command lines here share."""
+    return typer.Typer(
+        help=help,
+        epilog=epilog,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
+    """Run a command line and leave the process with its exit code.
+
+    ``--debug``, anywhere among the arguments, shows the traceback of an error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    set_verbosity(quiet=False)
+    try:
+        app(args=arguments)
+    except LayerbankError as error:
+        if debug:
+            raise
+        typer.echo(f"layerbank: error: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"layerbank: error: {where}{error.strerror or error}", err=True)
+        sys.exit(2)
+
+
+def set_verbosity(*, quiet: bool) -> None:
+    """Notes on stderr, or silence but for warnings."""
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def human_bytes(size: float) -> str:
+    """A size for people.
+
+    >>> human_bytes(1536)
+    '1.5 KiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,101 @@
+"""Every error that a user can cause, in one tree.
+
+::
+
+    LayerbankError
+    ├── InputError               a file, column, row or option that the user gave
+    ├── SelectionError           a malformed selection, or one the bank cannot serve
+    ├── BankError
+    │   ├── NotABank             the folder holds no bank, or one of another format
+    │   ├── FingerprintMismatch  the bank belongs to another encoder or set-up
+    │   ├── MissingTexts         the bank lacks texts that were asked for
+    │   ├── CorruptSegment       a file of the bank is not what was written
+    │   └── CommitError          new rows could not be written; nothing old is harmed
+    ├── EncoderError             an encoder that cannot be found or used
+    └── RunError                 a run folder that is missing, damaged or in the way
+
+Each message is one sentence that names the file, row, column or key and the next step. The
+command line prints it and exits with code 2; a traceback is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class LayerbankError(Exception):
+    """Base of everything that is the input's fault and not the program's."""
+
+
+class InputError(LayerbankError):
+    """A file, column, row or option that the user gave cannot be used."""
+
+
+class SelectionError(LayerbankError):
+    """A selection is malformed, or names what the bank does not have."""
+
+
+class BankError(LayerbankError):
+    """Something about a bank."""
+
+
+class NotABank(BankError):
+    """The folder is not a bank, or has a format this version cannot read."""
+
+
+class FingerprintMismatch(BankError):
+    """The bank was made by another encoder or another set-up.
+
+    Attributes
+    ----------
+    fields
+        Names of the fields in which the two differ.
+    """
+
+    def __init__(self, message: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class MissingTexts(BankError):
+    """The bank lacks texts that were asked for.
+
+    Attributes
+    ----------
+    count
+        How many distinct texts are missing.
+    positions
+        Where they stand in the sequence that was asked for (0-based).
+    """
+
+    def __init__(self, message: str, count: int, positions: Sequence[int]) -> None:
+        super().__init__(message)
+        self.count = count
+        self.positions = tuple(positions)
+
+
+class CorruptSegment(BankError):
+    """A file of the bank does not hold what was written to it.
+
+    Attributes
+    ----------
+    path
+        The damaged file.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class CommitError(BankError):
+    """New rows could not be written (a full disk, say); what was there before is intact."""
+
+
+class EncoderError(LayerbankError):
+    """An encoder cannot be found, read or used."""
+
+
+class RunError(LayerbankError):
+    """A run folder is missing, damaged, or already there."""

@@ -1,0 +1,47 @@
+"""What a text is, and the key under which a bank keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import InputError
+
+#: One string, or several that are encoded together (a prompt and an essay). Verbatim.
+Text = str | tuple[str, ...]
+
+#: Bytes of a key.
+KEY_SIZE = 32
+
+
+def text_key(text: Text) -> bytes:
+    """SHA-256 of a text: each part's UTF-8 bytes behind its length (8 bytes, little-endian).
+
+    The lengths make the parts unambiguous: ``("ab", "c")`` and ``("a", "bc")`` differ.
+
+    >>> text_key("a") == text_key(("a",))
+    True
+    >>> text_key(("ab", "c")) == text_key(("a", "bc"))
+    False
+    """
+    digest = hashlib.sha256()
+    for part in (text,) if isinstance(text, str) else text:
+        try:
+            data = part.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the text {part[:40]!r} holds half a surrogate pair at character {error.start}, "
+                "which no file can hold; mend it where the text comes from"
+            ) from None
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+def text_keys(texts: Iterable[Text]) -> NDArray[np.uint8]:
+    """Keys of many texts, shape ``(n, 32)``, dtype uint8, in the order of ``texts``."""
+    joined = b"".join(text_key(text) for text in texts)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, KEY_SIZE)

@@ -1,0 +1,133 @@
+"""``bank.json``: what a bank is, written once when it is made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from features.commit import sync_folder
+from features.errors import BankError, CommitError, FingerprintMismatch, NotABank
+from features.format import (
+    FORMAT,
+    MANIFEST,
+    READABLE,
+    VERSION,
+    Setup,
+    differing_fields,
+    fingerprint,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of ``bank.json``; :mod:`features.format` specifies it."""
+
+    version: int
+    fingerprint: str
+    setup: Mapping[str, Any]
+    source: Mapping[str, Any]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check ``bank.json``.
+
+    Raises
+    ------
+    NotABank
+        When there is none, or it is of a version that this code does not read.
+    BankError
+        When it was damaged or edited.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotABank(
+            f"{folder} is not a bank (it has no {MANIFEST}): make one with "
+            f"`layerbank extract INPUT --text COL --bank {folder}`"
+        ) from None
+    except ValueError as error:
+        raise BankError(f"{path} is damaged ({error}): restore it from a copy") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise NotABank(f"{path} is not the manifest of a layerbank bank: give another folder")
+    if content.get("version") not in READABLE:
+        raise NotABank(
+            f"{folder} has format version {content.get('version')}, and this layerbank reads "
+            f"{', '.join(map(str, sorted(READABLE)))}: install a newer layerbank"
+        )
+    try:
+        manifest = Manifest(
+            content["version"], content["fingerprint"], content["setup"], content["source"]
+        )
+        intact = fingerprint(manifest.setup) == manifest.fingerprint
+    except (KeyError, TypeError, ValueError):
+        intact = False
+    if not intact:
+        raise BankError(f"{path} was damaged or edited (its fingerprint is not that of its setup)")
+    return manifest
+
+
+def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Manifest:
+    """Write ``bank.json``, or read the one that is there when it says the same.
+
+    Of several processes that make the same bank at once, one writes and the others read.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fingerprint": fingerprint(setup),
+        "setup": dict(setup),
+        "source": dict(source),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    temporary = folder / f".{MANIFEST}-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("x", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            # Unlike a rename, a link never replaces what another process just wrote.
+            os.link(temporary, folder / MANIFEST)
+        sync_folder(folder)
+    except OSError as error:
+        raise CommitError(
+            f"could not write {folder / MANIFEST} ({error.strerror or error}): choose a folder "
+            "that can be written, or make room"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    manifest = read_manifest(folder)
+    refuse_other_setup(folder, manifest.setup, setup)
+    return manifest
+
+
+def refuse_other_setup(folder: Path, there: Setup, wanted: Setup) -> None:
+    """FingerprintMismatch, with the differing fields named, unless the two set-ups are one."""
+    if fields := differing_fields(there, wanted):
+        shown = "; ".join(f"{name}: {_value(there, name)} there, {_value(wanted, name)} here"
+                          for name in fields[:6])  # fmt: skip
+        raise FingerprintMismatch(
+            f"{folder} was made by another encoder or set-up ({shown}"
+            f"{f'; and {len(fields) - 6} more fields' if len(fields) > 6 else ''}): give the "
+            "bank's own options, or another --bank",
+            fields,
+        )
+
+
+def _value(setup: Setup, name: str) -> str:
+    value: Any = setup
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:16]}…"

@@ -1,0 +1,1 @@
+"""The bundled sample: original passages graded by reading level."""
