@@ -92,7 +92,7 @@ def segment_image(rows: Rows, fingerprint: str, provenance: Mapping[str, Any]) -
              "provenance": json.dumps(dict(provenance), sort_keys=True)}
         )  # fmt: skip
         for name, values in datasets.items():
-            data = memoryview(values.view(np.uint8)).cast("B")
+            data = values.data.cast("B")
             offset = _allocate(file, name, values, xxhash.xxh3_64_hexdigest(data))
             extents.append((offset, data))
     every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent[0])

@@ -1,0 +1,53 @@
+"""The commit: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from features.commit import TEMPORARY, commit, sweep
+from features.errors import CommitError
+from features.image import Image
+
+IMAGE = Image(10_000, [(0, memoryview(b"head")), (8192, memoryview(b"tail"))])
+BYTES = b"head" + bytes(8188) + b"tail" + bytes(1804)
+
+
+def test_writes_extents_and_zeros(tmp_path: Path) -> None:
+    path = commit(tmp_path, IMAGE, lambda sha: f"{sha[:4]}.h5")
+    assert path.read_bytes() == BYTES
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_short_writes_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:700])))
+    assert commit(tmp_path, IMAGE, lambda sha: "x").read_bytes() == BYTES
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "open"])
+def test_a_failing_call_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(CommitError, match=r"No space left .*make room.*intact"):
+        commit(tmp_path, IMAGE, lambda sha: "x")
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == []
+
+
+def test_sweep_takes_the_dead_and_spares_the_living(tmp_path: Path) -> None:
+    (tmp_path / f"{TEMPORARY}dead").write_bytes(b"half")
+
+    def name(_: str) -> str:
+        sweep(tmp_path)  # in the middle of a commit, from "another process"
+        return "x"
+
+    commit(tmp_path, IMAGE, name)
+    assert os.listdir(tmp_path) == ["x"]

@@ -1,0 +1,152 @@
+"""Input files: verbatim in, and one clear sentence for what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from features.errors import InputError
+from features.table import open_table, read_dataset, read_texts
+
+WEIRD = ["NA", "nan", " spaced ", "line\nbreak", 'a "quoted" word', "<pad>", "é🙂", "a\r\nb", "1"]
+IDS = ["007", "NA", "1.0", "x", "5", "6", "-0", "1e5", "True"]
+
+
+def write(path: Path, frame: pd.DataFrame) -> Path:
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".tsv":
+            frame.to_csv(path, index=False, sep="\t")
+        case ".jsonl":
+            path.write_text("\n".join(json.dumps(row) for row in frame.to_dict("records")))
+        case ".parquet":
+            frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_texts_and_ids_are_verbatim(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"id": IDS, "text": WEIRD, "y": [float(i) for i in range(9)]})
+    table = open_table(write(tmp_path / f"data.{ending}", frame))
+    dataset = read_dataset(table, target=["y"], id="id", group="id")
+    assert dataset.texts == WEIRD
+    assert dataset.ids == dataset.groups == IDS
+    assert dataset.targets[:, 0].tolist() == frame["y"].tolist()
+    assert list(read_texts(table, ["id", "text"])) == list(zip(IDS, WEIRD, strict=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))
+def test_any_text_survives_csv(tmp_path: Path, texts: list[str]) -> None:
+    path = tmp_path / "data.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write("text,n\n")
+        for text in texts:
+            file.write('"' + text.replace('"', '""') + '",1\n')
+    assert list(read_texts(open_table(path))) == texts
+
+
+def test_plain_text_is_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"first\r\n  second \nthird\x0bstill third")
+    assert list(read_texts(open_table(path))) == ["first", "  second ", "third\x0bstill third"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_bytes(b"\xef\xbb\xbftext,y\nhello,1\n\n")
+    assert list(read_texts(open_table(path))) == ["hello"]
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes("text\ncafé\n".encode("latin-1"))
+    with pytest.raises(InputError, match="is not utf-8 at byte 8.*--encoding"):
+        list(read_texts(open_table(path)))
+    assert list(read_texts(open_table(path, encoding="latin-1"))) == ["café"]
+    with pytest.raises(InputError, match="unknown --encoding"):
+        open_table(path, encoding="klingon")
+
+
+def test_the_offset_of_a_bad_byte_is_found_far_into_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "big.csv"
+    head = ("text\n" + "é" * 10 + "\n" + "ab\n" * 700_000).encode()
+    path.write_bytes(head + b"\xff\n")
+    with pytest.raises(InputError, match=f"at byte {len(head)}:"):
+        list(read_texts(open_table(path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", "is empty"),
+        ("a.jsonl", "\n", "is empty"),
+        ("a.xlsx", "x", "ends in none of .csv"),
+        ("a.csv", "text,y\nhello\n", "has 1 cells in row 1 .* and 2 in its header"),
+        ("a.csv", 'text,y\n"hello,1\n', "near line 2 .*quotes"),
+        ("a.csv", "txt,y\nhello,1\n", "has no column 'text'.*--text.*txt, y"),
+        ("a.csv", "text,text\na,b\n", "more than one column 'text'"),
+        ("a.jsonl", '{"text": "a"}\nnope\n', "no JSON in line 2"),
+        ("a.jsonl", "[1]\n", "no object in line 1"),
+        ("a.jsonl", '{"text": 5}\n', "has int 5 for a text in row 1"),
+        ("a.parquet", "PARX", "no Parquet file"),
+        ("a.csv", "text\na\n\nb\n\n", "empty or missing text in rows 2, 4: .*--skip-empty"),
+        ("a.jsonl", '{"text": "a"}\n{}\n{"text": null}', "text in rows 2, 3"),
+        ("a.txt", "a\n\nb\n", "empty or missing text in row 2"),
+    ],
+)
+def test_bad_files(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        list(read_texts(open_table(path)))
+
+
+def test_missing_files_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        open_table(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        open_table(tmp_path)
+
+
+def test_empty_texts_can_be_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,y\na,1\n,2\nb,3\n")
+    assert list(read_texts(open_table(path), skip_empty=True)) == ["a", "b"]
+    dataset = read_dataset(open_table(path), target=["y"], skip_empty=True)
+    assert dataset.texts == ["a", "b"]
+    assert dataset.targets.tolist() == [[1.0], [3.0]]
+    assert dataset.rows.tolist() == [1, 3]
+    assert dataset.n_skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ("1,a,1\n2,b,\n3,c,x\n4,d,inf\n", {"target": ["y"]}, "no finite number .* rows 2, 3, 4"),
+        ("1,a,1\n1,b,2\n", {"id": "id"}, "the id '1' in rows 1 and 2"),
+        ("1,a,1\n,b,2\n", {"id": "id"}, "no value in column 'id' in row 2"),
+        ("1,a,1\n,b,2\n", {"group": "id"}, "no value in column 'id' in row 2"),
+        ("1,a,1\n", {"target": ["why"]}, "no column 'why'.*its columns are id, text, y"),
+        ("1,a,1\n", {"target": ["yy"]}, "did you mean 'y'"),
+        ("", {}, "has no rows"),
+    ],
+)  # fmt: skip
+def test_bad_columns(tmp_path: Path, rows: str, options: dict, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,y\n" + rows)
+    with pytest.raises(InputError, match=message):
+        read_dataset(open_table(path), **options)
+
+
+def test_many_bad_rows_are_summed_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,y\n" + "a,?\n" * 25)
+    with pytest.raises(InputError, match="rows 1, 2, .*, 10 and 15 more"):
+        read_dataset(open_table(path), target=["y"])
