@@ -1,105 +1,93 @@
-"""The image of a segment: rows in, the bytes of an HDF5 file out.
+"""The bytes of an HDF5 file, laid out by libhdf5 in memory and written by us.
 
 libhdf5 never writes to the disk: on a full one it can crash, or lose the error and leave a wrong
-file behind. Here it lays out the file in memory (its metadata, and where each dataset stands),
-and the data go from the caller's arrays to the file by plain writes whose errors the operating
+file behind. Here it writes its metadata into memory and says where each dataset stands; the data
+go straight from the caller's arrays to the file, by plain writes whose errors the operating
 system reports (:mod:`features.commit`).
 """
 
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
-from features.format import ALIGNMENT, CHECKSUM, FORMAT, VERSION
-from features.selection import Block
+from features.format import ALIGNMENT
 
-Extent = tuple[int, memoryview]
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of bytes in a file; ``pieces`` gives them in order, once."""
+
+    offset: int
+    size: int
+    pieces: Iterable[memoryview]
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The bytes of a file: ``(offset, bytes)`` in ascending order, zeros in between."""
+    """The bytes of a file: extents in ascending order, zeros in between."""
 
     size: int
-    extents: list[Extent]
+    extents: Sequence[Extent]
 
     def pieces(self) -> Iterator[memoryview]:
         """All bytes from first to last, the zeros included."""
         at = 0
-        for offset, data in [*self.extents, (self.size, memoryview(b""))]:
-            if offset > at:
-                yield memoryview(bytes(offset - at))
-            yield data
-            at = offset + len(data)
+        for extent in [*self.extents, Extent(self.size, 0, ())]:
+            if extent.offset > at:
+                yield memoryview(bytes(extent.offset - at))
+            at = extent.offset
+            for piece in extent.pieces:
+                at += len(piece)
+                yield piece
+            if at != extent.offset + extent.size:
+                raise ValueError("a dataset's pieces do not add up to its size")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows to be written: one segment's content.
+class Dataset:
+    """A contiguous dataset to be; ``pieces`` gives its bytes in C order."""
 
-    Parameters
-    ----------
-    keys
-        Shape ``(n, 32)``, uint8.
-    n_tokens
-        Shape ``(n,)``, int32.
-    truncated
-        Shape ``(n,)``, bool.
-    blocks
-        Each block's array, shape ``(n, hidden)``, all float32 or all float16, C-ordered.
-    """
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pieces: Iterable[memoryview]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
-    keys: NDArray[np.uint8]
-    n_tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-    blocks: Mapping[Block, NDArray[np.floating[Any]]]
-
-    def __len__(self) -> int:
-        return len(self.keys)
+    @classmethod
+    def of(cls, values: NDArray[Any], **attributes: Any) -> Dataset:
+        """A dataset with the content of an array."""
+        values = np.ascontiguousarray(values)
+        data = values.view(np.uint8).data.cast("B")
+        return cls(values.shape, values.dtype, [data], attributes)
 
 
-def dataset_name(block: Block) -> str:
-    """Where a block stands in the file, such as ``/mean/12``."""
-    return f"/{block.pooling}" if block.layer is None else f"/{block.pooling}/{block.layer}"
-
-
-def segment_image(rows: Rows, fingerprint: str, provenance: Mapping[str, Any]) -> Image:
-    """The bytes of a segment, laid out without copying the blocks."""
-    datasets: dict[str, NDArray[Any]] = {
-        "/key": np.ascontiguousarray(rows.keys),
-        "/n_tokens": np.ascontiguousarray(rows.n_tokens, dtype="<i4"),
-        "/truncated": np.ascontiguousarray(rows.truncated, dtype=np.uint8),
-    }
-    for block, values in rows.blocks.items():
-        datasets[dataset_name(block)] = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+def hdf5_image(datasets: Mapping[str, Dataset], attributes: Mapping[str, Any]) -> Image:
+    """Lay out datasets, each contiguous and aligned to 4 KiB, and attributes of the root."""
     skeleton = _Skeleton()
     extents: list[Extent] = []
     with h5py.File(
-        skeleton, "w", libver=("v110", "v110"), alignment_threshold=1,
+        skeleton,
+        "w",
+        libver=("v110", "v110"),
+        alignment_threshold=1,
         alignment_interval=ALIGNMENT,
-    ) as file:  # fmt: skip
-        file.attrs.update(
-            {"format": FORMAT, "version": VERSION, "fingerprint": fingerprint, "n": len(rows),
-             "provenance": json.dumps(dict(provenance), sort_keys=True)}
-        )  # fmt: skip
-        for name, values in datasets.items():
-            data = values.data.cast("B")
-            offset = _allocate(file, name, values, xxhash.xxh3_64_hexdigest(data))
-            extents.append((offset, data))
-    every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent[0])
+    ) as file:
+        file.attrs.update(attributes)
+        for name, dataset in datasets.items():
+            offset = _allocate(file, name, dataset)
+            size = int(np.prod(dataset.shape)) * dataset.dtype.itemsize
+            extents.append(Extent(offset, size, dataset.pieces))
+    every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent.offset)
     return Image(skeleton.size, every)
 
 
-def _allocate(file: h5py.File, name: str, values: NDArray[Any], checksum: str) -> int:
+def _allocate(file: h5py.File, name: str, dataset: Dataset) -> int:
     """Create a dataset with room but no data; where its data begin."""
     layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     layout.set_layout(h5py.h5d.CONTIGUOUS)
@@ -107,11 +95,11 @@ def _allocate(file: h5py.File, name: str, values: NDArray[Any], checksum: str) -
     layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     group, _, leaf = name.rpartition("/")
     parent = file.require_group(group or "/")
-    space = h5py.h5s.create_simple(values.shape)
-    kind = h5py.h5t.py_create(values.dtype)
-    dataset = h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, layout))
-    dataset.attrs[CHECKSUM] = checksum
-    offset = dataset.id.get_offset()
+    space = h5py.h5s.create_simple(dataset.shape)
+    kind = h5py.h5t.py_create(dataset.dtype, logical=True)
+    created = h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, layout))
+    created.attrs.update(dataset.attributes)
+    offset = created.id.get_offset()
     assert offset is not None, f"HDF5 gave {name} no room"
     assert offset % ALIGNMENT == 0, f"HDF5 put {name} at {offset}"
     return int(offset)
@@ -174,7 +162,8 @@ class _Skeleton(io.RawIOBase):
 
     def extents(self) -> list[Extent]:
         """Every page written, cut at the file's end."""
-        return [
+        cut = [
             (page * ALIGNMENT, memoryview(data)[: max(self.size - page * ALIGNMENT, 0)])
-            for page, data in sorted(self._pages.items())
+            for page, data in self._pages.items()
         ]
+        return [Extent(offset, len(data), [data]) for offset, data in cut]

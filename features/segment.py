@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from features.errors import CorruptSegment
 from features.format import CHECKSUM, FORMAT, READABLE
-from features.image import dataset_name
 from features.keys import KEY_SIZE
+from features.rows import dataset_name
 from features.selection import Block
 
 

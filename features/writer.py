@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from features.commit import commit, log, sweep
 from features.errors import BankError, CommitError
 from features.format import Setup, segment_name
-from features.image import Rows, segment_image
 from features.keys import KEY_SIZE
+from features.rows import Rows, segment_image
 from features.selection import Block
 
 #: The largest finite float16.

@@ -10,9 +10,12 @@ import pytest
 
 from features.commit import TEMPORARY, commit, sweep
 from features.errors import CommitError
-from features.image import Image
+from features.image import Extent, Image
 
-IMAGE = Image(10_000, [(0, memoryview(b"head")), (8192, memoryview(b"tail"))])
+IMAGE = Image(
+    10_000,
+    [Extent(0, 4, [memoryview(b"head")]), Extent(8192, 4, [memoryview(b"ta"), memoryview(b"il")])],
+)
 BYTES = b"head" + bytes(8188) + b"tail" + bytes(1804)
 
 
