@@ -9,9 +9,10 @@ from features.lazy import lazy_exports
 if TYPE_CHECKING:
     from features.bank import Bank
     from features.banks import Banks, open_banks
+    from features.blocks import Block
     from features.errors import LayerbankError
     from features.keys import Text, text_key, text_keys
-    from features.selection import Block, Selection
+    from features.selection import Selection
 
 __all__ = [
     "Bank",
@@ -32,6 +33,7 @@ __getattr__ = lazy_exports(
         "features.banks": ["Banks", "open_banks"],
         "features.errors": ["LayerbankError"],
         "features.keys": ["Text", "text_key", "text_keys"],
-        "features.selection": ["Block", "Selection"],
+        "features.blocks": ["Block"],
+        "features.selection": ["Selection"],
     },
 )

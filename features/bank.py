@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from features.blocks import ResolvedTerm, bank_blocks, column_names
 from features.errors import BankError, MissingTexts, NotABank
-from features.format import SEGMENT_NAME, Setup, order_poolings
-from features.index import KeyIndex, Keys
+from features.format import Setup, order_poolings
+from features.index import Keys
 from features.keys import Text, text_keys
 from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
 from features.segment import Segment
-from features.selection import POOLER, Block, ResolvedTerm, Selection, Shelf
+from features.selection import Selection, Shelf
+from features.snapshot import Snapshot, SnapshotMoved
 from features.writer import BankWriter
 
 
@@ -37,7 +39,6 @@ class Bank:
         self.has_pooler = bool(manifest.setup["pooler"])
         self.blocks = bank_blocks(manifest.setup)
         self.overlay = overlay
-        self._segments: dict[str, Segment] = {}
         self.refresh()
 
     @classmethod
@@ -91,24 +92,19 @@ class Bank:
             raise NotABank(f"{path} holds other files and no bank: give another folder")
         return cls(path, write_manifest(path, setup, source))
 
-    def refresh(self) -> None:
+    def refresh(self, *, use_index: bool = True) -> None:
         """Take in the segments that were committed since."""
-        names = sorted(
-            entry.name for entry in self.path.iterdir() if SEGMENT_NAME.fullmatch(entry.name)
-        )
-        self._segments = {
-            name: self._segments.get(name)
-            or Segment(self.path / name, self.fingerprint, self.blocks)
-            for name in names
-        }
-        self._snapshot = [*self._segments.values()]
-        if self.overlay is not None:
-            self.overlay.refresh()
-            self._snapshot += self.overlay._snapshot
-        self._index = KeyIndex([segment.keys for segment in self._snapshot])
-        sizes = [segment.n for segment in self._snapshot]
-        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self.n_texts = self._index.n_distinct()
+        folders = [self.path] if self.overlay is None else [self.path, self.overlay.path]
+        self._snapshots = [self._snapshot(folder, use_index) for folder in folders]
+        self._n_texts: int | None = None
+
+    def _snapshot(self, folder: Path, use_index: bool, tries: int = 10) -> Snapshot:
+        try:
+            return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
+        except SnapshotMoved:
+            if not tries:
+                raise
+            return self._snapshot(folder, use_index, tries - 1)
 
     def __repr__(self) -> str:
         return (
@@ -117,9 +113,24 @@ class Bank:
         )
 
     @property
+    def n_texts(self) -> int:
+        """How many different texts there are."""
+        if self._n_texts is None:
+            keys = self._snapshots[0].distinct_keys()
+            self._n_texts = len(keys)
+            for overlay in self._snapshots[1:]:
+                others = overlay.distinct_keys()
+                self._n_texts += int((self._snapshots[0].find(others) < 0).sum())
+        return self._n_texts
+
+    @property
     def segments(self) -> tuple[Segment, ...]:
         """The segments of this snapshot, first committed first."""
-        return tuple(self._snapshot)
+        return tuple(
+            snapshot.segment(number)
+            for snapshot in self._snapshots
+            for number in range(snapshot.n_segments)
+        )
 
     @property
     def shelf(self) -> Shelf:
@@ -136,7 +147,10 @@ class Bank:
 
     def contains_keys(self, keys: Keys) -> NDArray[np.bool_]:
         """Whether each key, shape ``(n, 32)``, is here; shape ``(n,)``."""
-        return self._index.find(keys) >= 0
+        found = np.zeros(len(keys), bool)
+        for snapshot in self._snapshots:
+            found[~found] = snapshot.find(keys[~found]) >= 0
+        return found
 
     def matrix(
         self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
@@ -162,21 +176,82 @@ class Bank:
             When the bank lacks any of them.
         SelectionError
             When the bank cannot serve the selection.
+        CorruptSegment
+            When what was read is not what was written.
         """
         terms = self.resolve(selection)
         out = np.empty((len(texts), sum(map(self.width, terms))), dtype)
-        self.fill(out, self.rows(texts), terms)
+        self.fill(out, texts, terms)
         return out
 
     def width(self, term: ResolvedTerm) -> int:
         """Columns that a term gives."""
         return self.hidden_size * (1 if term.average else len(term.blocks))
 
-    def rows(self, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Where each text stands in this snapshot, shape ``(n,)``; MissingTexts if any lacks."""
+    def fill(self, out: NDArray[Any], texts: Sequence[Text], terms: Iterable[ResolvedTerm]) -> None:
+        """Write the terms' columns for n texts into ``out``, shape ``(n, d)``."""
+        keys, terms = text_keys(texts), tuple(terms)
+        self._read(
+            keys,
+            lambda snapshot, at, rows: snapshot.fill(out, at, rows, keys[at], terms),
+        )
+
+    def n_tokens(self, texts: Sequence[Text]) -> NDArray[np.int32]:
+        """Tokens that the encoder saw of each text, shape ``(n,)``."""
+        return self._column(texts, "n_tokens")
+
+    def truncated(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
+        """Whether each text was cut off, shape ``(n,)``."""
+        return self._column(texts, "truncated").astype(bool)
+
+    def _column(self, texts: Sequence[Text], name: str) -> NDArray[np.int32]:
         keys = text_keys(texts)
-        rows = self._index.find(keys)
-        missing = np.flatnonzero(rows < 0)
+        out = np.zeros(len(keys), np.int32)
+
+        def read(snapshot: Snapshot, at: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+            for here, segment, local in snapshot.parts(rows, keys[at]):
+                out[at[here]] = getattr(segment, name)[local]
+
+        self._read(keys, read)
+        return out
+
+    def require(self, texts: Sequence[Text]) -> None:
+        """MissingTexts unless every text is here."""
+        self._refuse_missing(text_keys(texts), self.contains(texts))
+
+    def _read(
+        self,
+        keys: Keys,
+        read: Callable[[Snapshot, NDArray[np.int64], NDArray[np.int64]], None],
+    ) -> None:
+        """Call ``read(snapshot, positions, rows)`` so that every position is covered once."""
+        try:
+            self._read_once(keys, read)
+        except SnapshotMoved:
+            # Segments were compacted away, or the kept index was wrong: see what is there now.
+            self.refresh(use_index=False)
+            self._read_once(keys, read)
+
+    def _read_once(
+        self,
+        keys: Keys,
+        read: Callable[[Snapshot, NDArray[np.int64], NDArray[np.int64]], None],
+    ) -> None:
+        todo = np.arange(len(keys))
+        plan = []
+        for snapshot in self._snapshots:
+            rows = snapshot.find(keys[todo])
+            plan.append((snapshot, todo[rows >= 0], rows[rows >= 0]))
+            todo = todo[rows < 0]
+        found = np.ones(len(keys), bool)
+        found[todo] = False
+        self._refuse_missing(keys, found)
+        for snapshot, at, rows in plan:
+            if len(at):
+                read(snapshot, at, rows)
+
+    def _refuse_missing(self, keys: Keys, found: NDArray[np.bool_]) -> None:
+        missing = np.flatnonzero(~found)
         if len(missing):
             count = len(np.unique(keys[missing], axis=0))
             raise MissingTexts(
@@ -185,49 +260,6 @@ class Bank:
                 count,
                 missing.tolist(),
             )
-        return rows
-
-    def fill(
-        self, out: NDArray[Any], rows: NDArray[np.int64], terms: Iterable[ResolvedTerm]
-    ) -> None:
-        """Write the terms' columns for these rows into ``out``, shape ``(n, d)``."""
-        column = 0
-        for term in terms:
-            for blocks in [term.blocks] if term.average else [(b,) for b in term.blocks]:
-                target = out[:, column : column + self.hidden_size]
-                for here, segment, local in self._by_segment(rows):
-                    values = segment.block(blocks[0])[local]
-                    if len(blocks) > 1:
-                        values = np.mean(
-                            [segment.block(block)[local] for block in blocks], axis=0, dtype="f8"
-                        )
-                    target[here] = values
-                column += self.hidden_size
-
-    def _by_segment(
-        self, rows: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64] | slice, Segment, NDArray[np.int64]]]:
-        """``(positions in rows, segment, rows within the segment)`` of each segment in use."""
-        owner = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(owner):
-            here = np.flatnonzero(owner == number)
-            local = rows[here] - self._starts[number]
-            yield slice(None) if len(here) == len(rows) else here, self._snapshot[number], local
-
-    def n_tokens(self, texts: Sequence[Text]) -> NDArray[np.int32]:
-        """Tokens that the encoder saw of each text, shape ``(n,)``."""
-        return self._column(texts, "n_tokens").astype(np.int32)
-
-    def truncated(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
-        """Whether each text was cut off, shape ``(n,)``."""
-        return self._column(texts, "truncated").astype(bool)
-
-    def _column(self, texts: Sequence[Text], name: str) -> NDArray[Any]:
-        rows = self.rows(texts)
-        out = np.zeros(len(rows), np.int32)
-        for here, segment, local in self._by_segment(rows):
-            out[here] = getattr(segment, name)[local]
-        return out
 
     def column_names(self, selection: str | Selection) -> list[str]:
         """Names of the matrix's columns, such as ``mean.12.0``."""
@@ -249,22 +281,6 @@ class Bank:
             self.path, self.setup, self.fingerprint, self.blocks, provenance,
             segment_bytes=segment_bytes, segment_seconds=segment_seconds,
         )  # fmt: skip
-
-
-def bank_blocks(setup: Setup) -> tuple[Block, ...]:
-    """Every block that a set-up stores: pooling by pooling, layer by layer, then the pooler."""
-    poolings = order_poolings(tuple(setup["poolings"]))
-    blocks = [Block(pooling, layer) for pooling in poolings for layer in range(setup["n_layers"])]
-    return (*blocks, Block(POOLER, None)) if setup["pooler"] else tuple(blocks)
-
-
-def column_names(term: ResolvedTerm, hidden_size: int, prefix: str = "") -> list[str]:
-    """Names of a term's columns: ``mean.12.0``, or ``avg(cls.9,cls.10).0`` for an average."""
-    stems = [block.pooling if block.layer is None else f"{block.pooling}.{block.layer}"
-             for block in term.blocks]  # fmt: skip
-    if term.average:
-        stems = [f"avg({','.join(stems)})"]
-    return [f"{prefix}{stem}.{column}" for stem in stems for column in range(hidden_size)]
 
 
 def is_bank(path: str | Path) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from features.bank import Bank, column_names
+from features.bank import Bank
+from features.blocks import ResolvedTerm, column_names
 from features.errors import InputError
 from features.keys import Text
-from features.selection import ResolvedTerm, Selection
+from features.selection import Selection
 
 
 class Banks:
@@ -46,10 +47,9 @@ class Banks:
         widths = [self.by_name[term.bank].width(term) for term in terms]
         out = np.empty((len(texts), sum(widths)), dtype)
         stops = np.cumsum(widths)
-        rows = {name: self.by_name[name].rows(texts) for name in {term.bank for term in terms}}
         for term, width, stop in zip(terms, widths, stops, strict=True):
             bank = self.by_name[term.bank]
-            bank.fill(out[:, stop - width : stop], rows[term.bank], [term])
+            bank.fill(out[:, stop - width : stop], texts, [term])
         return out
 
     def column_names(self, selection: str | Selection) -> list[str]:

@@ -50,7 +50,7 @@ def export(
     if out.exists() and not force:
         raise InputError(f"{out} exists: give another --out, or --force to replace it")
     columns = bank.column_names(selection)
-    bank.rows(texts)  # all of them, before anything is written
+    bank.require(texts)  # all of them, before anything is written
     temporary = out.with_name(f".{out.name}-{secrets.token_hex(8)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

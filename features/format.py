@@ -65,6 +65,7 @@ READABLE = frozenset({0})
 
 MANIFEST = "bank.json"
 COMMITS_LOG = "commits.log"
+RETIRED = "retired"
 SEGMENT_NAME = re.compile(r"segment-\d{8}T\d{12}-(?P<sha16>[0-9a-f]{16})\.h5")
 ALIGNMENT = 4096
 CHECKSUM = "xxh3_64"

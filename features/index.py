@@ -1,68 +1,157 @@
-"""Where each key stands: sorted arrays, no Python object per key."""
+"""Where each key stands: sorted arrays, no Python object per key; kept in a file for large banks.
+
+The file, ``keys.index``, is derived: it may be deleted at any time, is ignored when it does not
+fit the folder, and is never trusted over the segments (a reader compares the keys it finds there
+with those it asked for). It is a line of JSON padded to 4,096 bytes or a multiple (names and
+sizes of the segments, and the XXH3 hash of what follows), then three arrays of n elements:
+the keys' first eight bytes sorted (uint64), their rows (uint32), and the keys (32 bytes each).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+import mmap
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
+from features.format import ALIGNMENT
 from features.keys import KEY_SIZE
 
 Keys = NDArray[np.uint8]
+
+INDEX = "keys.index"
+INDEX_VERSION = 1
 
 
 class KeyIndex:
     """Looks up keys by their first eight bytes in a sorted array, then compares them whole.
 
-    SHA-256 is uniform, so that two keys share eight bytes about once in 10^19 / n^2 banks; a run
-    of equal prefixes is walked all the same.
+    SHA-256 is uniform, so that two of n keys share eight bytes with a chance of about
+    n² / 4e19; a run of equal prefixes is walked all the same.
 
     Parameters
     ----------
-    parts
-        Key arrays, shape ``(n_i, 32)``, in order of precedence: a key that occurs twice is found
-        in its first place.
+    prefixes
+        Sorted first eight bytes, shape ``(n,)``, uint64.
+    order
+        Row of each, shape ``(n,)``; equal prefixes in ascending order of rows.
+    keys
+        The keys by row, shape ``(n, 32)``.
     """
 
-    def __init__(self, parts: Sequence[Keys]) -> None:
+    def __init__(self, prefixes: NDArray[np.uint64], order: NDArray[np.uint32], keys: Keys) -> None:
+        self._prefixes, self._order, self.keys = prefixes, order, keys
+
+    @classmethod
+    def of(cls, parts: Sequence[Keys]) -> Self:
+        """An index of the concatenation of key arrays, each of shape ``(n_i, 32)``.
+
+        A key that occurs twice is found in its first place.
+        """
         keys = np.concatenate([np.empty((0, KEY_SIZE), np.uint8), *parts])
         prefixes = _prefixes(keys)
-        order = np.argsort(prefixes, kind="stable")
-        self._keys = keys
-        self._order = order
-        self._prefixes = prefixes[order]
+        order = np.argsort(prefixes, kind="stable").astype(np.uint32)
+        return cls(prefixes[order], order, keys)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self.keys)
 
     def find(self, keys: Keys) -> NDArray[np.int64]:
-        """Row of each key in the concatenation of the parts, -1 where it is not; shape ``(n,)``."""
+        """Row of each key, -1 where it is not; shape ``(n,)``."""
         wanted = _prefixes(keys)
         rows = np.full(len(keys), -1, np.int64)
         at = np.searchsorted(self._prefixes, wanted, side="left")
-        open_ = np.arange(len(keys))
+        seeking = np.arange(len(keys))
         while True:
             inside = at < len(self._prefixes)
-            open_, at = open_[inside], at[inside]
-            same_prefix = self._prefixes[at] == wanted[open_]
-            open_, at = open_[same_prefix], at[same_prefix]
-            if not len(open_):
+            seeking, at = seeking[inside], at[inside]
+            same_prefix = self._prefixes[at] == wanted[seeking]
+            seeking, at = seeking[same_prefix], at[same_prefix]
+            if not len(seeking):
                 return rows
             candidates = self._order[at]
-            equal = (self._keys[candidates] == keys[open_]).all(axis=1)
-            rows[open_[equal]] = candidates[equal]
-            open_, at = open_[~equal], at[~equal] + 1
+            equal = (self.keys[candidates] == keys[seeking]).all(axis=1)
+            rows[seeking[equal]] = candidates[equal]
+            seeking, at = seeking[~equal], at[~equal] + 1
 
-    def n_distinct(self) -> int:
-        """How many different keys there are."""
-        rows = self.find(self._keys)
-        return int((rows == np.arange(len(rows))).sum())
+    def firsts(self) -> NDArray[np.bool_]:
+        """Whether each row is the first with its key, shape ``(n,)``."""
+        first = np.ones(len(self), bool)
+        equal = self._prefixes[1:] == self._prefixes[:-1]
+        # Only rows in a run of equal prefixes can repeat a key.
+        in_run = np.zeros(len(self), bool)
+        in_run[1:] |= equal
+        in_run[:-1] |= equal
+        run = self._order[in_run]
+        first[run] = self.find(self.keys[run]) == run
+        return first
+
+    def save(self, folder: Path, sizes: Mapping[str, int]) -> None:
+        """Keep the index beside the segments it covers; a folder that refuses is no failure."""
+        body = [np.ascontiguousarray(a) for a in (self._prefixes, self._order, self.keys)]
+        checksum = xxhash.xxh3_64()
+        for array in body:
+            checksum.update(array.data)
+        header = json.dumps(
+            {"version": INDEX_VERSION, "segments": dict(sizes), "xxh3_64": checksum.hexdigest()}
+        ).encode()
+        header += b"\n"
+        views = [memoryview(header.ljust(_aligned(len(header)))), *(a.data.cast("B") for a in body)]
+        temporary = folder / f".{INDEX}-{secrets.token_hex(8)}"
+        with contextlib.suppress(OSError):
+            try:
+                with temporary.open("xb", buffering=0) as file:
+                    for view in views:
+                        while view:
+                            view = view[file.write(view) or len(view) :]
+                os.replace(temporary, folder / INDEX)
+            finally:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> tuple[Self, dict[str, int]] | None:
+        """The kept index and the segments it covers, ``{name: rows}``.
+
+        None when there is none, it was damaged, or it covers other than the first of ``names``.
+        """
+        try:
+            with (folder / INDEX).open("rb") as file:
+                header_line = file.readline()
+                header = json.loads(header_line)
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            sizes = {str(name): int(n) for name, n in header["segments"].items()}
+            n = sum(sizes.values())
+            body = memoryview(data)[_aligned(len(header_line)) :]
+            intact = (
+                header["version"] == INDEX_VERSION
+                and list(sizes) == list(names[: len(sizes)])
+                and len(body) == n * (8 + 4 + KEY_SIZE)
+                and xxhash.xxh3_64_hexdigest(body) == header["xxh3_64"]
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        if not intact:
+            return None
+        prefixes = np.frombuffer(body[: 8 * n], np.uint64)
+        order = np.frombuffer(body[8 * n : 12 * n], np.uint32)
+        keys = np.frombuffer(body[12 * n :], np.uint8).reshape(n, KEY_SIZE)
+        return cls(prefixes, order, keys), sizes
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _prefixes(keys: Keys) -> NDArray[np.uint64]:
     """The first eight bytes of each key as a big-endian number, in native order."""
-    if not len(keys):
-        return np.empty(0, np.uint64)
     head = np.ascontiguousarray(keys[:, :8])
-    return head.view(">u8").ravel().astype(np.uint64)
+    return head.view(">u8").reshape(len(keys)).astype(np.uint64)

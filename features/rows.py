@@ -11,9 +11,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from features.blocks import Block, dataset_name
 from features.format import CHECKSUM, FORMAT, VERSION
 from features.image import Dataset, Image, hdf5_image
-from features.selection import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-
-def dataset_name(block: Block) -> str:
-    """Where a block stands in a segment, such as ``/mean/12``."""
-    return f"/{block.pooling}" if block.layer is None else f"/{block.pooling}/{block.layer}"
 
 
 def segment_image(rows: Rows, fingerprint: str, provenance: Mapping[str, Any]) -> Image:

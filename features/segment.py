@@ -12,11 +12,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from features.blocks import Block, dataset_name
 from features.errors import CorruptSegment
 from features.format import CHECKSUM, FORMAT, READABLE
 from features.keys import KEY_SIZE
-from features.rows import dataset_name
-from features.selection import Block
 
 
 class Segment:

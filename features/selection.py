@@ -20,29 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+from features.blocks import POOLER, Block, ResolvedTerm
 from features.errors import SelectionError
 
-POOLER = "pooler"
 EVERY_POOLING = "*"
-
-
-class Block(NamedTuple):
-    """One (pooling, layer) matrix of a bank, shape ``(n_texts, hidden_size)``."""
-
-    pooling: str
-    layer: int | None
-    """Index into the hidden states, 0 = embedding output; None for the pooler."""
-
-    def __str__(self) -> str:
-        return self.pooling if self.layer is None else f"{self.pooling}[{self.layer}]"
-
-
-class ResolvedTerm(NamedTuple):
-    """A term as it stands for one bank: its blocks, concatenated or averaged."""
-
-    bank: str
-    blocks: tuple[Block, ...]
-    average: bool
 
 
 class Shelf(NamedTuple):

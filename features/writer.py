@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from features.blocks import Block
 from features.commit import commit, log, sweep
 from features.errors import BankError, CommitError
 from features.format import Setup, segment_name
 from features.keys import KEY_SIZE
 from features.rows import Rows, segment_image
-from features.selection import Block
 
 #: The largest finite float16.
 FLOAT16_MAX = 65504.0

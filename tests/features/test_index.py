@@ -25,6 +25,6 @@ def test_finds_the_first_of_each_key(parts: list[list[bytes]], wanted: list[byte
     first: dict[bytes, int] = {}
     for row, key in enumerate(key for part in parts for key in part):
         first.setdefault(key, row)
-    index = KeyIndex([_array(part) for part in parts])
+    index = KeyIndex.of([_array(part) for part in parts])
     assert index.find(_array(wanted)).tolist() == [first.get(key, -1) for key in wanted]
-    assert index.n_distinct() == len(first)
+    assert np.flatnonzero(index.firsts()).tolist() == sorted(first.values())

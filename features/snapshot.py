@@ -1,0 +1,179 @@
+"""The segments of a bank's folder at one moment: where each key stands, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.blocks import Block, ResolvedTerm
+from features.format import RETIRED, SEGMENT_NAME
+from features.index import KeyIndex, Keys
+from features.segment import Segment
+from features.widen import widen
+
+#: An index is kept once opening the bank without it would read this many segments or keys.
+KEEP_SEGMENTS = 64
+KEEP_KEYS = 200_000
+#: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
+CHUNK = 256
+
+Rows = NDArray[np.int64]
+
+
+class SnapshotMoved(Exception):
+    """The segments changed under a reader, or the kept index was wrong: look again."""
+
+
+class Snapshot:
+    """A folder's segments, first committed first; each is opened when it is first read.
+
+    Parameters
+    ----------
+    folder, fingerprint, blocks
+        The bank's.
+    use_index
+        Whether a kept index may serve.
+
+    Raises
+    ------
+    CorruptSegment
+        When a segment that the index does not cover cannot be opened.
+    SnapshotMoved
+        When a segment went away meanwhile.
+    """
+
+    def __init__(
+        self, folder: Path, fingerprint: str, blocks: tuple[Block, ...], *, use_index: bool = True
+    ) -> None:
+        self._fingerprint, self._blocks = fingerprint, blocks
+        self._paths = [folder / name for name in segment_names(folder)]
+        self._opened: dict[int, Segment] = {}
+        names = [path.name for path in self._paths]
+        base, sizes = (KeyIndex.load(folder, names) if use_index else None) or (
+            KeyIndex.of([]),
+            {},
+        )
+        rest = {names[i]: self.segment(i).keys for i in range(len(sizes), len(names))}
+        sizes |= {name: len(keys) for name, keys in rest.items()}
+        n_rest = sum(map(len, rest.values()))
+        self._indices = [base, KeyIndex.of([*rest.values()])]
+        if len(rest) > KEEP_SEGMENTS or n_rest > max(KEEP_KEYS, len(base) // 8):
+            self._indices = [KeyIndex.of([base.keys, *rest.values()])]
+            self._indices[0].save(folder, sizes)
+        self._starts = np.cumsum([0, *sizes.values()])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def n_segments(self) -> int:
+        """How many segments there are."""
+        return len(self._paths)
+
+    def segment(self, number: int) -> Segment:
+        """A segment, opened on first use; one that ``compact`` moved is found where it went."""
+        if number not in self._opened:
+            path = self._paths[number]
+            for place in (path, path.parent / RETIRED / path.name):
+                try:
+                    self._opened[number] = Segment(place, self._fingerprint, self._blocks)
+                    break
+                except FileNotFoundError:
+                    continue
+            else:
+                raise SnapshotMoved(path)
+        return self._opened[number]
+
+    def find(self, keys: Keys) -> Rows:
+        """Row of each key in this snapshot, -1 where it is not; shape ``(n,)``."""
+        rows = np.full(len(keys), -1, np.int64)
+        start = 0
+        for index in self._indices:
+            missing = np.flatnonzero(rows < 0)
+            found = index.find(keys[missing])
+            rows[missing] = np.where(found < 0, -1, found + start)
+            start += len(index)
+        return rows
+
+    def distinct_keys(self) -> Keys:
+        """Every key once, shape ``(n, 32)``, in order of rows."""
+        keys = [index.keys[index.firsts()] for index in self._indices]
+        if len(keys) == 2:
+            keys[1] = keys[1][self._indices[0].find(keys[1]) < 0]
+        return np.concatenate(keys)
+
+    def parts(self, rows: Rows, keys: Keys) -> Iterator[tuple[Rows, Segment, Rows]]:
+        """``(positions in rows, segment, rows within it)`` of each segment in use.
+
+        Raises
+        ------
+        SnapshotMoved
+            When a segment has another key there: the kept index was not its own.
+        """
+        owner = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(owner):
+            here = np.flatnonzero(owner == number)
+            local = rows[here] - self._starts[number]
+            segment = self.segment(int(number))
+            stored = segment.keys
+            if local.max() >= len(stored) or not np.array_equal(stored[local], keys[here]):
+                raise SnapshotMoved(segment.path)
+            yield here, segment, local
+
+    def fill(
+        self, out: NDArray[Any], at: Rows, rows: Rows, keys: Keys, terms: Iterable[ResolvedTerm]
+    ) -> None:
+        """Write the terms' columns of ``rows`` (whose keys are ``keys``) into rows ``at``."""
+        terms = tuple(terms)
+        for here, segment, local in self.parts(rows, keys):
+            target, column = at[here], 0
+            for term in terms:
+                for blocks in [term.blocks] if term.average else [(b,) for b in term.blocks]:
+                    arrays = [segment.block(block) for block in blocks]
+                    width = arrays[0].shape[1]
+                    _gather(arrays, local, out[:, column : column + width], target)
+                    column += width
+
+
+def _gather(arrays: list[NDArray[Any]], local: Rows, out: NDArray[Any], target: Rows) -> None:
+    """``out[target] = mean of the arrays' rows [local]``, in chunks that stay in the cache."""
+    for start in range(0, len(local), CHUNK):
+        source, into = local[start : start + CHUNK], target[start : start + CHUNK]
+        values = [array[_span(source)] for array in arrays]
+        chunk = values[0]
+        if len(values) > 1:
+            chunk = np.asarray(np.mean(values, axis=0, dtype=np.float64))
+        span = _span(into)
+        if isinstance(span, slice):
+            widen(chunk, out[span])
+        else:
+            wide = np.empty(chunk.shape, out.dtype)
+            widen(chunk, wide)
+            out[span] = wide
+
+
+def _span(rows: Rows) -> Rows | slice:
+    """A slice where the rows follow one another, which costs no copy."""
+    if len(rows) == int(rows[-1]) - int(rows[0]) + 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def segment_names(folder: Path) -> list[str]:
+    """Names of the segments in a folder, sorted.
+
+    While ``compact`` swaps segments, one listing may miss both the old and the new. The new ones
+    stand before the first old one goes, so that two equal listings in a row miss nothing.
+    """
+    names, previous = _list_segments(folder), None
+    while names != previous:
+        names, previous = _list_segments(folder), names
+    return names
+
+
+def _list_segments(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if SEGMENT_NAME.fullmatch(entry.name))
