@@ -89,7 +89,7 @@ def _locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
         try:
             with contextlib.suppress(OSError):  # no locks here: age decides (sweep)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_nlink:  # else a sweep came between creation and lock
+            if os.fstat(descriptor).st_nlink:  # a sweep may come between creation and lock
                 yield descriptor, path
                 return
         finally:
@@ -99,22 +99,33 @@ def _locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
 def sweep(folder: Path) -> None:
     """Remove the temporary files of writers that are dead."""
     for path in folder.glob(f"{TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                if _is_dead(descriptor):
-                    os.unlink(path)
-                    logger.info("removed %s, left behind by a writer that died", path)
-            finally:
-                os.close(descriptor)
+        if is_abandoned(path, remove=True):
+            logger.info("removed %s, left behind by a writer that died", path)
 
 
-def _is_dead(descriptor: int) -> bool:
+def is_abandoned(path: Path, *, remove: bool = False) -> bool:
+    """Whether no live process holds a temporary file; it may be removed at once if so."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        dead = _is_unlocked(descriptor)
+        if dead and remove:
+            # Still under the lock: its owner, if just about to take it, then makes another.
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return dead
+    finally:
+        os.close(descriptor)
+
+
+def _is_unlocked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
+    except OSError:  # no locks here
         return time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS
     return True
 

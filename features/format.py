@@ -5,7 +5,10 @@ A bank is a directory::
     roberta-base.bank/
       bank.json                     what the bank is (below)
       segment-<time>-<sha16>.h5     rows; immutable; named by content
-      commits.log                   advisory: one line a commit
+      commits.log                   advisory: one line a commit or retirement
+      keys.index                    derived: may be missing or deleted (``features.index``)
+      retired/                      segments that ``compact`` replaced; deleted a day later
+      damaged/                      what ``verify --repair`` set aside
 
 **bank.json** MUST be a JSON object with
 
@@ -20,9 +23,10 @@ A bank is a directory::
 - ``source``: an object that says where the encoder was found. Recorded, never compared.
 
 **A segment** is one HDF5 file (``libver`` v110). Its name is ``segment-``, the time of the commit
-in UTC (``YYYYmmddTHHMMSSffffff``), ``-``, the first 16 hexadecimal digits of the SHA-256 of all
-its bytes, ``.h5``. Names MUST sort by time. Once it has its name it MUST never change. The root
-MUST carry the attributes ``format``, ``version``, ``fingerprint`` (equal to the bank's), ``n``
+in UTC (``YYYYmmddTHHMMSSffffff``; of a compacted one, the earliest that it replaces), ``-``, the
+first 16 hexadecimal digits of the SHA-256 of all its bytes, ``.h5``. Names MUST sort by time.
+Once it has its name it MUST never change. The root MUST carry the
+attributes ``format``, ``version``, ``fingerprint`` (equal to the bank's), ``n``
 (rows) and ``provenance`` (JSON: versions, device, engine, time; never compared). It MUST hold
 
 =======================  =====================  =================================================
@@ -66,6 +70,7 @@ READABLE = frozenset({0})
 MANIFEST = "bank.json"
 COMMITS_LOG = "commits.log"
 RETIRED = "retired"
+DAMAGED = "damaged"
 SEGMENT_NAME = re.compile(r"segment-\d{8}T\d{12}-(?P<sha16>[0-9a-f]{16})\.h5")
 ALIGNMENT = 4096
 CHECKSUM = "xxh3_64"
@@ -104,6 +109,6 @@ def order_poolings(poolings: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*known, *poolings]))
 
 
-def segment_name(sha256: str) -> str:
-    """The name of a segment committed now, from the SHA-256 (hexadecimal) of its bytes."""
-    return f"segment-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{sha256[:16]}.h5"
+def segment_name(sha256: str, made: str | None = None) -> str:
+    """The name of a segment made now, or then, from the SHA-256 (hexadecimal) of its bytes."""
+    return f"segment-{made or f'{datetime.now(UTC):%Y%m%dT%H%M%S%f}'}-{sha256[:16]}.h5"

@@ -123,6 +123,12 @@ class KeyIndex:
 
         None when there is none, it was damaged, or it covers other than the first of ``names``.
         """
+        kept = cls.read(folder)
+        return kept if kept and list(kept[1]) == list(names[: len(kept[1])]) else None
+
+    @classmethod
+    def read(cls, folder: Path) -> tuple[Self, dict[str, int]] | None:
+        """The kept index whether or not it fits the folder; None when damaged or not there."""
         try:
             with (folder / INDEX).open("rb") as file:
                 header_line = file.readline()
@@ -133,7 +139,6 @@ class KeyIndex:
             body = memoryview(data)[_aligned(len(header_line)) :]
             intact = (
                 header["version"] == INDEX_VERSION
-                and list(sizes) == list(names[: len(sizes)])
                 and len(body) == n * (8 + 4 + KEY_SIZE)
                 and xxhash.xxh3_64_hexdigest(body) == header["xxh3_64"]
             )

@@ -40,6 +40,7 @@ class Segment:
 
     def __init__(self, path: Path, fingerprint: str, blocks: tuple[Block, ...]) -> None:
         self.path = path
+        self.blocks = blocks
         self._checked: set[str] = set()
         with path.open("rb") as file:
             self.size = os.fstat(file.fileno()).st_size
@@ -85,6 +86,11 @@ class Segment:
                 raise self._corrupt(f"holds damaged numbers in {name}")
             self._checked.add(name)
         return np.frombuffer(view, dtype=dtype).reshape(shape)
+
+    def check(self) -> None:
+        """Read every dataset; CorruptSegment when one is not what was written."""
+        for name in self._layout:
+            self._array(name)
 
     @property
     def keys(self) -> NDArray[np.uint8]:

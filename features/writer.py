@@ -16,6 +16,7 @@ from features.commit import commit, log, sweep
 from features.errors import BankError, CommitError
 from features.format import Setup, segment_name
 from features.keys import KEY_SIZE
+from features.lock import committing
 from features.rows import Rows, segment_image
 
 #: The largest finite float16.
@@ -115,8 +116,9 @@ class BankWriter:
     def _commit(self, buffer: _Buffer) -> None:
         rows = buffer.rows(self._blocks)
         image = segment_image(rows, self._fingerprint, self._provenance)
-        path = commit(self._folder, image, segment_name)
-        log(self._folder, "commit", path.name, len(rows))
+        with committing(self._folder):
+            path = commit(self._folder, image, segment_name)
+            log(self._folder, "commit", path.name, len(rows))
         self.n_committed += len(rows)
         buffer.clear()
 
