@@ -1,4 +1,4 @@
-"""``layerbank info`` and ``layerbank export``."""
+"""``layerbank info``, ``export``, ``verify``, ``compact`` and ``merge``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from features.console import (
     JsonOption,
     SkipEmptyOption,
     TextOption,
+    human_bytes,
     new_app,
     run,
 )
@@ -34,12 +35,15 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
 def export_command(
     bank: BankArgument,
     select: Annotated[
-        str, typer.Option("--select", metavar="S", help="Which blocks, such as 'mean[-4:]'.")
+        str, typer.Option("--select", metavar="S", help="Which blocks, such as 'mean\\[-4:]'.")
     ],
     rows: Annotated[
         Path, typer.Option("--rows", metavar="INPUT", help="The texts whose rows to write.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="F.h5", help="The file to write.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="A .h5, .npy, .parquet or .csv file to write."),
+    ],
     text: TextOption = None,
     id: IdOption = None,
     format: FormatOption = None,
@@ -47,7 +51,7 @@ def export_command(
     skip_empty: SkipEmptyOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Write chosen blocks for chosen texts, in their order, as one plain HDF5 file.
+    """Write chosen blocks for chosen texts, in their order, as one plain file.
 
     Example: [bold]layerbank export my.bank --select 'mean\\[-4:]' --rows train.csv --text excerpt
     --id id --out features.h5[/bold]
@@ -61,12 +65,75 @@ def export_command(
     opened = Bank.open(bank)
     path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)
     columns = len(opened.column_names(select))
-    typer.echo(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32 in /X")
+    typer.echo(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
 
 
-app = new_app("The bank: look at it, take matrices out of it.")
+def verify_command(
+    bank: BankArgument,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set damaged segments aside; nothing is deleted.")
+    ] = False,
+) -> None:
+    """Read a whole bank and report every damaged, foreign, missing or stray file.
+
+    Exits with 1 when anything is wrong. After --repair the next [bold]layerbank extract[/bold]
+    fills exactly the gap.
+
+    Example: [bold]layerbank verify roberta-base.bank --repair[/bold]
+    """
+    from features.verify import verify
+
+    report = verify(bank, repair=repair)
+    for finding in report.findings:
+        typer.echo(str(finding))
+    for line in report.repaired:
+        typer.echo(f"repaired: {line}")
+    read = f"{report.n_rows} rows in {report.n_segments} segments, {human_bytes(report.n_bytes)}"
+    wrong = len(report.findings)
+    typer.echo(f"{bank}: {read}; {f'{wrong} wrong' if wrong else 'all as written'}")
+    if wrong and not repair:
+        typer.echo("layerbank verify --repair sets damage aside; extract then fills it", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def compact_command(bank: BankArgument) -> None:
+    """Merge small segments and drop duplicate texts; readers and writers may go on.
+
+    On one host at a time: network file systems do not all honour locks.
+
+    Example: [bold]layerbank compact roberta-base.bank[/bold]
+    """
+    from features.compact import compact
+
+    report = compact(bank)
+    typer.echo(
+        f"{bank}: {report.n_before} segments before, {report.n_after} now; "
+        f"{report.n_dropped} duplicate rows dropped"
+    )
+
+
+def merge_command(
+    banks: Annotated[
+        list[Path], typer.Argument(metavar="BANK...", help="Banks to take from, left as they are.")
+    ],
+    into: Annotated[Path, typer.Option("--into", metavar="BANK", help="The bank to add to.")],
+) -> None:
+    """Join banks of the same encoder and set-up, from a job array or a colleague.
+
+    Example: [bold]layerbank merge shard-*.bank --into all.bank[/bold]
+    """
+    from features.merge import merge
+
+    typer.echo(f"{into}: {merge(banks, into)} rows added")
+
+
+app = new_app("The bank: look at it, take matrices out of it, keep it in order.")
 app.command("info")(info_command)
 app.command("export")(export_command)
+app.command("verify")(verify_command)
+app.command("compact")(compact_command)
+app.command("merge")(merge_command)
 
 
 def main() -> None:

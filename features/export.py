@@ -1,23 +1,53 @@
-"""A selection for chosen texts as one plain HDF5 file."""
+"""A selection for chosen texts as one plain file, streaming and all or nothing."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from features.atomic import replacing
 from features.bank import Bank
-from features.errors import CommitError, InputError
+from features.errors import InputError
+from features.image import Dataset, hdf5_image
 from features.keys import Text
 
-#: Rows that stand in memory at a time.
-ROWS = 4096
+#: Bytes of the matrix that stand in memory at a time.
+CHUNK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """What is to be written."""
+
+    bank: Bank
+    texts: Sequence[Text]
+    selection: str
+    columns: list[str]
+    ids: Sequence[str] | None
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        step = max(1, CHUNK_BYTES // (4 * len(self.columns)))
+        for start in range(0, len(self.texts), step):
+            rows = slice(start, start + step)
+            yield rows, self.bank.matrix(self.texts[rows], self.selection)
+
+    def tables(self, rows: slice, X: NDArray[np.float32]) -> Any:
+        """A chunk as an Arrow table: the id, the tokens, and a column each."""
+        import pyarrow as pa
+
+        texts = self.texts[rows]
+        named: dict[str, Any] = {} if self.ids is None else {"id": pa.array(list(self.ids[rows]))}
+        named["n_tokens"] = pa.array(self.bank.n_tokens(texts))
+        named["truncated"] = pa.array(self.bank.truncated(texts))
+        named |= {name: pa.array(X[:, i]) for i, name in enumerate(self.columns)}
+        return pa.table(named)
 
 
 def export(
@@ -29,11 +59,13 @@ def export(
     ids: Sequence[str] | None = None,
     force: bool = False,
 ) -> Path:
-    """Write a selection as one plain ``.h5`` file, rows in the order of ``texts``.
+    """Write a selection as one plain file, rows in the order of ``texts``.
 
-    The file holds ``/X`` (n, d) float32, ``/columns`` (d,) with the columns' names, ``/n_tokens``
-    (n,) int32, ``/truncated`` (n,) uint8 and, where ids are given, ``/id`` (n,). It appears under
-    its name only when it is whole.
+    The ending decides: ``.h5`` holds ``/X`` (n, d) float32, ``/columns`` (d,) with the columns'
+    names, ``/n_tokens`` (n,), ``/truncated`` (n,) and, where ids are given, ``/id`` (n,);
+    ``.npy`` holds the matrix alone; ``.parquet`` and ``.csv`` hold a column each, behind ``id``,
+    ``n_tokens`` and ``truncated``. Memory does not grow with n, and the file appears under its
+    name only when it is whole.
 
     Raises
     ------
@@ -45,34 +77,82 @@ def export(
         When it could not be written.
     """
     out = Path(out)
-    if out.suffix.lower() not in (".h5", ".hdf5"):
-        raise InputError(f"{out} does not end in .h5: export writes HDF5 files")
+    writer = WRITERS.get(out.suffix.lower())
+    if writer is None:
+        raise InputError(f"{out} ends in none of {', '.join(WRITERS)}: name one of them in --out")
     if out.exists() and not force:
         raise InputError(f"{out} exists: give another --out, or --force to replace it")
     columns = bank.column_names(selection)
     bank.require(texts)  # all of them, before anything is written
-    temporary = out.with_name(f".{out.name}-{secrets.token_hex(8)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver="v110") as file:
-            file.attrs["selection"] = str(selection)
-            file.attrs["fingerprint"] = bank.fingerprint
-            file.attrs["source"] = json.dumps(dict(bank.source), sort_keys=True)
-            X = file.create_dataset("X", (len(texts), len(columns)), np.float32)
-            for start in range(0, len(texts), ROWS):
-                X[start : start + ROWS] = bank.matrix(texts[start : start + ROWS], selection)
-            strings = h5py.string_dtype()
-            file.create_dataset("columns", data=columns, dtype=strings)
-            file.create_dataset("n_tokens", data=bank.n_tokens(texts))
-            file.create_dataset("truncated", data=bank.truncated(texts).astype(np.uint8))
-            if ids is not None:
-                file.create_dataset("id", data=list(ids), dtype=strings)
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.replace(out)
-    except (OSError, RuntimeError) as error:
-        raise CommitError(f"could not write {out} ({error}): make room and call again") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with replacing(out) as file:
+        writer(_Export(bank, texts, str(selection), columns, ids), file)
     return out
+
+
+def _write_hdf5(export: _Export, file: BinaryIO) -> None:
+    bank, texts = export.bank, export.texts
+    matrix = (memoryview(X.data).cast("B") for _, X in export.chunks())
+    datasets = {
+        "/X": Dataset((len(texts), len(export.columns)), np.dtype("<f4"), matrix),
+        "/columns": _strings(export.columns),
+        "/n_tokens": Dataset.of(bank.n_tokens(texts).astype("<i4")),
+        "/truncated": Dataset.of(bank.truncated(texts).astype(np.uint8)),
+    }
+    if export.ids is not None:
+        datasets["/id"] = _strings(export.ids)
+    attributes = {
+        "selection": export.selection,
+        "fingerprint": bank.fingerprint,
+        "source": json.dumps(dict(bank.source), sort_keys=True),
+    }
+    for piece in hdf5_image(datasets, attributes).pieces():
+        file.write(piece)
+
+
+def _strings(values: Sequence[str]) -> Dataset:
+    """Strings of one length, in UTF-8, padded with zeros."""
+    encoded = [value.encode() for value in values]
+    dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
+    return Dataset.of(np.array(encoded, dtype))
+
+
+def _write_npy(export: _Export, file: BinaryIO) -> None:
+    shape = (len(export.texts), len(export.columns))
+    np.lib.format.write_array_header_2_0(
+        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    for _, X in export.chunks():
+        file.write(X.data)
+
+
+def _write_parquet(export: _Export, file: BinaryIO) -> None:
+    from pyarrow.parquet import ParquetWriter
+
+    writer = None
+    for rows, X in export.chunks():
+        table = export.tables(rows, X)
+        writer = writer or ParquetWriter(file, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def _write_csv(export: _Export, file: BinaryIO) -> None:
+    from pyarrow.csv import CSVWriter
+
+    writer = None
+    for rows, X in export.chunks():
+        table = export.tables(rows, X)
+        writer = writer or CSVWriter(file, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+#: File ending -> what writes it. A new format is one function and one line.
+WRITERS: dict[str, Callable[[_Export, BinaryIO], None]] = {
+    ".h5": _write_hdf5,
+    ".npy": _write_npy,
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+}
