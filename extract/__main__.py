@@ -1,0 +1,6 @@
+"""``python -m extract``: stage 1's command."""
+
+from extract.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Work that runs beside the encoder: tokenising the next window, writing the last batches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from features.writer import BankWriter
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Batches that may wait for the writer.
+WAITING_BATCHES = 4
+
+
+def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Each item with the function's result, which is computed while the item before is in use.
+
+    The items themselves are taken in the caller's thread: not every source may be read in another.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as pool:
+        waiting: tuple[T, Future[R]] | None = None
+        for item in items:
+            future = pool.submit(function, item)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = item, future
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+class BackgroundWriter:
+    """Adds rows to a bank in a thread of its own, behind a bounded queue.
+
+    Use it as a context manager around a :class:`features.writer.BankWriter`: leaving it waits
+    until all rows are added and committed, whatever the reason for leaving.
+    """
+
+    def __init__(self, writer: BankWriter) -> None:
+        self._writer = writer
+        self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue(WAITING_BATCHES)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="bank-writer", daemon=True)
+
+    def add(self, *rows: Any) -> None:
+        """As :meth:`features.writer.BankWriter.add`, later; raises what an earlier one raised."""
+        if self._failure is not None:
+            raise self._failure
+        self._queue.put(rows)
+
+    @property
+    def n_committed(self) -> int:
+        """Rows that are safe on disk."""
+        return self._writer.n_committed
+
+    def _work(self) -> None:
+        while (rows := self._queue.get()) is not None:
+            # After a failure the queue is emptied, so that nobody waits for room in it.
+            if self._failure is None:
+                try:
+                    self._writer.add(*rows)
+                except BaseException as error:
+                    self._failure = error
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        failure = self._failure or error
+        self._writer.__exit__(type(failure) if failure else None, failure, traceback)
+        if self._failure is not None and error is not self._failure:
+            raise self._failure

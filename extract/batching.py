@@ -1,0 +1,147 @@
+"""From a stream of texts to batches: windows, what is new in them, equal lengths together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.encoder import Batch
+from extract.tokens import Tokens
+from features.bank import Bank
+from features.errors import InputError
+from features.keys import KEY_SIZE, Text, text_keys
+
+#: Texts that are sorted by length together; bounds what of a stream stands in memory.
+WINDOW = 16_384
+
+#: Shorter texts may join a batch while they waste no more than this on padding.
+PADDING_SHARE, PADDING_TOKENS = 0.1, 8
+
+Keys = NDArray[np.uint8]
+
+
+class Window(NamedTuple):
+    """New texts of one stretch of the stream, distinct."""
+
+    numbers: NDArray[np.int64]
+    """Where each stands in the stream, from 1; shape ``(n,)``."""
+    texts: list[Text]
+    keys: Keys
+    """Shape ``(n, 32)``."""
+
+
+class NewTexts:
+    """Iterates over the windows of a stream, less what a bank has and what came before.
+
+    Attributes
+    ----------
+    n_read
+        Texts taken from the stream so far.
+    n_new
+        Distinct texts among them that the bank lacked.
+    """
+
+    def __init__(self, texts: Iterable[Text], bank: Bank | None, size: int = WINDOW) -> None:
+        self._texts = iter(texts)
+        self._bank = bank
+        self._size = size
+        self._runs: list[NDArray[np.bytes_]] = []
+        self.n_read = 0
+        self.n_new = 0
+
+    def __iter__(self) -> Iterator[Window]:
+        while texts := list(islice(self._texts, self._size)):
+            start = self.n_read + 1
+            self.n_read += len(texts)
+            for number, text in enumerate(texts, start):
+                refuse_odd(text, number)
+            keys = text_keys(texts)
+            new = self._new(keys)
+            self.n_new += len(new)
+            if len(new):
+                yield Window(new + start, [texts[i] for i in new], keys[new])
+
+    def _new(self, keys: Keys) -> NDArray[np.int64]:
+        """Positions of keys that neither the bank nor an earlier window has, each once."""
+        _, first = np.unique(_as_bytes(keys), return_index=True)
+        if self._bank is not None:
+            first = first[~self._bank.contains_keys(keys[first])]
+        for run in self._runs:
+            wanted = _as_bytes(keys[first])
+            at = np.searchsorted(run, wanted)
+            found = run[np.minimum(at, len(run) - 1)] == wanted
+            first = first[~found]
+        self._remember(_as_bytes(keys[first]))
+        return np.sort(first).astype(np.int64)
+
+    def _remember(self, keys: NDArray[np.bytes_]) -> None:
+        """Keep sorted runs, and merge runs of like size: few to search, 32 bytes a text."""
+        if not len(keys):
+            return
+        self._runs.append(np.sort(keys))
+        while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
+            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]))]
+
+
+def _as_bytes(keys: Keys) -> NDArray[np.bytes_]:
+    """Keys as strings of bytes, which NumPy can sort; shape ``(n,)``."""
+    return np.ascontiguousarray(keys).view(f"S{KEY_SIZE}").reshape(-1)
+
+
+def refuse_odd(text: object, number: int) -> None:
+    """InputError unless a text is a string or a pair of them."""
+    parts = text if isinstance(text, tuple) else (text,)
+    if not all(isinstance(part, str) for part in parts):
+        kind = type(next(part for part in parts if not isinstance(part, str))).__name__
+        raise InputError(f"text {number} is no string but {kind}: leave it out or write it as one")
+    if not 1 <= len(parts) <= 2:
+        raise InputError(
+            f"text {number} has {len(parts)} parts, and an encoder takes one text or a pair: join "
+            "some of them first"
+        )
+
+
+def plan_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
+    """Positions of texts that share a batch: longest first, at most ``budget`` tokens a batch.
+
+    Where texts of one length fill at least half of a batch, it holds these alone: then there is
+    no padding and no mask. Elsewhere somewhat shorter texts join. A text longer than the budget
+    is a batch of its own.
+
+    Parameters
+    ----------
+    lengths
+        Tokens of each text, shape ``(n,)``.
+    budget
+        Tokens of a batch, padding included.
+    """
+    order = np.argsort(-lengths, kind="stable").astype(np.int64)
+    descending = lengths[order]
+    start = 0
+    while start < len(order):
+        longest = int(descending[start])
+        room = max(1, budget // longest)
+        shortest = longest - max(PADDING_TOKENS, int(PADDING_SHARE * longest))
+        equal = int(np.searchsorted(-descending, -longest, side="right")) - start
+        similar = int(np.searchsorted(-descending, -shortest, side="right")) - start
+        count = min(room, equal if equal * 2 >= room else similar)
+        yield order[start : start + count]
+        start += count
+
+
+def make_batch(tokens: Sequence[Tokens], pad_id: int) -> Batch:
+    """Texts as one padded batch; no mask where all have the same length."""
+    lengths = np.array([len(text.ids) for text in tokens])
+    inside = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(inside.shape, pad_id, np.int64)
+    ids[inside] = np.concatenate([text.ids for text in tokens])
+    type_ids = None
+    if any(text.type_ids is not None and text.type_ids.any() for text in tokens):
+        type_ids = np.zeros(inside.shape, np.int64)
+        for row, text in zip(type_ids, tokens, strict=True):
+            row[: len(text.ids)] = 0 if text.type_ids is None else text.type_ids
+    return Batch(ids, None if inside.all() else inside, type_ids)

@@ -1,0 +1,184 @@
+"""An encoder as files: which ones, what decides its numbers, how long a text it takes.
+
+Nothing here imports torch or transformers: a second call on the same texts must be able to tell
+that the encoder is still the one the bank was made with, and do no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.hub import Found, find_encoder
+from extract.weights import weights_digest
+from features.errors import EncoderError
+from features.format import canonical_json
+
+#: Entries of ``config.json`` that say where a model came from or how it is trained, labelled or
+#: called. Every other entry counts as deciding: a needless refusal is better than a wrong bank.
+INDIFFERENT = frozenset({
+    "_name_or_path", "architectures", "attention_dropout", "attention_probs_dropout_prob",
+    "auto_map", "classifier_dropout", "dropout", "dropout_rate", "dtype", "embedding_dropout",
+    "finetuning_task", "gradient_checkpointing", "hidden_dropout", "hidden_dropout_prob",
+    "id2label", "initializer_factor", "initializer_range", "label2id", "mlp_dropout",
+    "num_labels", "output_attentions", "output_hidden_states", "problem_type", "qa_dropout",
+    "return_dict", "seq_classif_dropout", "summary_type", "task_specific_params", "torch_dtype",
+    "torchscript", "transformers_version", "use_cache",
+})  # fmt: skip
+INDIFFERENT_TOKENIZER = frozenset({
+    "_commit_hash", "chat_template", "is_local", "model_max_length", "name_or_path",
+    "processor_class", "special_tokens_map_file", "tokenizer_file", "transformers_version",
+    "vocab_file",
+})  # fmt: skip
+
+#: Without a fast tokenizer's own file, these hold its vocabulary.
+VOCABULARIES = ("vocab.json", "merges.txt", "vocab.txt", "*.model")
+
+#: Families whose positions start behind the padding index (``padding_idx + 1``), so that many
+#: rows of the position table serve no token.
+POSITIONS_AFTER_PADDING = frozenset({
+    "camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm",
+    "mluke", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+})  # fmt: skip
+
+#: A tokenizer that knows no limit records a huge number.
+NO_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An encoder's files, checked to be there and readable as JSON, but not loaded."""
+
+    found: Found
+    config: Mapping[str, Any]
+    tokenizer_config: Mapping[str, Any]
+    weight_files: tuple[Path, ...]
+
+    @classmethod
+    def find(cls, encoder: str, revision: str | None = None) -> Checkpoint:
+        """Find an encoder by name or folder.
+
+        Raises
+        ------
+        EncoderError
+            When it cannot be found or lacks a file; says what was looked for.
+        """
+        found = find_encoder(encoder, revision)
+        config = _read_json(found.folder / "config.json")
+        if config is None:
+            raise EncoderError(
+                f"{found.folder} holds no config.json: give the folder that an encoder was saved to"
+            )
+        if "model_type" not in config:
+            raise EncoderError(
+                f"{found.folder / 'config.json'} names no model_type: give the folder that a "
+                "Hugging Face encoder was saved to"
+            )
+        if (found.folder / "adapter_config.json").exists():
+            raise EncoderError(
+                f"{found.folder} holds an adapter: merge it into its model, save that, and give "
+                "the saved folder"
+            )
+        tokenizer_config = _read_json(found.folder / "tokenizer_config.json") or {}
+        return cls(found, config, tokenizer_config, _weight_files(found.folder))
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.found.folder
+
+    @property
+    def safetensors(self) -> bool:
+        """Whether the weights are safetensors, rather than what ``torch.save`` wrote."""
+        return self.weight_files[0].suffix == ".safetensors"
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the encoder was found: what a bank records and never compares."""
+        return {
+            "encoder": self.found.encoder,
+            "revision": self.found.revision,
+            "model_type": self.config["model_type"],
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the numbers in the files: ``weights``, ``config`` and ``tokenizer``."""
+        return {
+            "weights": weights_digest(self.weight_files),
+            "config": _without(self.config, INDIFFERENT),
+            "tokenizer": self.tokenizer_digest(),
+        }
+
+    def tokenizer_digest(self) -> str:
+        """SHA-256, in hexadecimal, of what decides a text's tokens."""
+        parts: dict[str, object] = {
+            "tokenizer_config": _without(self.tokenizer_config, INDIFFERENT_TOKENIZER)
+        }
+        for name in ("special_tokens_map.json", "added_tokens.json"):
+            parts[name] = _read_json(self.folder / name)
+        fast = _read_json(self.folder / "tokenizer.json")
+        if fast is not None:
+            # A saved padding or truncation is not used: the bank's maximum length is.
+            parts["tokenizer.json"] = _without(fast, frozenset({"padding", "truncation"}))
+        else:
+            for path in sorted(p for name in VOCABULARIES for p in self.folder.glob(name)):
+                parts[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+    def usable_length(self) -> int | None:
+        """The longest text in tokens, special ones included; None where the files set no limit.
+
+        The smaller of what the tokenizer allows and what the position table holds. In the RoBERTa
+        families positions start at ``padding_idx + 1``: 514 rows serve 512 tokens.
+        """
+        limits = []
+        tokenizer = self.tokenizer_config.get("model_max_length")
+        if isinstance(tokenizer, int | float) and 0 < tokenizer < NO_LIMIT:
+            limits.append(int(tokenizer))
+        rows = self.config.get("max_position_embeddings", self.config.get("n_positions"))
+        if isinstance(rows, int) and rows > 0:
+            family = self.config["model_type"]
+            if family in POSITIONS_AFTER_PADDING:
+                # MPNet's padding index is 1 whatever its configuration says.
+                padding = 1 if family == "mpnet" else self.config.get("pad_token_id", 1)
+                rows -= (padding or 0) + 1
+            limits.append(rows)
+        return min(limits, default=None)
+
+
+def _weight_files(folder: Path) -> tuple[Path, ...]:
+    """The weights that transformers would load, in its own order of preference."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return (folder / name,)
+        index = _read_json(folder / f"{name}.index.json")
+        if index is not None:
+            files = tuple(folder / shard for shard in sorted(set(index["weight_map"].values())))
+            if absent := [file.name for file in files if not file.is_file()]:
+                raise EncoderError(f"{folder} lacks {absent[0]}, a shard of its weights: fetch it")
+            return files
+    raise EncoderError(
+        f"{folder} holds no weights: looked for model.safetensors and pytorch_model.bin, whole or "
+        "in shards with their index"
+    )
+
+
+def _without(entries: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in entries.items() if name not in names}
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None when there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise EncoderError(f"{path} cannot be read as JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise EncoderError(f"{path} holds no JSON object")
+    return content

@@ -1,0 +1,149 @@
+"""``layerbank extract``, and ``python -m extract``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from features.console import (
+    BankOption,
+    EncodingOption,
+    FormatOption,
+    QuietOption,
+    SkipEmptyOption,
+    TextOption,
+    human_bytes,
+    new_app,
+    run,
+    set_verbosity,
+)
+
+if TYPE_CHECKING:
+    from extract.report import ExtractReport
+    from features.keys import Text
+    from features.table import Table
+
+
+def extract_command(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help=".csv, .tsv, .jsonl, .parquet or .txt files (one text a line).",
+            show_default=False,
+        ),
+    ],
+    bank: BankOption,
+    text: TextOption = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME_OR_FOLDER",
+            help="A Hugging Face encoder.  \\[default: the bank's, or roberta-base]",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="R", help="Branch, tag or commit of an encoder from the hub."),
+    ] = None,
+    poolings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P,...",
+            help="What to keep of each layer.  \\[default: the bank's, or cls,mean,max]",
+        ),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Tokens of a text; the rest is cut off and counted.  \\[default: the bank's, or "
+            "all the encoder takes]",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="fp32 (exact), bf16, fp16, or auto: bf16 where the device computes it natively."
+            "  \\[default: the bank's, or auto]",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Tokens of a batch; halved when memory runs out.  \\[default: by device]",
+        ),
+    ] = None,
+    format: FormatOption = None,
+    encoding: EncodingOption = "utf-8",
+    skip_empty: SkipEmptyOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a frozen encoder over texts, once, and keep every layer in a bank.
+
+    Texts that the bank has already are not encoded again, so the same command continues a run
+    that was stopped, and adds a second file to the first one's bank. An option that is not given
+    takes the bank's own value.
+
+    Examples:
+
+    [bold]layerbank extract train.csv --text excerpt --bank roberta-base.bank[/bold]
+
+    [bold]layerbank extract test.csv --text excerpt --bank roberta-base.bank[/bold]
+
+    [bold]layerbank extract essays.parquet --text prompt --text essay --bank pairs.bank --encoder
+    ./my-encoder --precision fp32[/bold]
+    """
+    from extract.options import Options, RunOptions
+    from extract.pipeline import count_new
+    from extract.pipeline import run as run_plan
+    from extract.plan import prepare
+    from features.table import open_table
+
+    set_verbosity(quiet=quiet)
+    chosen = None if poolings is None else [name.strip() for name in poolings.split(",")]
+    RunOptions(device, batch_tokens).check()
+    tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
+    columns = [table.text_columns(text) for table in tables]
+    plan = prepare(bank, Options(encoder, revision, chosen, max_length, precision))
+    # Every row is read once before any is encoded: a long run must not end at a bad last row.
+    _, total = count_new(_texts(tables, columns, skip_empty), plan.bank)
+    report = run_plan(
+        plan,
+        _texts(tables, columns, skip_empty),
+        RunOptions(device, batch_tokens, total, progress=not quiet),
+    )
+    typer.echo(summary(report, plan.setup["max_length"]))
+
+
+def _texts(tables: list[Table], columns: list[list[str]], skip_empty: bool) -> Iterator[Text]:
+    from features.table import read_texts
+
+    for table, names in zip(tables, columns, strict=True):
+        yield from read_texts(table, names, skip_empty=skip_empty)
+
+
+def summary(report: ExtractReport, max_length: int) -> str:
+    """The one line that ends an extraction."""
+    minutes, seconds = divmod(report.seconds, 60)
+    took = f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.1f} s"
+    return (
+        f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
+        f"{report.n_truncated:,} truncated at {max_length} tokens; {took}; "
+        f"bank {human_bytes(report.bank_bytes)}"
+    )
+
+
+app = new_app("Stage 1: texts into a bank, every layer of a frozen encoder.")
+app.command("extract")(extract_command)
+
+
+def main() -> None:
+    """Entry of ``python -m extract``."""
+    run(app)

@@ -1,0 +1,65 @@
+"""Which device, and which precision on it."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from features.errors import InputError
+
+log = logging.getLogger(__name__)
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+#: What a device may be called.
+DEVICE = r"auto|cpu|mps|cuda(:(?P<number>\d+))?"
+
+
+def choose_device(device: str) -> str:
+    """A device as torch names it.
+
+    Parameters
+    ----------
+    device
+        ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    InputError
+        When there is no such device here.
+    """
+    import torch
+
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    has_mps = torch.backends.mps.is_available()
+    if device == "auto":
+        return "cuda:0" if n_cuda else "mps" if has_mps else "cpu"
+    match = re.fullmatch(DEVICE, device)
+    if match and device.startswith("cuda") and int(match["number"] or 0) < n_cuda:
+        return f"cuda:{int(match['number'] or 0)}"
+    if device == "cpu" or (device == "mps" and has_mps):
+        return device
+    here = ["auto", "cpu", *(f"cuda:{i}" for i in range(n_cuda)), *(["mps"] if has_mps else [])]
+    raise InputError(f"there is no device {device!r} here: choose from {', '.join(here)}")
+
+
+def choose_precision(device: str) -> str:
+    """What ``auto`` means on a device: bf16 where it computes that natively, else fp32."""
+    precision = "bf16" if _computes_bf16(device) else "fp32"
+    log.info("precision auto: %s, by what %s computes natively", precision, device)
+    return precision
+
+
+def _computes_bf16(device: str) -> bool:
+    """Whether the hardware multiplies bf16 matrices itself, rather than emulating it."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(torch.device(device)) >= (8, 0)
+    if device != "cpu":
+        return False
+    report = getattr(torch.cpu, "get_capabilities", None)  # younger than torch 2.11
+    if report is not None:
+        capabilities = report()
+        return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "sve_bf16"))
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())

@@ -1,0 +1,109 @@
+"""One window of texts through the encoder, batch by batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.batching import Window, make_batch, plan_batches
+from extract.encoder import DeviceOutOfMemory, Encoder, Pending
+from extract.tokens import Tokens
+from features.errors import EncoderError
+
+log = logging.getLogger(__name__)
+
+
+class Budget:
+    """Tokens of a batch; halved, for good, when the device runs out of memory."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self._said = False
+
+    def halve(self, n_texts: int, longest: int) -> None:
+        """A batch of this size was too large; EncoderError when it was a single text."""
+        if n_texts == 1:
+            raise EncoderError(
+                f"a single text of {longest} tokens does not fit into the device's memory: give "
+                "another --device, or a smaller --max-length (which makes another bank)"
+            )
+        failed = min(self.tokens, n_texts * longest)
+        self.tokens = max(1, failed // 2)
+        if not self._said:
+            log.warning(
+                "out of memory at %d tokens a batch: going on with %d, and half of that again "
+                "when need be (--batch-tokens sets it from the start)",
+                failed,
+                self.tokens,
+            )
+        self._said = True
+
+
+def encode(
+    encoder: Encoder, window: Window, tokens: Sequence[Tokens], pad_id: int, budget: Budget
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Encode a window, longest texts first, one batch ahead of what is handed out.
+
+    Parameters
+    ----------
+    encoder
+        Ready to run.
+    window, tokens
+        n texts and their tokens.
+    pad_id
+        Fills the end of shorter texts.
+    budget
+        Tokens of a batch; changed when the device runs out of memory.
+
+    Yields
+    ------
+    Positions in the window, shape ``(B,)``, and their blocks, shape ``(B, n_blocks, hidden)``.
+
+    Raises
+    ------
+    EncoderError
+        When a text's numbers are not finite, or a single text exceeds the device's memory.
+    """
+    lengths = np.array([len(text.ids) for text in tokens], np.int64)
+    todo = np.arange(len(tokens))
+    waiting: tuple[NDArray[np.int64], Pending] | None = None
+    while len(todo):
+        submitted = [np.empty(0, np.int64)]
+        for chosen in plan_batches(lengths[todo], budget.tokens):
+            rows = todo[chosen]
+            batch = make_batch([tokens[row] for row in rows], pad_id)
+            try:
+                pending = encoder.submit(batch)
+            except DeviceOutOfMemory:
+                budget.halve(*batch.ids.shape)
+                break
+            submitted.append(rows)
+            if waiting is not None:
+                yield _finished(window, *waiting)
+            waiting = rows, pending
+        todo = np.setdiff1d(todo, np.concatenate(submitted))
+    if waiting is not None:
+        yield _finished(window, *waiting)
+
+
+def _finished(
+    window: Window, rows: NDArray[np.int64], pending: Pending
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """A batch's blocks, all finite."""
+    values, finite = pending.result()
+    if not finite.all():
+        row = rows[np.flatnonzero(~finite)[0]]
+        raise EncoderError(
+            f"text {window.numbers[row]} ({_beginning(window.texts[row])}) gives numbers that are "
+            "not finite: give --precision fp32 (which makes another bank), or leave it out if "
+            "that is what was used"
+        )
+    return rows, values
+
+
+def _beginning(text: str | tuple[str, ...]) -> str:
+    first = text if isinstance(text, str) else text[0]
+    return repr(first if len(first) <= 40 else f"{first[:40]}…")

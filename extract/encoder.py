@@ -1,0 +1,101 @@
+"""The seam between the pipeline and the engine that runs the encoder.
+
+The pipeline knows texts, batches and the bank; an engine knows a device. What passes between them
+is :class:`Batch` one way and :class:`Pooled` the other. A new engine implements :class:`Encoder`,
+is entered in :func:`load_encoder`, and passes the tests that hold every engine against the plain
+forward pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.checkpoint import Checkpoint
+
+
+class Batch(NamedTuple):
+    """Texts as token ids, longest first, padded on the right. B texts, T tokens at most."""
+
+    ids: NDArray[np.int64]
+    """Shape ``(B, T)``."""
+    mask: NDArray[np.bool_] | None
+    """Shape ``(B, T)``, False at padding; None when all texts have T tokens."""
+    type_ids: NDArray[np.int64] | None
+    """Shape ``(B, T)``, 1 in the second text of a pair; None where the model takes none or all
+    are 0."""
+
+
+class Pooled(NamedTuple):
+    """What an encoder gives for a batch of B texts."""
+
+    values: NDArray[np.float32]
+    """Shape ``(B, n_blocks, hidden_size)``, the blocks in the bank's order."""
+    finite: NDArray[np.bool_]
+    """Shape ``(B,)``: whether all of a text's numbers are finite."""
+
+
+class Pending(Protocol):
+    """A batch under way on the device."""
+
+    def result(self) -> Pooled:
+        """Wait for the batch; what it gives is the caller's own."""
+        ...
+
+
+class Encoder(Protocol):
+    """A frozen encoder on a device, ready to run."""
+
+    n_layers: int
+    """Hidden states, the embedding output included: 13 for 12 blocks."""
+    hidden_size: int
+    has_pooler: bool
+    """Whether the checkpoint holds the weights of the encoder's own pooler."""
+    batch_tokens: int
+    """Tokens in a batch that suit the device."""
+    provenance: dict[str, Any]
+    """Engine, device and library versions: recorded with the rows, never compared."""
+
+    def submit(self, batch: Batch) -> Pending:
+        """Start a batch.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            When the batch is too large for the device; the encoder stays usable.
+        """
+        ...
+
+
+class DeviceOutOfMemory(Exception):
+    """A batch does not fit into the device's memory; a smaller one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an encoder is to be run."""
+
+    device: str
+    """A resolved device: ``cpu``, ``cuda:0``, ``mps``."""
+    precision: str
+    """``fp32``, ``bf16`` or ``fp16``."""
+    poolings: tuple[str, ...]
+    """Names in :data:`extract.pooling.POOLINGS`, in the bank's order."""
+    max_length: int
+    """Tokens of the longest text that will come."""
+
+
+def load_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Encoder:
+    """Load a checkpoint into the engine that suits the device.
+
+    Raises
+    ------
+    EncoderError
+        When the checkpoint cannot serve as an encoder; the message says why.
+    """
+    from extract.torch_engine import TorchEncoder
+
+    return TorchEncoder.load(checkpoint, options)

@@ -1,0 +1,89 @@
+"""A checkpoint becomes a PyTorch module, and nothing in it is left to chance."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from extract.checkpoint import Checkpoint
+from extract.quiet import quiet_transformers
+from features.errors import EncoderError
+
+log = logging.getLogger(__name__)
+
+
+def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple[Any, bool]:
+    """The encoder of a checkpoint, in evaluation mode on a device.
+
+    Parameters
+    ----------
+    checkpoint
+        Its files; no code from them is run, and no pickle but tensors is read.
+    dtype
+        Of the weights. Left alone, transformers would take the checkpoint's own.
+    device
+        As torch names it.
+
+    Returns
+    -------
+    The module, and whether the weights of its pooler are the checkpoint's (False for a model that
+    has none).
+
+    Raises
+    ------
+    EncoderError
+        When the checkpoint cannot be loaded, or lacks weights other than the pooler's.
+    """
+    folder = checkpoint.folder
+    try:
+        with quiet_transformers():
+            model, info = _load(checkpoint, dtype)
+    except Exception as error:  # a checkpoint can be wrong in any way
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise EncoderError(
+            f"the checkpoint in {folder} cannot be loaded as an encoder ({reason}): save it again, "
+            "or give another one"
+        ) from error
+    missing = sorted(name for name in info["missing_keys"] if not _is_pooler(name))
+    wrong = missing + sorted(str(key[0]) for key in info["mismatched_keys"])
+    if wrong:
+        raise EncoderError(
+            f"the checkpoint in {folder} lacks {len(wrong)} weights of {type(model).__name__}, "
+            f"{wrong[0]} for one, and random ones would stand in: give a complete checkpoint"
+        )
+    without_pooler = len(missing) < len(info["missing_keys"])
+    if without_pooler:
+        log.warning(
+            "%s holds no weights for the encoder's pooler, and random ones would differ from run "
+            "to run: `pooler` is not stored (a revision or file of the checkpoint that holds them "
+            "would give it)",
+            folder,
+        )
+    has_pooler = getattr(model, "pooler", None) is not None and not without_pooler
+    return model.to(device).eval().requires_grad_(False), has_pooler
+
+
+def _is_pooler(name: str) -> bool:
+    return "pooler" in name.split(".")
+
+
+def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+
+    common = {"local_files_only": True, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(checkpoint.folder, **common)
+    in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
+    # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.
+    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
+    family = AutoModelForTextEncoding if in_two_halves and encoder_only else AutoModel
+    model, info = family.from_pretrained(
+        checkpoint.folder,
+        config=config,
+        dtype=dtype,
+        use_safetensors=checkpoint.safetensors,
+        output_loading_info=True,
+        **common,
+    )
+    return (model.get_encoder() if in_two_halves and not encoder_only else model), info

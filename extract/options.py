@@ -1,0 +1,58 @@
+"""Options as a caller gives them, and what can be said against them at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from extract.device import DEVICE, PRECISIONS
+from extract.pooling import choose_poolings
+from features.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What decides the numbers; None where not given. See :func:`extract.extract`."""
+
+    encoder: str | None = None
+    revision: str | None = None
+    poolings: Sequence[str] | None = None
+    max_length: int | None = None
+    precision: str | None = None
+
+    def check(self) -> None:
+        """InputError for a value that can never be right, before anything is looked up."""
+        if self.precision not in (None, "auto", *PRECISIONS):
+            raise InputError(
+                f"there is no precision {self.precision!r}: choose from "
+                f"auto, {', '.join(PRECISIONS)}"
+            )
+        if self.poolings is not None:
+            choose_poolings(self.poolings)
+        if self.max_length is not None and self.max_length < 1:
+            raise InputError(
+                f"a maximum length of {self.max_length} tokens holds no text: give --max-length "
+                "512, say"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What decides only how fast it goes, and what is shown. See :func:`extract.extract`."""
+
+    device: str = "auto"
+    batch_tokens: int | None = None
+    total: int | None = None
+    progress: bool = False
+
+    def check(self) -> None:
+        """InputError for a value that can never be right, whatever devices there are."""
+        if not re.fullmatch(DEVICE, self.device):
+            raise InputError(
+                f"there is no device {self.device!r}: choose from auto, cpu, cuda, cuda:N, mps"
+            )
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            raise InputError(
+                f"batches of {self.batch_tokens} tokens hold no text: give --batch-tokens 4096, say"
+            )

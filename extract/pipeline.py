@@ -1,0 +1,181 @@
+"""Stage 1, start to end: texts in, every layer's pooled vectors into a bank."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.background import BackgroundWriter, one_ahead
+from extract.batching import NewTexts, Window
+from extract.encode import Budget, encode
+from extract.encoder import Encoder, EngineOptions, load_encoder
+from extract.options import Options, RunOptions
+from extract.plan import Plan, prepare
+from extract.progress import Progress
+from extract.report import ExtractReport
+from features.bank import Bank
+from features.errors import InputError
+from features.keys import Text
+
+log = logging.getLogger(__name__)
+
+
+def extract(
+    texts: Iterable[Text],
+    bank: str | Path,
+    *,
+    encoder: str | None = None,
+    revision: str | None = None,
+    poolings: Sequence[str] | None = None,
+    max_length: int | None = None,
+    precision: str | None = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    like: Mapping[str, Any] | None = None,
+    total: int | None = None,
+    progress: bool = False,
+) -> ExtractReport:
+    """Run a frozen encoder over the texts that a bank lacks, and keep every layer.
+
+    An option that is not given takes the bank's own value, and a default where there is no bank
+    yet. When the bank has all texts, the encoder's files are hashed and compared, but no model is
+    loaded and neither torch nor transformers is imported.
+
+    Parameters
+    ----------
+    texts
+        Strings, or pairs of strings that are encoded together; any iterable, read once, in
+        windows of 16,384. Taken verbatim.
+    bank
+        The bank's folder; made where there is none.
+    encoder
+        A folder with a Hugging Face encoder and its tokenizer, or a name on the hub. Default: the
+        bank's, or ``roberta-base``.
+    revision
+        Branch, tag or commit of an encoder from the hub.
+    poolings
+        What to keep of each layer. Default: the bank's, or cls, mean and max.
+    max_length
+        Tokens of a text, special ones included; longer ones are cut off. Default: the bank's, or
+        as many as the encoder takes.
+    precision
+        ``fp32``, ``bf16``, ``fp16``, or ``auto``: bf16 where the device computes it natively.
+        Default: the bank's, or ``auto``.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    batch_tokens
+        Tokens of a batch. Default: what suits the device. Halved when memory runs out.
+    like
+        A recorded ``setup`` to match: its values come before the bank's.
+    total
+        New texts to come, for the progress bar; counted when ``texts`` is a sequence.
+    progress
+        Whether to show a bar on stderr.
+
+    Raises
+    ------
+    InputError
+        For an option or a text that cannot be used.
+    EncoderError
+        When the encoder cannot be found or used, or gives numbers that are not finite.
+    FingerprintMismatch
+        When the bank, or ``like``, is of another encoder or other options; names the fields.
+    CommitError
+        When the bank cannot be written.
+    """
+    running = RunOptions(device, batch_tokens, total, progress)
+    running.check()
+    plan = prepare(Path(bank), Options(encoder, revision, poolings, max_length, precision), like)
+    if total is None and progress and isinstance(texts, Sequence):
+        running = replace(running, total=count_new(texts, plan.bank)[1])
+    return run(plan, texts, running)
+
+
+def count_new(texts: Iterable[Text], bank: Bank | None) -> tuple[int, int]:
+    """How many texts there are, and how many distinct ones of them a bank lacks."""
+    new = NewTexts(texts, bank)
+    for _ in new:
+        pass
+    return new.n_read, new.n_new
+
+
+def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport:
+    """Do what a plan says; see :func:`extract`."""
+    new = NewTexts(texts, plan.bank)
+    windows = iter(new)
+    first = next(windows, None)
+    if plan.bank is None and not new.n_read:
+        raise InputError("there are no texts: give at least one")
+    n_tokens = n_truncated = 0
+    if first is not None:
+        n_tokens, n_truncated = _encode_all(plan, chain([first], windows), options)
+    return ExtractReport(
+        bank=plan.path,
+        n_new=new.n_new,
+        n_reused=new.n_read - new.n_new,
+        n_truncated=n_truncated,
+        n_tokens=n_tokens,
+        seconds=time.perf_counter() - plan.began,
+        bank_bytes=sum(entry.stat().st_size for entry in plan.path.iterdir() if entry.is_file()),
+    )
+
+
+def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> tuple[int, int]:
+    """Encode the windows into the bank; give the tokens, and the texts that were cut off."""
+    from extract.device import choose_device
+    from extract.tokens import Tokenizer
+
+    tokenizer = Tokenizer.load(plan.checkpoint, plan.setup["max_length"])
+    encoder, bank = _load(plan, choose_device(options.device))
+    budget = Budget(options.batch_tokens or encoder.batch_tokens)
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    to_bank = bank.writer({**encoder.provenance, "began": began})
+    n_tokens = n_truncated = 0
+    try:
+        with (
+            Progress(options.total, shown=options.progress) as bar,
+            BackgroundWriter(to_bank) as writer,
+        ):
+            tokenized = one_ahead(lambda window: tokenizer.encode(window.texts), windows)
+            for window, tokens in tokenized:
+                lengths = np.array([len(text.ids) for text in tokens], np.int32)
+                truncated = np.array([text.truncated for text in tokens])
+                bar.expect(len(lengths), int(lengths.sum()))
+                for rows, values in encode(encoder, window, tokens, tokenizer.pad_id, budget):
+                    writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
+                    bar.advance(len(rows), int(lengths[rows].sum()))
+                n_tokens += int(lengths.sum())
+                n_truncated += int(truncated.sum())
+    except KeyboardInterrupt:
+        log.warning(
+            "stopped: %s new texts are safe in %s, and the same call goes on from there",
+            f"{to_bank.n_committed:,}",
+            plan.path,
+        )
+        raise
+    return n_tokens, n_truncated
+
+
+def _load(plan: Plan, device: str) -> tuple[Encoder, Bank]:
+    """The encoder on its device, and the bank that it fills."""
+    from extract.device import choose_precision
+
+    setup = dict(plan.setup)
+    if setup["precision"] == "auto":
+        setup["precision"] = choose_precision(device)
+    encoder = load_encoder(
+        plan.checkpoint,
+        EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
+    )
+    setup["pooler"] = encoder.has_pooler
+    setup["n_layers"] = encoder.n_layers
+    setup["hidden_size"] = encoder.hidden_size
+    return encoder, plan.complete(setup)

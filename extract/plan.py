@@ -1,0 +1,153 @@
+"""What is to be extracted: explicit options, a recorded set-up, the bank's own, the defaults.
+
+In that order of precedence: an option that is not given takes the value of the set-up that is to
+be matched, and an explicit one that differs from it is refused with the fields named.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.checkpoint import Checkpoint
+from extract.options import Options
+from extract.pooling import DEFAULT, choose_poolings
+from features.bank import Bank, is_bank
+from features.errors import EncoderError, FingerprintMismatch, InputError
+from features.format import differing_fields
+from features.manifest import refuse_other_setup
+
+DEFAULT_ENCODER = "roberta-base"
+#: Where neither the tokenizer nor the model sets a limit.
+DEFAULT_LENGTH = 512
+SPECIAL_TOKENS = "included, literal ones are text"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an extraction is about, checked as far as it can be without loading the model."""
+
+    path: Path
+    bank: Bank | None
+    """The bank that is there already."""
+    checkpoint: Checkpoint
+    setup: dict[str, Any]
+    """All that decides the numbers, but what only the loaded model can tell (``pooler``,
+    ``n_layers``, ``hidden_size``); the precision may still be ``auto``."""
+    like: Mapping[str, Any] | None
+    began: float
+    """When the call began, by ``time.perf_counter``."""
+
+    def complete(self, setup: Mapping[str, Any]) -> Bank:
+        """The bank to add to, made where there is none, for the set-up as the model gave it."""
+        self.refuse_conflict(setup)
+        return Bank.create(self.path, setup, self.checkpoint.source)
+
+    def refuse_conflict(self, setup: Mapping[str, Any]) -> None:
+        """FingerprintMismatch when a set-up is not that of the bank, or not the recorded one.
+
+        Fields that it leaves open are taken to agree.
+        """
+        bank, like = self.bank, self.like
+        if bank is not None:
+            refuse_other_setup(self.path, bank.setup, {**bank.setup, **(like or {}), **setup})
+        if like is not None and (fields := differing_fields(like, {**like, **setup})):
+            raise FingerprintMismatch(
+                f"the encoder and options are not those that were recorded (they differ in "
+                f"{', '.join(fields)}): give the recorded encoder and options",
+                fields,
+            )
+
+
+def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None) -> Plan:
+    """Find the bank and the encoder, hash the encoder's files, and see that all agree.
+
+    Parameters
+    ----------
+    path
+        The bank's folder, whether there is a bank or not.
+    options
+        What the caller gave.
+    like
+        A recorded set-up to match.
+
+    Raises
+    ------
+    InputError, EncoderError
+        For an option, or an encoder, that cannot be used.
+    FingerprintMismatch
+        When the bank, or the recorded set-up, is of another encoder or other options.
+    """
+    began = time.perf_counter()
+    options.check()
+    bank = Bank.open(path) if is_bank(path) else None
+    checkpoint = find_checkpoint(options, bank)
+    setup = choose_setup(options, checkpoint, like or (bank.setup if bank is not None else {}))
+    plan = Plan(path, bank, checkpoint, setup, like, began)
+    plan.refuse_conflict({name: value for name, value in setup.items() if value != "auto"})
+    return plan
+
+
+def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:
+    """The encoder's files; the bank's own encoder at its own revision when none is given.
+
+    Raises
+    ------
+    EncoderError
+        When it cannot be found.
+    """
+    recorded = bank.source if bank is not None else {}
+    encoder = options.encoder or recorded.get("encoder") or DEFAULT_ENCODER
+    revision = options.revision
+    if revision is None and encoder == recorded.get("encoder"):
+        revision = recorded.get("revision")
+    try:
+        return Checkpoint.find(encoder, revision)
+    except EncoderError as error:
+        if options.encoder is None and bank is not None:
+            raise EncoderError(
+                f"{error}; this is the encoder that the bank {bank.path} was made with: if its "
+                "files have moved, say where with --encoder"
+            ) from error
+        raise
+
+
+def choose_setup(
+    options: Options, checkpoint: Checkpoint, like: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that decides the numbers, as far as it is known without loading the model.
+
+    Parameters
+    ----------
+    options
+        What the caller gave.
+    checkpoint
+        The encoder's files; they are read and hashed here.
+    like
+        The set-up whose values stand in for options that are not given; may be empty.
+
+    Raises
+    ------
+    InputError
+        When the maximum length is beyond what the encoder can use.
+    """
+    usable = checkpoint.usable_length()
+    max_length = options.max_length or like.get("max_length") or usable or DEFAULT_LENGTH
+    if usable is not None and max_length > usable:
+        raise InputError(
+            f"the encoder {checkpoint.found.encoder} takes at most {usable} tokens, and a maximum "
+            f"length of {max_length} was asked for: give --max-length {usable} or less"
+        )
+    precision = options.precision if options.precision != "auto" else None
+    return {
+        **checkpoint.identity(),
+        "max_length": int(max_length),
+        "long": "truncate",
+        "stride": None,
+        "special_tokens": SPECIAL_TOKENS,
+        "precision": precision or like.get("precision") or "auto",
+        "poolings": list(choose_poolings(options.poolings or like.get("poolings") or DEFAULT)),
+    }

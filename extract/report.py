@@ -1,0 +1,37 @@
+"""What an extraction did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractReport:
+    """What :func:`extract.extract` did.
+
+    Parameters
+    ----------
+    bank
+        The bank's folder.
+    n_new
+        Distinct texts that went through the encoder.
+    n_reused
+        The other texts of the input: the bank had them, or the input repeats them.
+    n_truncated
+        New texts that were cut off at the bank's maximum length.
+    n_tokens
+        Tokens of the new texts, special ones included.
+    seconds
+        Wall-clock time of the whole call.
+    bank_bytes
+        Size of the bank on disk afterwards.
+    """
+
+    bank: Path
+    n_new: int
+    n_reused: int
+    n_truncated: int
+    n_tokens: int
+    seconds: float
+    bank_bytes: int

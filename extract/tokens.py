@@ -1,0 +1,171 @@
+"""Texts become token ids, by the encoder's own fast tokenizer."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Regex
+from tokenizers import Tokenizer as Backend
+from tokenizers.pre_tokenizers import PreTokenizer, Split
+from tokenizers.pre_tokenizers import Sequence as Chain
+
+from extract.checkpoint import Checkpoint
+from extract.quiet import quiet_transformers
+from features.errors import EncoderError, InputError
+from features.keys import Text
+
+#: Texts tokenised at one time: the tokenizer's own objects are some 100 bytes a token.
+CHUNK = 512
+
+
+class Tokens(NamedTuple):
+    """One text as token ids, special ones included."""
+
+    ids: NDArray[np.int32]
+    """Shape ``(n_tokens,)``."""
+    type_ids: NDArray[np.int8] | None
+    """Shape ``(n_tokens,)``; None when all are 0 or the encoder takes none."""
+    truncated: bool
+
+
+class Tokenizer:
+    """A fast tokenizer that takes texts literally and cuts them off at a maximum length.
+
+    A ``<pad>``, ``</s>`` or ``[MASK]`` that stands in a text is text: its characters are
+    tokenised like any others. Special tokens are only those that the encoder's template adds.
+
+    Parameters
+    ----------
+    backend
+        The ``tokenizers`` object; it is changed, and is this object's own from then on.
+    special_tokens
+        The tokens that may not come out of a text.
+    max_length
+        Tokens of a text, special ones included; what is beyond is cut off, of a pair from the
+        longer text first.
+    pad_id
+        The id that fills the end of shorter texts.
+    typed
+        Whether the encoder tells the texts of a pair apart by token types.
+    side
+        Where a text is cut: ``right`` (its end) or ``left``.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        special_tokens: Iterable[str],
+        max_length: int,
+        *,
+        pad_id: int = 0,
+        typed: bool = False,
+        side: str = "right",
+    ) -> None:
+        self._backend = backend
+        self._typed = typed
+        self.max_length = max_length
+        self.pad_id = pad_id
+        keep_literal(backend, special_tokens)
+        self._refuse_short(pair=False)
+        backend.no_padding()
+        backend.enable_truncation(max_length, strategy="longest_first", direction=side)
+        self._typed_singles = typed and any(backend.encode("a").type_ids)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, max_length: int) -> Tokenizer:
+        """The tokenizer of a checkpoint.
+
+        Raises
+        ------
+        EncoderError
+            When it has none, or none that is fast.
+        InputError
+            When ``max_length`` leaves no room for a single token of text.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            with quiet_transformers():
+                loaded: Any = AutoTokenizer.from_pretrained(
+                    checkpoint.folder, local_files_only=True, trust_remote_code=False
+                )
+        except Exception as error:  # a tokenizer's files can fail in any way
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise EncoderError(
+                f"the tokenizer in {checkpoint.folder} cannot be loaded ({reason}): save it beside "
+                "the encoder with `tokenizer.save_pretrained`"
+            ) from error
+        if not loaded.is_fast:
+            raise EncoderError(
+                f"the tokenizer in {checkpoint.folder} is not a fast one (it has no "
+                "tokenizer.json): save its fast version there"
+            )
+        pads = loaded.pad_token_id, checkpoint.config.get("pad_token_id")
+        return cls(
+            loaded.backend_tokenizer,
+            loaded.all_special_tokens,
+            max_length,
+            pad_id=next((i for i in pads if i is not None), 0),
+            typed="token_type_ids" in loaded.model_input_names,
+            side=loaded.truncation_side,
+        )
+
+    def encode(self, texts: Sequence[Text]) -> list[Tokens]:
+        """Token ids of n texts, in their order.
+
+        Raises
+        ------
+        InputError
+            When a text gives no token at all, or a pair does not fit at all.
+        """
+        return [tokens for start in range(0, len(texts), CHUNK)
+                for tokens in self._encode_chunk(texts[start : start + CHUNK])]  # fmt: skip
+
+    def _encode_chunk(self, texts: Sequence[Text]) -> Iterator[Tokens]:
+        parts = [text if isinstance(text, str) or len(text) > 1 else text[0] for text in texts]
+        if any(isinstance(text, tuple) for text in parts):
+            self._refuse_short(pair=True)
+        for text, encoding in zip(parts, self._backend.encode_batch_fast(parts), strict=True):
+            ids = np.array(encoding.ids, np.int32)
+            if not len(ids):
+                raise InputError(f"the text {text!r} gives no token: leave it out")
+            types = None
+            if self._typed_singles or (self._typed and isinstance(text, tuple)):
+                types = np.array(encoding.type_ids, np.int8)
+            yield Tokens(ids, types, bool(encoding.overflowing))
+
+    def _refuse_short(self, *, pair: bool) -> None:
+        needed = self._backend.num_special_tokens_to_add(pair) + 1
+        if self.max_length < needed:
+            raise InputError(
+                f"a maximum length of {self.max_length} leaves no room for text: this encoder "
+                f"needs at least --max-length {needed}{' for pairs' if pair else ''}"
+            )
+
+
+def keep_literal(backend: Backend, special_tokens: Iterable[str]) -> None:
+    """Make a tokenizer treat special tokens that stand in a text as ordinary characters.
+
+    ``encode_special_tokens`` is the tokenizer's own switch for that, and suffices where words are
+    split at punctuation first. A Unigram model (XLM-R, T5, DeBERTa-v3) also keeps ``<pad>`` among
+    its pieces and finds it again in the text; there, words are split inside such a literal, behind
+    its first character. Nothing changes for other texts.
+    """
+    backend.encode_special_tokens = True
+    if type(backend.model).__name__ != "Unigram":
+        return
+    rests = defaultdict(list)
+    for token in special_tokens:
+        if len(token) > 1:
+            rests[token[0]].append(re.escape(token[1:]))
+    if not rests:
+        return
+    inside = "|".join(f"(?<={re.escape(first)})(?={'|'.join(r)})" for first, r in rests.items())
+    split = Split(Regex(inside), "isolated")
+    before: PreTokenizer | None = backend.pre_tokenizer
+    backend.pre_tokenizer = split if before is None else Chain([before, split])

@@ -1,0 +1,211 @@
+"""The engine that runs everywhere: PyTorch on a CPU, a CUDA GPU or Apple's."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from extract.checkpoint import Checkpoint
+from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled
+from extract.hidden_states import Layers, find_layers, is_causal
+from extract.load_model import load_model
+from extract.pooling import POOLINGS
+from features.errors import EncoderError
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+#: Tokens of a batch. A CPU's caches like small ones; a GPU has to be kept busy.
+BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate")
+
+
+class TorchEncoder:
+    """An encoder in PyTorch; see :class:`extract.encoder.Encoder` for its attributes.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode, on its device, in its dtype.
+    options
+        How it is to be run.
+    has_pooler
+        Whether its pooler, if it has one, holds the checkpoint's weights.
+    """
+
+    def __init__(self, model: nn.Module, options: EngineOptions, *, has_pooler: bool) -> None:
+        self._model = model
+        self._device = torch.device(options.device)
+        self._poolings = [POOLINGS[name] for name in options.poolings]
+        self._exact = options.precision == "fp32"
+        takes = inspect.signature(model.forward).parameters
+        type_rows = getattr(model.config, "type_vocab_size", None)
+        self._takes_types = "token_type_ids" in takes and (type_rows is None or type_rows > 1)
+        with torch.inference_mode():
+            probe = probe_inputs(model, self._device)
+            try:
+                output = model(**probe, return_dict=True)
+                if is_causal(model, probe):
+                    raise EncoderError(
+                        f"{type(model).__name__} is a decoder-only model, in which a token sees "
+                        "only those before it, and cannot serve as an encoder: choose one such as "
+                        "roberta-base"
+                    )
+                self._layers: Layers = find_layers(model, probe)
+            except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+                raise EncoderError(
+                    f"{type(model).__name__} does not run on token ids alone ({error}): choose a "
+                    "text encoder"
+                ) from error
+        self.n_layers = self._layers.n_layers
+        self.hidden_size = int(output.last_hidden_state.shape[-1])
+        pooled = getattr(output, "pooler_output", None)
+        self.has_pooler = (
+            has_pooler and pooled is not None and tuple(pooled.shape) == (1, self.hidden_size)
+        )
+        self.batch_tokens = BATCH_TOKENS[self._device.type]
+        self.provenance = provenance(self._device)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
+        """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
+        model, has_pooler = load_model(checkpoint, DTYPES[options.precision], options.device)
+        refuse_long(model, options.max_length)
+        return cls(model, options, has_pooler=has_pooler)
+
+    def submit(self, batch: Batch) -> TorchPending:
+        """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        try:
+            with torch.inference_mode(), exact_matmul(self._exact):
+                return self._submit(batch)
+        except RuntimeError as error:
+            if not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+                raise
+        # Outside the handler, so that the failed pass's tensors are no longer held by it.
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise DeviceOutOfMemory
+
+    def _submit(self, batch: Batch) -> TorchPending:
+        inputs = {"input_ids": self._to_device(batch.ids)}
+        mask = None
+        if batch.mask is not None:
+            mask = self._to_device(batch.mask)
+            inputs["attention_mask"] = mask.long()
+        if batch.type_ids is not None and self._takes_types:
+            inputs["token_type_ids"] = self._to_device(batch.type_ids)
+        n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
+        values = torch.empty(
+            (len(batch.ids), n_blocks, self.hidden_size), dtype=torch.float32, device=self._device
+        )
+
+        def pool(layer: int, hidden: Tensor) -> None:
+            for i, pooling in enumerate(self._poolings):
+                values[:, i * self.n_layers + layer] = pooling(hidden, mask)
+
+        output = self._layers.run(inputs, pool)
+        if self.has_pooler:
+            values[:, -1] = output.pooler_output.float()
+        return TorchPending.of(values, values.isfinite().flatten(1).all(1))
+
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchPending:
+    """A batch whose numbers are on their way to the host."""
+
+    values: Tensor
+    finite: Tensor
+    done: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, values: Tensor, finite: Tensor) -> TorchPending:
+        """Start copying a batch's numbers to the host."""
+        if values.device.type != "cuda":
+            return cls(values.cpu(), finite.cpu(), None)
+        # From pinned memory the copy runs beside the next batch's kernels; the caching host
+        # allocator hands the same pages out again, so that they are not pinned anew.
+        host = [
+            torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(
+                tensor, non_blocking=True
+            )
+            for tensor in (values, finite)
+        ]
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record(torch.cuda.current_stream(values.device))
+        return cls(host[0], host[1], done)
+
+    def result(self) -> Pooled:
+        """Wait for the copy; see :meth:`extract.encoder.Pending.result`."""
+        if self.done is not None:
+            self.done.synchronize()
+        return Pooled(self.values.numpy(), self.finite.numpy())
+
+
+@contextmanager
+def exact_matmul(exact: bool) -> Iterator[None]:
+    """Full float32 in matrix products and convolutions, whatever the process has set."""
+    if not exact:
+        yield
+        return
+    matmul, conv = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32 = conv
+
+
+def probe_inputs(model: Any, device: torch.device) -> dict[str, Tensor]:
+    """One text of a few distinct tokens, none of them padding."""
+    n_ids = int(model.get_input_embeddings().num_embeddings)
+    padding = getattr(model.config, "pad_token_id", None)
+    ids = [i for i in np.linspace(0, n_ids - 1, 10, dtype=int)[1:-1].tolist() if i != padding]
+    return {"input_ids": torch.tensor([list(dict.fromkeys(ids))], device=device)}
+
+
+def refuse_long(model: nn.Module, max_length: int) -> None:
+    """EncoderError when the position table is too short, before a device can trip over it."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            rows = module.num_embeddings - first
+            if rows < max_length:
+                raise EncoderError(
+                    f"{type(model).__name__} has positions for {rows} tokens and the maximum "
+                    f"length is {max_length}: give --max-length {rows}"
+                )
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """What ran the encoder: recorded with the rows, never compared."""
+    name = platform.processor() or platform.machine()
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    libraries = ("torch", "transformers", "tokenizers", "numpy")
+    return {
+        "engine": "torch",
+        "device": f"{device} ({name})",
+        "python": platform.python_version(),
+        **{library: version(library) for library in libraries},
+    }
