@@ -1,0 +1,106 @@
+"""Banks that hold the texts a run is to predict, the missing ones encoded first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from features.bank import Bank, is_bank
+from features.errors import InputError
+from features.keys import Text
+from features.manifest import refuse_other_setup
+from regress.run import Run
+
+#: Encodes texts into the bank in a folder, as a run's record of a bank says.
+Encode = Callable[[Sequence[Text], Path, Mapping[str, Any]], None]
+
+
+def banks_holding(
+    run: Run,
+    texts: Sequence[Text],
+    encode: Encode,
+    *,
+    model: str | None = None,
+    bank: Path | None = None,
+    scratch: Path | None = None,
+) -> list[Bank]:
+    """Open the banks that a run's models need, with all of these texts in them.
+
+    Parameters
+    ----------
+    run, model
+        The run, and which of its models.
+    texts
+        What is to be predicted.
+    encode
+        What encodes the texts that are missing: stage 1, which this stage does not know.
+    bank
+        The folder to use instead of the recorded one; made where there is no bank.
+    scratch
+        A folder that takes the missing texts, so that the bank stays as it is; a folder of banks
+        when the models need several. Where the recorded bank is gone and none is given, it is
+        ``scratch`` in the run's own folder.
+
+    Raises
+    ------
+    FingerprintMismatch
+        When a bank, or the encoder, is not the recorded one.
+    InputError
+        When there is no place to write to.
+    """
+    needed = run.banks_needed(model)
+    if len(needed) > 1 and bank is not None:
+        raise InputError(
+            f"the run {run.path} needs {len(needed)} banks, and --bank can name only one: put "
+            "them back where they were, or give --scratch"
+        )
+    filled = []
+    for recorded in needed:
+        path = bank or Path(recorded["path"])
+        aside = scratch
+        if scratch is not None and len(needed) > 1:
+            aside = scratch / f"{recorded['name']}.bank"
+        if aside is None and bank is None and not is_bank(path):
+            aside = run.path / "scratch" / f"{recorded['name']}.bank"
+        filled.append(_filled(texts, encode, recorded, path, aside))
+    return filled
+
+
+def _filled(
+    texts: Sequence[Text],
+    encode: Encode,
+    recorded: Mapping[str, Any],
+    path: Path,
+    scratch: Path | None,
+) -> Bank:
+    if not is_bank(path):
+        target = scratch or path
+        _refuse_read_only(target)
+        encode(texts, target, recorded)
+        return Bank.open(target)
+    bank = Bank.open(path)
+    refuse_other_setup(path, bank.setup, recorded["setup"])
+    if scratch is not None and is_bank(scratch):
+        bank = Bank.open(path, overlay=scratch)
+    known = bank.contains(texts)
+    if known.all():
+        return bank
+    target = scratch or path
+    _refuse_read_only(target)
+    missing = [text for text, there in zip(texts, known, strict=True) if not there]
+    encode(missing, target, recorded)
+    return Bank.open(path, overlay=scratch)
+
+
+def _refuse_read_only(folder: Path) -> None:
+    """InputError unless a folder can be written to, or made."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not os.access(there, os.W_OK):
+        raise InputError(
+            f"new texts cannot be added to {folder}, which cannot be written to: keep them "
+            "elsewhere with --scratch BANK"
+        )
