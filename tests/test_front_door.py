@@ -1,0 +1,107 @@
+"""The ``layerbank`` command and module: light, complete, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import layerbank
+
+HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
+COMMANDS = (
+    "extract", "info", "export", "regress", "predict", "verify", "compact", "merge", "demo",
+)  # fmt: skip
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join(m for m in sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
+
+
+def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "layerbank", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import layerbank\ntry: layerbank.app(['--help'])\nexcept SystemExit: pass"
+    assert not loaded_after(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize("package", ["features", "regress"])
+def test_the_bank_and_stage_2_never_load_torch(package: str) -> None:
+    code = (
+        f"import pkgutil, importlib, {package}\n"
+        f"for m in pkgutil.walk_packages({package}.__path__, '{package}.'):\n"
+        "    m.name.endswith('__main__') or importlib.import_module(m.name)"
+    )
+    assert not loaded_after(code) & {"torch", "transformers"}
+
+
+def test_the_public_names() -> None:
+    assert layerbank.__all__ == ["Bank", "Selection", "evaluate", "extract", "load_run"]
+    for name in layerbank.__all__:
+        assert callable(getattr(layerbank, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = layerbank.nothing
+
+
+@pytest.mark.parametrize("package", ["extract", "features", "regress", "layerbank"])
+def test_generic_names_are_this_distribution(package: str) -> None:
+    assert set(importlib.metadata.packages_distributions()[package]) == {"layerbank"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_an_example(command: str) -> None:
+    result = call(command, "--help")
+    assert result.returncode == 0
+    assert "Example" in result.stdout
+    assert f"layerbank {command}" in result.stdout
+
+
+def test_version() -> None:
+    assert call("--version").stdout.strip() == f"layerbank {layerbank.__version__}"
+
+
+def test_a_near_miss_is_told() -> None:
+    result = call("regres")
+    assert result.returncode == 2
+    assert "regress" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "nowhere.bank"], "nowhere.bank is not a bank"),
+        (["extract", "none.csv", "--bank", "b"], "none.csv does not exist"),
+        (["extract", "a.csv", "--text", "txt", "--bank", "b"], "no column 'txt'"),
+        (
+            ["extract", "a.csv", "--bank", "b", "--encoder", "./nowhere"],
+            "nowhere",
+        ),
+        (["predict", "norun", "a.csv", "--out", "p.csv"], "norun"),
+        (["regress", "a.csv", "--target", "y", "--bank", "b", "--out", "r"], "is not a bank"),
+    ],
+)
+def test_mistakes_get_one_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "a.csv").write_text("text,y\nhello,1\nworld,2\n")
+    result = call(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    error = result.stderr.strip().splitlines()
+    assert len(error) == 1, result.stderr
+    assert error[0].startswith("layerbank: error: ")
+    assert message in error[0]
+    assert "Traceback" in call(*arguments, "--debug", cwd=tmp_path).stderr
