@@ -1,0 +1,119 @@
+"""What is regressed on what: banks, texts and targets, checked before anything is fitted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from features.bank import Bank
+from features.banks import Banks
+from features.errors import InputError
+from features.keys import Text, text_keys
+
+#: One bank or several, open or by their folders.
+BankLike = Bank | Banks | str | Path | Iterable[Bank | str | Path]
+#: How many row numbers an error lists.
+LISTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Texts and targets.
+
+    Attributes
+    ----------
+    texts
+        n_samples texts.
+    keys
+        Shape (n_samples, 32), uint8: their keys.
+    Y
+        Shape (n_samples, n_targets), float64, finite, each target with two values or more.
+    target_names
+        n_targets names.
+    ids, id_name
+        What each row is called, and what such names are called.
+    """
+
+    texts: Sequence[Text]
+    keys: NDArray[np.uint8]
+    Y: NDArray[np.float64]
+    target_names: tuple[str, ...]
+    ids: Sequence[object]
+    id_name: str
+
+    @property
+    def keys_digest(self) -> str:
+        """SHA-256, in hex, over the texts' keys in the order of the rows."""
+        return hashlib.sha256(np.ascontiguousarray(self.keys).tobytes()).hexdigest()
+
+
+def checked_design(
+    texts: Sequence[Text],
+    y: ArrayLike,
+    *,
+    target_names: Sequence[str] | None = None,
+    ids: Sequence[object] | None = None,
+    id_name: str = "id",
+    groups: Sequence[str] | None = None,
+) -> Design:
+    """Put together and check; row numbers in errors count from 1.
+
+    Raises
+    ------
+    InputError
+        Nothing to fit, lengths that differ, targets that are not finite or do not vary.
+    """
+    n = len(texts)
+    Y = np.asarray(y, dtype=np.float64)
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    names = _target_names(target_names, Y.shape[1])
+    for what, length in (
+        ("targets", len(Y)),
+        ("ids", n if ids is None else len(ids)),
+        ("groups", n if groups is None else len(groups)),
+    ):
+        if length != n:
+            raise InputError(f"there are {n} texts and {length} {what}: give one for each text")
+    if n == 0:
+        raise InputError("there are no texts to fit a regressor on: give at least three")
+    for name, values in zip(names, Y.T, strict=True):
+        wrong = np.flatnonzero(~np.isfinite(values)) + 1
+        if len(wrong):
+            more = f" and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+            listed = ", ".join(map(str, wrong[:LISTED]))
+            raise InputError(
+                f"target {name!r} is no finite number in row {listed}{more}: mend or drop them"
+            )
+        if np.all(values == values[0]):
+            raise InputError(
+                f"target {name!r} has one distinct value ({values[0]:g}), which leaves nothing to "
+                "predict: name another column"
+            )
+    if ids is None:
+        ids, id_name = range(1, n + 1), "row"
+    return Design(texts, text_keys(texts), Y, names, ids, id_name)
+
+
+def opened(bank: BankLike) -> list[Bank]:
+    """Banks, opened where paths are given."""
+    if isinstance(bank, Banks):
+        return [*bank.by_name.values()]
+    several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
+    return [one if isinstance(one, Bank) else Bank.open(one) for one in several]
+
+
+def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...]:
+    if given is None:
+        one = n_targets == 1
+        return ("target",) if one else tuple(f"target_{i}" for i in range(1, n_targets + 1))
+    names = tuple(given)
+    if len(names) != n_targets or len(set(names)) != n_targets:
+        raise InputError(
+            f"{n_targets} targets need as many different names, not {', '.join(names) or 'none'}"
+        )
+    return names

@@ -1,0 +1,77 @@
+"""The scikit-learn face of every regressor here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from features.errors import InputError
+from regress.folds import make_folds, row_keys
+from regress.model import FittedModel, Matrix, Setting
+from regress.statistics import FoldData, TrainingSet
+from regress.tuning import tune
+
+
+class TunedRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """A regressor that chooses its settings by cross-validation when it is fitted.
+
+    Subclasses say which settings there are and how to fit them (`regress.model.Regressor`), and
+    take at least `cv`, `random_state` and `n_jobs`.
+    """
+
+    cv: int
+    random_state: int
+    n_jobs: int | None
+
+    @abstractmethod
+    def settings(self) -> Sequence[Setting]:
+        """The settings to choose from."""
+
+    @abstractmethod
+    def path(self, training: TrainingSet) -> Matrix:
+        """Predictions for the held-out rows, shape (n_held, n_settings, n_targets)."""
+
+    @abstractmethod
+    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
+        """Models of each target at the setting chosen for it."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Choose a setting over stratified folds and refit it on all rows.
+
+        Parameters
+        ----------
+        X
+            Shape (n_samples, n_features), float32 or float64. Equal rows share a fold.
+        y
+            Shape (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            NaN or infinity, or fewer distinct rows than folds.
+        """
+        checked: tuple[NDArray[Any], NDArray[Any]] = validate_data(
+            self, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
+        )
+        features, Y = checked[0], checked[1].astype(np.float64).reshape(-1, 1)
+        try:
+            folds = make_folds(row_keys(features), Y, n_folds=self.cv, seed=self.random_state)
+        except InputError as error:
+            raise ValueError(f"n_samples={len(features)}: {error}") from error
+        [tuned] = tune(FoldData(features, Y, folds), [self], nested=False, n_jobs=self.n_jobs)
+        self.params_ = dict(tuned.settings[tuned.final[0]])
+        self.cv_rmse_ = tuned.cv_rmse[:, 0]
+        self.model_ = tuned.models[0]
+        return self
+
+    def predict(self, X: ArrayLike) -> Matrix:
+        """Predictions, shape (n_samples,)."""
+        check_is_fitted(self)
+        features: NDArray[Any] = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self.model_.predict(features)

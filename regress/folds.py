@@ -1,0 +1,197 @@
+"""Which row is scored in which fold.
+
+Folds are dealt to distinct texts, taken in the order of their keys: a text that occurs twice
+always stands in one fold, and the folds do not depend on the order of the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import InputError
+
+Scheme = Literal["stratified", "plain", "group"]
+SCHEMES: tuple[str, ...] = get_args(Scheme)
+#: Nested scores leave two folds out at once, so that a third must be left to train on.
+MIN_FOLDS = 3
+N_STRATA = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """A division of rows into folds.
+
+    Attributes
+    ----------
+    numbers
+        Shape (n_samples,), int64: the fold of each row, 0 to ``n_folds - 1``.
+    n_folds, scheme, seed
+        How the folds were made.
+    digest
+        SHA-256, in hex, over the sorted keys of the distinct texts, each with its fold number.
+        Two divisions with one digest put every text into the same fold.
+    """
+
+    numbers: NDArray[np.int64]
+    n_folds: int
+    scheme: str
+    seed: int
+    digest: str
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits of `digest`, to be shown beside a score."""
+        return self.digest[:12]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self, folds: Sequence[int]) -> NDArray[np.int64]:
+        """Rows that stand in any of `folds`, ascending."""
+        return np.flatnonzero(np.isin(self.numbers, list(folds)))
+
+
+def make_folds(
+    keys: NDArray[np.uint8],
+    y: NDArray[np.float64],
+    *,
+    n_folds: int = 5,
+    scheme: str = "stratified",
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Folds:
+    """Divide rows into folds of nearly equal size.
+
+    Parameters
+    ----------
+    keys
+        Shape (n_samples, width), uint8: what identifies each text (`features.keys.text_keys`).
+        Rows with equal keys share a fold.
+    y
+        Target, shape (n_samples,) or (n_samples, n_targets); of several, the first is stratified.
+    n_folds
+        At least 3.
+    scheme
+        ``"stratified"`` by deciles of the target, ``"plain"``, or ``"group"``: rows of one group
+        share a fold (and so do groups that share a text).
+    groups
+        Group of each row; needed by ``"group"`` alone.
+    seed
+        Seeds the shuffling.
+
+    Raises
+    ------
+    InputError
+        Unknown scheme, too few folds, groups not given, or fewer distinct texts (or groups) than
+        folds.
+    """
+    if scheme not in SCHEMES:
+        raise InputError(f"folds are {', '.join(SCHEMES)}, not {scheme!r}")
+    if n_folds < MIN_FOLDS:
+        raise InputError(
+            f"{n_folds} folds are too few: a nested score leaves two out and trains on the rest, "
+            f"so ask for {MIN_FOLDS} or more"
+        )
+    distinct, which = _distinct(keys)
+    rng = np.random.default_rng(seed)
+    if scheme == "group":
+        if groups is None:
+            raise InputError("group folds need to know the group of each row (--group COLUMN)")
+        unit = _joined_groups(which, groups)
+        n_units = int(unit.max()) + 1
+        _check_enough(n_units, n_folds, f"{n_units} groups that share no text")
+        of_row = _deal_by_size(np.bincount(unit), n_folds, rng)[unit]
+    else:
+        what = f"{len(keys)} rows with {len(distinct)} distinct texts"
+        _check_enough(len(distinct), n_folds, what)
+        strata = np.zeros(len(distinct), dtype=np.int64)
+        if scheme == "stratified":
+            first = np.asarray(y, dtype=np.float64).reshape(len(keys), -1)[:, 0]
+            mean = np.bincount(which, weights=first) / np.bincount(which)
+            strata = target_strata(mean)
+        of_row = _deal(strata, n_folds, rng)[which]
+    return Folds(of_row, n_folds, scheme, seed, _digest(distinct, which, of_row))
+
+
+def target_strata(y: NDArray[np.float64], n_strata: int = N_STRATA) -> NDArray[np.int64]:
+    """Stratum of each target value: deciles as `pandas.qcut` cuts them.
+
+    Up to `n_strata` distinct values are a stratum each, since quantiles of grades or labels
+    would coincide and leave the rare ones unstratified.
+    """
+    values, which = np.unique(y, return_inverse=True)
+    if len(values) <= n_strata:
+        return which.astype(np.int64)
+    edges = np.unique(np.quantile(y, np.linspace(0, 1, n_strata + 1)))
+    return np.searchsorted(edges[1:-1], y, side="left").astype(np.int64)
+
+
+def row_keys(X: NDArray[Any]) -> NDArray[np.uint8]:
+    """Keys, shape (n_samples, 32), for rows that have no text: SHA-256 of each row's bytes."""
+    digests = [hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in X]
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
+
+
+def _distinct(keys: NDArray[np.uint8]) -> tuple[list[bytes], NDArray[np.int64]]:
+    """Distinct keys in ascending order, and the index of each row's key among them."""
+    of_row = [bytes(key) for key in np.ascontiguousarray(keys)]
+    distinct = sorted(set(of_row))
+    index = {key: i for i, key in enumerate(distinct)}
+    return distinct, np.array([index[key] for key in of_row], dtype=np.int64)
+
+
+def _check_enough(n_units: int, n_folds: int, what: str) -> None:
+    if n_units < n_folds:
+        raise InputError(f"{what} cannot be divided into {n_folds} folds; ask for fewer with --cv")
+
+
+def _deal(strata: NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Shuffle each stratum and deal it out, going on where the last one stopped.
+
+    So both the folds and each stratum's share in them differ by one at most.
+    """
+    order = np.lexsort((rng.random(len(strata)), strata))
+    folds = np.empty(len(strata), dtype=np.int64)
+    folds[order] = np.arange(len(strata)) % n_folds
+    return folds
+
+
+def _deal_by_size(
+    sizes: NDArray[np.int64], n_folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Give each unit, the largest first, to the fold that is smallest so far."""
+    folds = np.empty(len(sizes), dtype=np.int64)
+    filled = np.zeros(n_folds, dtype=np.int64)
+    for unit in np.lexsort((rng.random(len(sizes)), -sizes)):
+        folds[unit] = filled.argmin()
+        filled[folds[unit]] += sizes[unit]
+    return folds
+
+
+def _joined_groups(which: NDArray[np.int64], groups: Sequence[str]) -> NDArray[np.int64]:
+    """Number each row's group, taking groups that share a text as one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    n_texts, n_groups = int(which.max()) + 1, int(group.max()) + 1
+    size = n_texts + n_groups
+    links = coo_array((np.ones(len(which)), (which, n_texts + group)), shape=(size, size))
+    _, component = connected_components(links, directed=False)
+    _, unit = np.unique(component[which], return_inverse=True)
+    return unit.astype(np.int64)
+
+
+def _digest(distinct: list[bytes], which: NDArray[np.int64], of_row: NDArray[np.int64]) -> str:
+    of_text = np.empty(len(distinct), dtype=np.int64)
+    of_text[which] = of_row
+    digest = hashlib.sha256()
+    for key, fold in zip(distinct, of_text, strict=True):
+        digest.update(key + int(fold).to_bytes(4, "little"))
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""What a regressor has to offer, and what fitting it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regress.statistics import TrainingSet
+
+Matrix = NDArray[np.float64]
+#: One choice of what is chosen inside the training folds, such as ``{"alpha": 10.0}``.
+Setting = Mapping[str, float]
+
+
+class FittedModel(Protocol):
+    """A model of one target that predicts from raw features, saved as data."""
+
+    def predict(self, X: NDArray[Any]) -> Matrix:
+        """Predictions, shape (n_samples,), for X of shape (n_samples, n_features)."""
+
+    def save(self, stem: Path) -> Path:
+        """Write to one file, `stem` with an ending of the model's own; returns its path."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read back what `save` wrote."""
+
+
+class Regressor(Protocol):
+    """A family of settings: fitted at all of them at once, refitted at one.
+
+    Adding a regressor takes a class with these three methods and its line in `MODELS`.
+    """
+
+    def settings(self) -> Sequence[Setting]:
+        """The settings to choose from."""
+
+    def path(self, training: TrainingSet) -> Matrix:
+        """Predictions for the held-out rows at every setting.
+
+        Returns
+        -------
+        Shape (n_held, n_settings, n_targets).
+        """
+
+    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
+        """Models of each target, fitted on the training rows at the setting chosen for it."""
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Write arrays and numbers as .npz, which `load_arrays` reads without pickle."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
+    return path
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an .npz file; pickled objects are refused."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows that hold at most 16 million values of `width` to a row."""
+    step = max(1, (1 << 24) // max(width, 1))
+    for start in range(0, n_rows, step):
+        yield slice(start, start + step)

@@ -1,0 +1,56 @@
+"""The regressors by the names that ``--model`` knows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from features.errors import InputError
+from regress.boosting import BoostedModel, TunedLightGBM
+from regress.estimator import TunedRegressor
+from regress.model import FittedModel
+from regress.ridge import RidgeModel, TunedRidge
+from regress.svr import SVRModel, TunedSVR
+
+#: Each regressor, and what a saved one is read back as.
+MODELS: dict[str, tuple[type[TunedRegressor], type[FittedModel]]] = {
+    "ridge": (TunedRidge, RidgeModel),
+    "svr": (TunedSVR, SVRModel),
+    "lightgbm": (TunedLightGBM, BoostedModel),
+}
+
+
+def named_regressors(
+    models: str | TunedRegressor | Iterable[str | TunedRegressor], random_state: int = 0
+) -> dict[str, TunedRegressor]:
+    """Regressors by name, each name once.
+
+    Raises
+    ------
+    InputError
+        An unknown name, a class that is not registered, or nothing at all.
+    """
+    several = [models] if isinstance(models, (str, TunedRegressor)) else list(models)
+    named: dict[str, TunedRegressor] = {}
+    for model in several:
+        if isinstance(model, str):
+            if model not in MODELS:
+                near = difflib.get_close_matches(model, MODELS, 1)
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                raise InputError(
+                    f"there is no regressor {model!r}{hint}: --model is one of {', '.join(MODELS)}"
+                )
+            named[model] = MODELS[model][0](random_state=random_state)
+        else:
+            named[name_of(model)] = model
+    if not named:
+        raise InputError(f"name at least one regressor: {', '.join(MODELS)}")
+    return named
+
+
+def name_of(regressor: TunedRegressor) -> str:
+    """The name under which a regressor's class is registered."""
+    for name, (kind, _) in MODELS.items():
+        if type(regressor) is kind:
+            return name
+    raise InputError(f"{type(regressor).__name__} is not registered in regress.registry.MODELS")

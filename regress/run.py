@@ -1,0 +1,210 @@
+"""A finished run: what it was fitted on, how it scored, and its models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.bank import Bank
+from features.blocks import ResolvedTerm
+from features.errors import BankError, FingerprintMismatch, InputError, RunError
+from features.format import differing_fields
+from features.keys import Text
+from regress.design import BankLike, opened
+from regress.model import FittedModel, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """A model in a run folder.
+
+    Attributes
+    ----------
+    model, select, target
+        Regressor, selection and target, by name.
+    terms
+        The blocks that made its features.
+    scores
+        Nested scores by name (``rmse``, ``se`` …).
+    params
+        The setting it was fitted at.
+    path, sha256
+        Its file, and what that must hash to.
+    kind
+        What reads the file.
+    """
+
+    model: str
+    select: str
+    target: str
+    terms: tuple[ResolvedTerm, ...]
+    scores: Mapping[str, float]
+    params: Mapping[str, float]
+    path: Path
+    sha256: str
+    kind: type[FittedModel]
+
+    @property
+    def label(self) -> str:
+        """What it is called: ``ridge mean[-1]``."""
+        return f"{self.model} {self.select}"
+
+    @cached_property
+    def fitted(self) -> FittedModel:
+        """The model itself; RunError where its file is missing or not what was written."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be read ({error.strerror}), so the run is incomplete: copy "
+                "the whole folder again, or repeat the run"
+            ) from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise RunError(f"{self.path} is not the file that the run wrote: repeat the run")
+        return self.kind.load(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run folder that was read; `regress.persistence.load_run` makes one.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    description
+        What its ``run.json`` holds.
+    models
+        All that were saved, the lowest nested RMSE first.
+    """
+
+    path: Path
+    description: Mapping[str, Any]
+    models: Sequence[SavedModel]
+
+    @property
+    def banks(self) -> list[dict[str, Any]]:
+        """What it was fitted on: each bank's name, path, fingerprint, source and setup."""
+        return list(self.description["banks"])
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of the targets."""
+        return list(self.description["targets"])
+
+    def chosen(self, model: str | None = None) -> list[SavedModel]:
+        """For each target, the model of this label, or the one with the lowest nested RMSE.
+
+        Raises
+        ------
+        InputError
+            No model has this label.
+        """
+        found = [one for one in self.models if model in (None, one.label, one.model)]
+        if not found:
+            labels = dict.fromkeys(repr(one.label) for one in self.models)
+            raise InputError(f"{self.path} has no model {model!r}: it has {', '.join(labels)}")
+        return [next(one for one in found if one.target == target) for target in self.targets]
+
+    def banks_needed(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Those of `banks` whose blocks the chosen models use."""
+        used = {term.bank for one in self.chosen(model) for term in one.terms}
+        return [bank for bank in self.banks if bank["name"] in used]
+
+    def predict(
+        self,
+        texts: Sequence[Text],
+        bank: BankLike | None = None,
+        *,
+        model: str | None = None,
+    ) -> Matrix:
+        """Predict texts that the banks hold.
+
+        Parameters
+        ----------
+        texts
+            n_texts texts.
+        bank
+            Banks to read instead of the recorded ones, wherever they are and whatever they are
+            called: their fingerprints tell which is which.
+        model
+            A label such as ``"ridge mean[-1]"``, or a regressor's name for its best selection;
+            None for the model with the lowest nested RMSE.
+
+        Returns
+        -------
+        Shape (n_texts,), or (n_texts, n_targets) for a run with several targets.
+
+        Raises
+        ------
+        RunError
+            A bank or a model's file is gone.
+        FingerprintMismatch
+            A bank was made by another encoder or set-up than the run's.
+        MissingTexts
+            The banks lack some of the texts.
+        """
+        banks = self.open_banks(bank, model=model)
+        matrices: dict[str, np.ndarray[Any, Any]] = {}
+        columns = []
+        for chosen in self.chosen(model):
+            if chosen.select not in matrices:
+                matrices[chosen.select] = _matrix(banks, texts, chosen.terms)
+            columns.append(chosen.fitted.predict(matrices[chosen.select]))
+        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+    def open_banks(
+        self,
+        bank: BankLike | None = None,
+        *,
+        model: str | None = None,
+    ) -> dict[str, Bank]:
+        """The banks that the chosen models need, by the names they have in the run."""
+        needed = self.banks_needed(model)
+        if bank is None:
+            return {of["name"]: self._recorded(of) for of in needed}
+        given = {one.fingerprint: one for one in opened(bank)}
+        for of in needed:
+            if of["fingerprint"] not in given:
+                self._refuse(of, list(given.values()))
+        return {of["name"]: given[of["fingerprint"]] for of in needed}
+
+    def _recorded(self, of: Mapping[str, Any]) -> Bank:
+        try:
+            bank = Bank.open(of["path"])
+        except BankError as error:
+            raise RunError(
+                f"the bank {of['name']!r} of the run {self.path} cannot be opened at {of['path']} "
+                f"({error}): say where it is with --bank"
+            ) from None
+        if bank.fingerprint != of["fingerprint"]:
+            self._refuse(of, [bank])
+        return bank
+
+    def _refuse(self, of: Mapping[str, Any], others: Sequence[Bank]) -> None:
+        fields = differing_fields(of["setup"], others[0].setup)
+        raise FingerprintMismatch(
+            f"the run {self.path} was fitted on another bank than {others[0].path}, which differs "
+            f"in {', '.join(fields)}: give a bank made like {of['name']!r} "
+            f"({of['source'].get('encoder')}) with --bank",
+            fields,
+        )
+
+
+def _matrix(
+    banks: Mapping[str, Bank], texts: Sequence[Text], terms: Sequence[ResolvedTerm]
+) -> np.ndarray[Any, Any]:
+    """The features that these terms make, shape (n_texts, n_columns), float32."""
+    widths = [banks[term.bank].width(term) for term in terms]
+    X = np.empty((len(texts), sum(widths)), dtype=np.float32)
+    stop = 0
+    for term, width in zip(terms, widths, strict=True):
+        banks[term.bank].fill(X[:, stop : stop + width], texts, [term])
+        stop += width
+    return X

@@ -1,0 +1,205 @@
+"""Support vector regression with an RBF kernel: every setting from one matrix of products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+
+from features.errors import InputError
+from regress.estimator import TunedRegressor
+from regress.model import FittedModel, Matrix, Setting, load_arrays, row_chunks, save_arrays
+from regress.statistics import TrainingSet, standardise
+
+GAMMAS = (0.25, 0.5)
+CS = (0.5, 2.0, 8.0)
+EPSILONS = (0.1, 0.3)
+#: The kernel of so many rows takes 3.2 GB, and fitting grows with their square.
+MAX_ROWS = 20_000
+
+
+class TunedSVR(TunedRegressor):
+    """RBF support vector regression on standardised features and a standardised target.
+
+    C, epsilon and gamma are chosen by cross-validation. Equal to scikit-learn's
+    ``TransformedTargetRegressor(make_pipeline(StandardScaler(), SVR(...)), StandardScaler())``,
+    but each training set's products of rows serve all settings, since
+    ``|a - b|^2 = aa + bb - 2ab``.
+
+    Parameters
+    ----------
+    gammas
+        Multiples of scikit-learn's ``gamma="scale"``, 1 / (n_features · variance), which for
+        standardised features is one over the number of columns that vary.
+    Cs, epsilons
+        In units of the target's standard deviation, so that one grid serves every unit.
+    cv
+        Number of folds.
+    random_state
+        Seed of the folds.
+    n_jobs
+        Worker threads; None for one a core.
+
+    Attributes
+    ----------
+    params_
+        The setting chosen, ``{"gamma": …, "C": …, "epsilon": …}``.
+    cv_rmse_
+        Shape (n_settings,): cross-validated RMSE of each setting of `settings`.
+    model_
+        The fitted `SVRModel`.
+    """
+
+    def __init__(
+        self,
+        gammas: Sequence[float] = GAMMAS,
+        Cs: Sequence[float] = CS,
+        epsilons: Sequence[float] = EPSILONS,
+        *,
+        cv: int = 5,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.gammas = gammas
+        self.Cs = Cs
+        self.epsilons = epsilons
+        self.cv = cv
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def settings(self) -> list[Setting]:
+        return [
+            {"gamma": float(gamma), "C": float(C), "epsilon": float(epsilon)}
+            for gamma, C, epsilon in product(self.gammas, self.Cs, self.epsilons)
+        ]
+
+    def path(self, training: TrainingSet) -> Matrix:
+        settings = self.settings()
+        scaled = [_scaled_target(training, target) for target in range(training.Y.shape[1])]
+        distances = _distances(training)
+        products, held_squares = training.held_kernel()
+        squares = np.diag(training.kernel)
+        held_distances = held_squares[:, None] + squares - 2 * products
+        predicted = np.empty((len(products), len(settings), len(scaled)))
+        for gamma in dict.fromkeys(setting["gamma"] for setting in settings):
+            K = _rbf(distances, gamma, training)
+            held = _rbf(held_distances, gamma, training)
+            for i, setting in enumerate(settings):
+                if setting["gamma"] == gamma:
+                    for target, y in enumerate(scaled):
+                        fitted = _fit(K, y, setting).predict(held)
+                        predicted[:, i, target] = fitted * y.scale + y.mean
+        return predicted
+
+    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
+        distances = _distances(training)
+        models: list[FittedModel] = []
+        for target, setting in enumerate(chosen):
+            K = _rbf(distances, setting["gamma"], training)
+            y = _scaled_target(training, target)
+            fitted = _fit(K, y, setting)
+            models.append(
+                SVRModel(
+                    mean=training.mean,
+                    scale=training.scale,
+                    support=training.data.X[training.rows[fitted.support_]],
+                    dual_coef=fitted.dual_coef_[0] * y.scale,
+                    intercept=float(fitted.intercept_[0]) * y.scale + y.mean,
+                    gamma=_gamma(setting["gamma"], training),
+                )
+            )
+        return models
+
+
+class _Target(NamedTuple):
+    """A standardised target of the training rows, with what it was standardised by."""
+
+    values: Matrix
+    mean: float
+    scale: float
+
+
+def _scaled_target(training: TrainingSet, target: int) -> _Target:
+    # By scikit-learn's own scaler and one target at a time: libsvm's path, and so what its
+    # tolerance leaves open, can turn on the last bit.
+    scaler = StandardScaler().fit(y := training.Y[:, [target]])
+    return _Target(scaler.transform(y)[:, 0], float(scaler.mean_[0]), float(scaler.scale_[0]))
+
+
+def _distances(training: TrainingSet) -> Matrix:
+    n = len(training.rows)
+    if n > MAX_ROWS:
+        raise InputError(
+            f"svr compares every row with every other, and {n} rows are more than the {MAX_ROWS} "
+            "it can hold: use --model ridge or lightgbm, or fewer rows"
+        )
+    squares = np.diag(training.kernel)
+    return squares[:, None] + squares - 2 * training.kernel
+
+
+def _gamma(multiple: float, training: TrainingSet) -> float:
+    return multiple / max(training.n_active, 1)
+
+
+def _rbf(distances: Matrix, multiple: float, training: TrainingSet) -> Matrix:
+    K = distances * -_gamma(multiple, training)
+    return np.exp(K, out=K)
+
+
+def _fit(K: Matrix, y: _Target, setting: Setting) -> Any:
+    # libsvm caches columns of the kernel as float32: room for all of them, in MB.
+    cache = K.nbytes / 2e6 + 1
+    svr = SVR(kernel="precomputed", C=setting["C"], epsilon=setting["epsilon"], cache_size=cache)
+    return svr.fit(K, y.values)
+
+
+@dataclass(frozen=True, eq=False)
+class SVRModel:
+    """A fitted SVR: ``intercept + exp(-gamma |z - s|^2) @ dual_coef``, s over support vectors.
+
+    Attributes
+    ----------
+    mean, scale
+        Shape (n_features,), float64; a constant column's scale is infinite.
+    support
+        Shape (n_support, n_features): the support vectors as they stood in X.
+    dual_coef
+        Shape (n_support,), in units of the target.
+    intercept
+        In units of the target.
+    gamma
+        Of the kernel on standardised features.
+    """
+
+    mean: Matrix
+    scale: Matrix
+    support: NDArray[Any]
+    dual_coef: Matrix
+    intercept: float
+    gamma: float
+
+    def predict(self, X: NDArray[Any]) -> Matrix:
+        S = standardise(self.support, self.mean, self.scale)
+        squares = np.einsum("ij,ij->i", S, S)
+        predicted = np.full(len(X), self.intercept)
+        for rows in row_chunks(len(X), max(X.shape[1], len(S))):
+            Z = standardise(X[rows], self.mean, self.scale)
+            distances = np.einsum("ij,ij->i", Z, Z)[:, None] + squares - 2 * (Z @ S.T)
+            predicted[rows] += np.exp(-self.gamma * distances) @ self.dual_coef
+        return predicted
+
+    def save(self, stem: Path) -> Path:
+        return save_arrays(stem.with_name(stem.name + ".npz"), vars(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        arrays = load_arrays(path)
+        intercept, gamma = float(arrays.pop("intercept")), float(arrays.pop("gamma"))
+        return cls(intercept=intercept, gamma=gamma, **arrays)

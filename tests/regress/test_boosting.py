@@ -1,0 +1,71 @@
+"""LightGBM: the same numbers each time, and those of LightGBM itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+
+from regress.boosting import BoostedModel, TunedLightGBM
+from regress.folds import Folds, make_folds, row_keys
+from regress.statistics import FoldData
+from regress.tuning import tune
+from tests.regress.plain import splits
+
+SMALL = {"max_rounds": 60, "step": 5, "columns_per_tree": 10}
+
+
+def problem(n: int = 150, d: int = 40) -> tuple[np.ndarray, np.ndarray, Folds]:
+    rng = np.random.default_rng(n + d)
+    X = rng.standard_normal((n, d)).astype(np.float32)
+    y = 10 * np.abs(X[:, 0]) + X[:, 1] + rng.standard_normal(n) + 500
+    return X, y[:, None], make_folds(row_keys(X), y, n_folds=4)
+
+
+def test_threads_and_repeats_change_nothing() -> None:
+    X, Y, folds = problem()
+    runs = [tune(FoldData(X, Y, folds), [TunedLightGBM(**SMALL)], n_jobs=n) for n in (1, 3, 3)]
+    for [run] in runs[1:]:
+        np.testing.assert_array_equal(run.predictions, runs[0][0].predictions)
+        assert run.models == runs[0][0].models
+
+
+def test_nested_predictions_are_lightgbms_own() -> None:
+    X, Y, folds = problem()
+    [tuned] = tune(FoldData(X, Y, folds), [TunedLightGBM(**SMALL)])
+    params = {
+        "objective": "regression", "learning_rate": 0.05, "num_leaves": 8, "min_data_in_leaf": 20,
+        "max_bin": 31, "extra_trees": True, "feature_fraction": 0.25, "seed": 0,
+        "deterministic": True, "force_col_wise": True, "num_threads": 1, "verbosity": -1,
+    }  # fmt: skip
+    for fold, (train, test) in enumerate(splits(folds)):
+        rounds = int(tuned.settings[tuned.chosen[fold, 0]]["rounds"])
+        data = lightgbm.Dataset(X[train], Y[train, 0], params=params)
+        booster = lightgbm.train(params, data, rounds)
+        np.testing.assert_allclose(
+            tuned.predictions[test, 0], booster.predict(X[test]), rtol=0, atol=1e-9
+        )
+
+
+def test_it_learns_what_a_line_cannot() -> None:
+    X, Y, folds = problem(300, 10)
+    [tuned] = tune(FoldData(X, Y, folds), [TunedLightGBM(max_rounds=200)])
+    residual = np.mean((tuned.predictions - Y) ** 2)
+    assert residual < 0.5 * Y.var()
+
+
+def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
+    X, Y, _ = problem()
+    model = TunedLightGBM(**SMALL).fit(X, Y[:, 0]).model_
+    path = model.save(tmp_path / "000-lightgbm")
+    assert path.read_text(encoding="utf-8").startswith("tree\n")
+    np.testing.assert_array_equal(BoostedModel.load(path).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("n", [8, 12])
+def test_a_handful_of_rows_gives_the_mean(n: int) -> None:
+    X, Y, _ = problem(n, 3)
+    predicted = TunedLightGBM(**SMALL, cv=4).fit(X, Y[:, 0]).predict(X)
+    np.testing.assert_allclose(predicted, Y.mean(), rtol=1e-6)

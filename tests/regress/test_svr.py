@@ -1,0 +1,94 @@
+"""SVR on precomputed kernels against scikit-learn's own RBF kernel in a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+
+import regress.svr
+from features.errors import InputError
+from regress.folds import Folds, make_folds, row_keys
+from regress.statistics import FoldData
+from regress.svr import SVRModel, TunedSVR
+from regress.tuning import tune
+from tests.regress.plain import nested_predictions
+
+GRID = {"gammas": [0.5, 1.0], "Cs": [0.5, 3.0], "epsilons": [0.1, 0.4]}
+
+
+def problem(n: int, d: int) -> tuple[np.ndarray, np.ndarray, Folds]:
+    rng = np.random.default_rng(n + d)
+    X = (rng.standard_normal((n, d)) * rng.uniform(0.01, 5, d) + 3).astype(np.float32)
+    y = 100 * np.sin(X[:, 0] - 3) + 30 * rng.standard_normal(n) + 1000
+    return X, y[:, None], make_folds(row_keys(X), y, n_folds=4)
+
+
+def plain(**params: float | str) -> TransformedTargetRegressor:
+    return TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), SVR(**params)), transformer=StandardScaler()
+    )
+
+
+@pytest.mark.parametrize(("n", "d"), [(120, 6), (80, 200)])
+def test_nested_predictions_equal_scikit_learn(n: int, d: int) -> None:
+    X, Y, folds = problem(n, d)
+    [tuned] = tune(FoldData(X, Y, folds), [TunedSVR(**GRID)])
+    expected, _ = nested_predictions(
+        plain(),
+        lambda d: {
+            "regressor__svr__gamma": [gamma / d for gamma in GRID["gammas"]],
+            "regressor__svr__C": GRID["Cs"],
+            "regressor__svr__epsilon": GRID["epsilons"],
+        },
+        X.astype(np.float64),
+        Y[:, 0],
+        folds,
+    )
+    np.testing.assert_allclose(tuned.predictions[:, 0], expected, rtol=0, atol=1e-6)
+
+
+def test_gamma_is_in_units_of_scale_constant_columns_or_not() -> None:
+    X, Y, _ = problem(80, 12)
+    X[:, [1, 7]] = 0.3, -1e4
+    model = TunedSVR([1.0], [2.0], [0.2], cv=4).fit(X, Y[:, 0]).model_
+    reference = plain(gamma="scale", C=2.0, epsilon=0.2).fit(X.astype(np.float64), Y[:, 0])
+    expected = reference.predict(X.astype(np.float64))
+    np.testing.assert_allclose(model.predict(X), expected, rtol=0, atol=1e-6)
+
+
+def test_several_targets_are_fitted_one_by_one() -> None:
+    X, Y, folds = problem(80, 12)
+    both = np.hstack([Y, -2 * Y + X[:, :1]])
+    [together] = tune(FoldData(X, both, folds), [TunedSVR(**GRID)])
+    for target in range(2):
+        [alone] = tune(FoldData(X, both[:, [target]], folds), [TunedSVR(**GRID)])
+        np.testing.assert_array_equal(together.predictions[:, target], alone.predictions[:, 0])
+
+
+def test_a_saved_model_keeps_its_support_vectors(tmp_path: Path) -> None:
+    X, Y, _ = problem(80, 12)
+    model = TunedSVR(cv=4).fit(X, Y[:, 0]).model_
+    loaded = SVRModel.load(model.save(tmp_path / "000-svr"))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.support.dtype == np.float32
+    assert {row.tobytes() for row in loaded.support} <= {row.tobytes() for row in X}
+
+
+def test_a_target_that_is_constant_in_training_is_predicted() -> None:
+    X, Y, folds = problem(40, 5)
+    Y[:, 0] = np.where(folds.numbers == 0, Y[:, 0], 7.0)
+    [tuned] = tune(FoldData(X, Y, folds), [TunedSVR(**GRID)])
+    np.testing.assert_allclose(tuned.predictions[folds.numbers == 0], 7.0)
+
+
+def test_too_many_rows_for_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regress.svr, "MAX_ROWS", 50)
+    X, Y, folds = problem(80, 5)
+    with pytest.raises(InputError, match="60 rows are more than the 50 it can hold"):
+        tune(FoldData(X, Y, folds), [TunedSVR()])
