@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extract.encoder import Batch
-from extract.tokens import Tokens
+from extract.texts import Tokens, refuse_odd
 from features.bank import Bank
-from features.errors import InputError
 from features.keys import KEY_SIZE, Text, text_keys
 
 #: Texts that are sorted by length together; bounds what of a stream stands in memory.
@@ -90,19 +89,6 @@ class NewTexts:
 def _as_bytes(keys: Keys) -> NDArray[np.bytes_]:
     """Keys as strings of bytes, which NumPy can sort; shape ``(n,)``."""
     return np.ascontiguousarray(keys).view(f"S{KEY_SIZE}").reshape(-1)
-
-
-def refuse_odd(text: object, number: int) -> None:
-    """InputError unless a text is a string or a pair of them."""
-    parts = text if isinstance(text, tuple) else (text,)
-    if not all(isinstance(part, str) for part in parts):
-        kind = type(next(part for part in parts if not isinstance(part, str))).__name__
-        raise InputError(f"text {number} is no string but {kind}: leave it out or write it as one")
-    if not 1 <= len(parts) <= 2:
-        raise InputError(
-            f"text {number} has {len(parts)} parts, and an encoder takes one text or a pair: join "
-            "some of them first"
-        )
 
 
 def plan_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:

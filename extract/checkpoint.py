@@ -83,6 +83,14 @@ class Checkpoint:
                 f"{found.folder} holds an adapter: merge it into its model, save that, and give "
                 "the saved folder"
             )
+        if not any(
+            next(found.folder.glob(name), None) for name in ("tokenizer.json", *VOCABULARIES)
+        ):
+            # Without a vocabulary, transformers would make an empty one up and say nothing.
+            raise EncoderError(
+                f"{found.folder} holds no tokenizer (looked for tokenizer.json, "
+                f"{', '.join(VOCABULARIES)}): save it there with `tokenizer.save_pretrained`"
+            )
         tokenizer_config = _read_json(found.folder / "tokenizer_config.json") or {}
         return cls(found, config, tokenizer_config, _weight_files(found.folder))
 

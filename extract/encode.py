@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from extract.batching import Window, make_batch, plan_batches
 from extract.encoder import DeviceOutOfMemory, Encoder, Pending
-from extract.tokens import Tokens
+from extract.texts import Tokens, beginning
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
@@ -97,13 +97,8 @@ def _finished(
     if not finite.all():
         row = rows[np.flatnonzero(~finite)[0]]
         raise EncoderError(
-            f"text {window.numbers[row]} ({_beginning(window.texts[row])}) gives numbers that are "
+            f"text {window.numbers[row]} ({beginning(window.texts[row])}) gives numbers that are "
             "not finite: give --precision fp32 (which makes another bank), or leave it out if "
             "that is what was used"
         )
     return rows, values
-
-
-def _beginning(text: str | tuple[str, ...]) -> str:
-    first = text if isinstance(text, str) else text[0]
-    return repr(first if len(first) <= 40 else f"{first[:40]}…")

@@ -43,7 +43,7 @@ def find_encoder(encoder: str, revision: str | None = None) -> Found:
         When a revision was given for a folder, which has none.
     """
     path = Path(encoder).expanduser()
-    if path.is_dir():
+    if encoder and path.is_dir():
         if revision is not None:
             raise InputError(
                 f"{encoder} is a local folder, which has no revisions: leave out --revision"
@@ -51,7 +51,7 @@ def find_encoder(encoder: str, revision: str | None = None) -> Found:
         # Not resolved: a link is the user's own name for what it points to.
         folder = Path(os.path.abspath(path))
         return Found(str(folder), None, folder)
-    if path.exists():
+    if encoder and path.exists():
         raise EncoderError(f"{encoder} is a file: give the folder that holds its config.json")
     separators = {os.sep, os.altsep or os.sep}
     is_path = encoder[:1] in {".", "~", *separators} or sum(map(encoder.count, separators)) > 1

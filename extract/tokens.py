@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Regex
 from tokenizers import Tokenizer as Backend
 from tokenizers.pre_tokenizers import PreTokenizer, Split
@@ -16,21 +15,12 @@ from tokenizers.pre_tokenizers import Sequence as Chain
 
 from extract.checkpoint import Checkpoint
 from extract.quiet import quiet_transformers
+from extract.texts import Tokens, beginning
 from features.errors import EncoderError, InputError
 from features.keys import Text
 
 #: Texts tokenised at one time: the tokenizer's own objects are some 100 bytes a token.
 CHUNK = 512
-
-
-class Tokens(NamedTuple):
-    """One text as token ids, special ones included."""
-
-    ids: NDArray[np.int32]
-    """Shape ``(n_tokens,)``."""
-    type_ids: NDArray[np.int8] | None
-    """Shape ``(n_tokens,)``; None when all are 0 or the encoder takes none."""
-    truncated: bool
 
 
 class Tokenizer:
@@ -50,6 +40,8 @@ class Tokenizer:
         longer text first.
     pad_id
         The id that fills the end of shorter texts.
+    n_ids
+        Rows of the encoder's embedding, when known; no text may give an id beyond.
     typed
         Whether the encoder tells the texts of a pair apart by token types.
     side
@@ -63,11 +55,13 @@ class Tokenizer:
         max_length: int,
         *,
         pad_id: int = 0,
+        n_ids: int | None = None,
         typed: bool = False,
         side: str = "right",
     ) -> None:
         self._backend = backend
         self._typed = typed
+        self._n_ids = n_ids
         self.max_length = max_length
         self.pad_id = pad_id
         keep_literal(backend, special_tokens)
@@ -111,6 +105,7 @@ class Tokenizer:
             loaded.all_special_tokens,
             max_length,
             pad_id=next((i for i in pads if i is not None), 0),
+            n_ids=checkpoint.config.get("vocab_size"),
             typed="token_type_ids" in loaded.model_input_names,
             side=loaded.truncation_side,
         )
@@ -122,6 +117,8 @@ class Tokenizer:
         ------
         InputError
             When a text gives no token at all, or a pair does not fit at all.
+        EncoderError
+            When the tokenizer is not the encoder's.
         """
         return [tokens for start in range(0, len(texts), CHUNK)
                 for tokens in self._encode_chunk(texts[start : start + CHUNK])]  # fmt: skip
@@ -133,7 +130,12 @@ class Tokenizer:
         for text, encoding in zip(parts, self._backend.encode_batch_fast(parts), strict=True):
             ids = np.array(encoding.ids, np.int32)
             if not len(ids):
-                raise InputError(f"the text {text!r} gives no token: leave it out")
+                raise InputError(f"the text {beginning(text)} gives no token: leave it out")
+            if self._n_ids is not None and ids.max() >= self._n_ids:
+                raise EncoderError(
+                    f"the tokenizer gives the id {ids.max()} for {beginning(text)}, and the "
+                    f"encoder knows only {self._n_ids}: the two do not belong together"
+                )
             types = None
             if self._typed_singles or (self._typed and isinstance(text, tuple)):
                 types = np.array(encoding.type_ids, np.int8)

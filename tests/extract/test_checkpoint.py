@@ -1,0 +1,250 @@
+"""What makes two checkpoints the same, and what each cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract.checkpoint import Checkpoint
+from extract.weights import weights_digest
+from features.errors import EncoderError, InputError
+from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
+
+
+@pytest.fixture(scope="module")
+def state() -> OrderedDict[str, Any]:
+    """A state dict with every oddity that real ones have."""
+    import torch
+
+    torch.manual_seed(1)
+    tensors = OrderedDict(
+        plain=torch.randn(3, 5),
+        transposed=torch.randn(4, 6).t(),
+        numbers=torch.arange(7),
+        half=torch.randn(5).half()[1:4],
+        brain=torch.randn(2, 3).bfloat16(),
+        double=torch.randn(2).double(),
+        scalar=torch.tensor(3.5),
+        empty=torch.zeros(0, 4),
+        truth=torch.tensor([True, False]),
+        parameter=torch.nn.Parameter(torch.randn(2, 2)),
+        step=torch.randn(8)[::2],
+    )
+    tensors._metadata = {"": {"version": 1}}  # type: ignore[attr-defined]
+    return tensors
+
+
+def test_one_digest_whatever_the_format(state: OrderedDict[str, Any], tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    save_file(plain, tmp_path / "a.safetensors")
+    names = sorted(plain)
+    save_file({name: plain[name] for name in names[:4]}, tmp_path / "s1.safetensors")
+    save_file({name: plain[name] for name in names[4:]}, tmp_path / "s2.safetensors")
+    torch.save(state, tmp_path / "zip.bin")
+    torch.save(state, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
+    digest = weights_digest([tmp_path / "a.safetensors"])
+    for files in (["zip.bin"], ["old.bin"], ["s1.safetensors", "s2.safetensors"]):
+        assert weights_digest([tmp_path / name for name in files]) == digest
+
+
+@pytest.mark.parametrize("change", ["value", "name", "dtype", "shape", "fewer"])
+def test_the_digest_sees_every_change(
+    state: OrderedDict[str, Any], change: str, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    def digest(name: str, tensors: dict[str, Any]) -> str:
+        save_file(tensors, tmp_path / name)
+        return weights_digest([tmp_path / name])
+
+    before = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    after = dict(before)
+    match change:
+        case "value":
+            after["plain"] = torch.nextafter(before["plain"], torch.tensor(9.0))
+        case "name":
+            after["plane"] = after.pop("plain")
+        case "dtype":
+            after["numbers"] = before["numbers"].view(torch.float64)
+        case "shape":
+            after["plain"] = before["plain"].reshape(5, 3)
+        case "fewer":
+            del after["empty"]
+    assert digest("before.safetensors", before) != digest("after.safetensors", after)
+
+
+class Malicious:
+    """Runs a command when it is unpickled in the usual way."""
+
+    def __init__(self, flag: Path) -> None:
+        self.flag = flag
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.flag}",)
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_pickle_that_could_run_code_is_refused(new_format: bool, tmp_path: Path) -> None:
+    import torch
+
+    flag = tmp_path / "ran"
+    content = {"weight": torch.ones(2), "more": Malicious(flag)}
+    torch.save(content, tmp_path / "m.bin", _use_new_zipfile_serialization=new_format)
+    with pytest.raises(EncoderError, match="posix.system"):
+        weights_digest([tmp_path / "m.bin"])
+    (tmp_path / "bare.bin").write_bytes(pickle.dumps(Malicious(flag)))
+    with pytest.raises(EncoderError, match="posix.system"):
+        weights_digest([tmp_path / "bare.bin"])
+    assert not flag.exists()
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "zip.bin", "old.bin"])
+def test_damaged_weights_are_refused(
+    state: OrderedDict[str, Any], name: str, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / name
+    if name.endswith("bin"):
+        torch.save(state, path, _use_new_zipfile_serialization=name == "zip.bin")
+    else:
+        save_file({"a": state["plain"]}, path)
+    content = path.read_bytes()
+    for part in (b"", content[:5], content[: len(content) // 2], b"\xff" * 200):
+        path.write_bytes(part)
+        with pytest.raises(EncoderError, match=name):
+            weights_digest([path])
+
+
+def test_an_object_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    for content in ([torch.ones(1)], {"epoch": 3}, {"state": {"a": torch.ones(1)}}):
+        torch.save(content, tmp_path / "a.bin")
+        with pytest.raises(EncoderError, match="no intact state dict"):
+            weights_digest([tmp_path / "a.bin"])
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **changes}))
+
+
+@pytest.fixture
+def copy(tiny_roberta: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_roberta, tmp_path / "copy"))
+
+
+def test_what_does_not_decide_the_numbers_leaves_no_trace(tiny_roberta: Path, copy: Path) -> None:
+    edit_json(
+        copy / "config.json",
+        _name_or_path="/elsewhere",
+        transformers_version="4.0.0",
+        id2label={"0": "x"},
+        dtype="bfloat16",
+        hidden_dropout_prob=0.5,
+    )
+    edit_json(copy / "tokenizer_config.json", name_or_path="/elsewhere", model_max_length=99)
+    edit_json(copy / "tokenizer.json", padding=None, truncation={"max_length": 3})
+    assert Checkpoint.find(str(copy)).identity() == Checkpoint.find(str(tiny_roberta)).identity()
+
+
+def test_what_decides_the_numbers_is_seen(tiny_roberta: Path, copy: Path) -> None:
+    before = Checkpoint.find(str(tiny_roberta)).identity()
+    edit_json(copy / "config.json", layer_norm_eps=1e-3)
+    assert Checkpoint.find(str(copy)).identity()["config"] != before["config"]
+    edit_json(copy / "tokenizer.json", normalizer={"type": "Lowercase"})
+    assert Checkpoint.find(str(copy)).identity()["tokenizer"] != before["tokenizer"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_usable_length_is_what_the_model_takes(family: str, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModel
+
+    folder = save_encoder(save_tokenizer(tmp_path / family, max_length=10**30), family)
+    usable = Checkpoint.find(str(folder)).usable_length()
+    assert usable == 512
+    model: Any = AutoModel.from_pretrained(folder).eval()
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    with torch.no_grad():
+        assert model(torch.full((1, usable), 7)).last_hidden_state.shape[1] == usable
+    if family in ("roberta", "xlm-roberta", "bert", "mpnet", "distilbert", "electra"):
+        with torch.no_grad(), pytest.raises((IndexError, RuntimeError)):
+            model(torch.full((1, usable + 1), 7))
+
+
+def test_the_tokenizers_own_limit_counts(copy: Path) -> None:
+    edit_json(copy / "tokenizer_config.json", model_max_length=100)
+    assert Checkpoint.find(str(copy)).usable_length() == 100
+
+
+def test_shards_are_found_by_their_index(copy: Path) -> None:
+    from transformers import AutoModel
+
+    whole = Checkpoint.find(str(copy)).identity()
+    model = AutoModel.from_pretrained(copy)
+    (copy / "model.safetensors").unlink()
+    model.save_pretrained(copy, max_shard_size="100KB")
+    sharded = Checkpoint.find(str(copy))
+    assert len(sharded.weight_files) > 1
+    assert sharded.identity()["weights"] == whole["weights"]
+    sharded.weight_files[0].unlink()
+    with pytest.raises(EncoderError, match="lacks model-00001"):
+        Checkpoint.find(str(copy))
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["no-such-model", "some-org/no-such-model", "two words"])
+def test_an_unknown_name_says_what_was_looked_for(name: str) -> None:
+    with pytest.raises(EncoderError, match=f"no encoder '{name}'.*no such folder here.*check"):
+        Checkpoint.find(name)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/where/at/all", "~/nowhere", "a/b/c", ""])
+def test_an_unknown_folder_is_not_looked_for_on_the_hub(name: str) -> None:
+    with pytest.raises(EncoderError, match="there is no folder"):
+        Checkpoint.find(name)
+
+
+def test_folders_that_hold_no_encoder(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"no config\.json"):
+        Checkpoint.find(str(tmp_path))
+    with pytest.raises(EncoderError, match="is a file"):
+        Checkpoint.find(str(copy / "config.json"))
+    with pytest.raises(InputError, match="no revisions"):
+        Checkpoint.find(str(copy), "main")
+    (copy / "adapter_config.json").write_text("{}")
+    with pytest.raises(EncoderError, match="adapter"):
+        Checkpoint.find(str(copy))
+    (copy / "adapter_config.json").unlink()
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match="no weights"):
+        Checkpoint.find(str(copy))
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(EncoderError, match="no tokenizer"):
+        Checkpoint.find(str(copy))
+    (copy / "config.json").write_text("{")
+    with pytest.raises(EncoderError, match="as JSON"):
+        Checkpoint.find(str(copy))

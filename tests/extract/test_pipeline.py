@@ -1,0 +1,371 @@
+"""Resuming, refusing, running out of memory, being stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from extract import extract
+from extract.torch_engine import TorchEncoder
+from features import Bank
+from features.errors import (
+    CommitError,
+    EncoderError,
+    FingerprintMismatch,
+    InputError,
+)
+from tests.extract.plain import banked_blocks
+from tests.tiny_encoders import save_encoder, save_tokenizer
+
+TEXTS = [f"the {word} river froze in January" for word in ("wide", "old", "cold", "blue", "far")]
+
+
+@pytest.fixture
+def encoder(tiny_roberta: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(tiny_roberta, tmp_path / "encoder"))
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    return tmp_path / "a.bank"
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of texts in each batch that reaches the forward pass."""
+    sizes: list[int] = []
+    submit = TorchEncoder._submit
+
+    def counting(self: TorchEncoder, batch: Any) -> Any:
+        sizes.append(len(batch.ids))
+        return submit(self, batch)
+
+    monkeypatch.setattr(TorchEncoder, "_submit", counting)
+    return sizes
+
+
+def test_only_what_the_bank_lacks_is_encoded(encoder: Path, bank: Path, passed: list[int]) -> None:
+    first = extract(TEXTS[:3], bank, encoder=str(encoder))
+    assert (first.n_new, first.n_reused, sum(passed)) == (3, 0, 3)
+    second = extract([*TEXTS, TEXTS[0], TEXTS[4]], bank)
+    assert (second.n_new, second.n_reused, sum(passed)) == (2, 5, 5)
+    third = extract(TEXTS, bank)
+    assert (third.n_new, third.n_reused, third.n_tokens, sum(passed)) == (0, 5, 0, 5)
+    assert Bank.open(bank).n_texts == 5
+    assert third.bank_bytes == sum(path.stat().st_size for path in bank.iterdir())
+
+
+def test_a_repeat_in_a_later_window_is_not_encoded_again(
+    encoder: Path, bank: Path, passed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.batching.NewTexts.__init__.__defaults__", (2,))
+    report = extract([*TEXTS, *TEXTS], bank, encoder=str(encoder))
+    assert (report.n_new, report.n_reused, sum(passed)) == (5, 5, 5)
+
+
+def test_without_new_texts_no_torch_is_loaded(encoder: Path, bank: Path) -> None:
+    extract(TEXTS, bank, encoder=str(encoder))
+    script = (
+        "import sys, json; from extract import extract; "
+        f"report = extract({TEXTS!r}, {str(bank)!r}, encoder={str(encoder)!r}, precision='auto'); "
+        "roots = {name.partition('.')[0] for name in sys.modules}; "
+        "heavy = roots & {'torch', 'transformers', 'tokenizers', 'sklearn', 'pandas'}; "
+        "print(json.dumps([report.n_new, report.n_reused, sorted(heavy)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [0, 5, []]
+
+
+def change_one_weight(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:2], TEXTS])
+def test_other_weights_at_the_same_path_are_refused(
+    encoder: Path, bank: Path, texts: list[str]
+) -> None:
+    extract(TEXTS[:2], bank, encoder=str(encoder))
+    change_one_weight(encoder)
+    with pytest.raises(FingerprintMismatch, match="weights") as caught:
+        extract(texts, bank)
+    assert caught.value.fields == ("weights",)
+
+
+def test_options_not_given_are_the_banks_own(encoder: Path, bank: Path) -> None:
+    extract(
+        TEXTS[:1], bank, encoder=str(encoder), poolings=["max", "cls"], max_length=9,
+        precision="bf16",
+    )  # fmt: skip
+    extract(TEXTS, bank)
+    extract(TEXTS, bank, precision="auto")
+    setup = Bank.open(bank).setup
+    assert (setup["poolings"], setup["max_length"], setup["precision"]) == (
+        ["cls", "max"], 9, "bf16",
+    )  # fmt: skip
+    for field, value in [("poolings", ["mean"]), ("max_length", 10), ("precision", "fp32")]:
+        with pytest.raises(FingerprintMismatch) as caught:
+            extract(TEXTS, bank, **{field: value})  # type: ignore[arg-type]
+        assert caught.value.fields == (field,)
+
+
+def test_a_recorded_setup_is_matched(encoder: Path, bank: Path, tmp_path: Path) -> None:
+    extract(TEXTS[:1], bank, encoder=str(encoder), max_length=9, precision="bf16")
+    recorded = dict(Bank.open(bank).setup)
+    scratch = tmp_path / "scratch.bank"
+    extract(TEXTS[1:], scratch, encoder=str(encoder), like=recorded)
+    assert Bank.open(scratch).fingerprint == Bank.open(bank).fingerprint
+    assert Bank.open(bank, overlay=scratch).contains(TEXTS).all()
+    with pytest.raises(FingerprintMismatch, match="max_length") as caught:
+        extract(TEXTS, tmp_path / "other.bank", encoder=str(encoder), like=recorded, max_length=8)
+    assert caught.value.fields == ("max_length",)
+    change_one_weight(encoder)
+    with pytest.raises(FingerprintMismatch, match="weights"):
+        extract(TEXTS, tmp_path / "other.bank", encoder=str(encoder), like=recorded)
+    with pytest.raises(FingerprintMismatch, match="max_length"):
+        extract(TEXTS, bank, encoder=str(encoder), like={**recorded, "max_length": 8})
+    assert not (tmp_path / "other.bank").exists()
+
+
+def test_the_banks_own_encoder_has_gone(encoder: Path, bank: Path) -> None:
+    extract(TEXTS, bank, encoder=str(encoder))
+    moved = encoder.rename(encoder.with_name("moved"))
+    with pytest.raises(EncoderError, match="say where with --encoder"):
+        extract(TEXTS, bank)
+    assert extract(TEXTS, bank, encoder=str(moved)).n_reused == 5
+
+
+def without_pooler(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith("pooler")}
+    assert len(kept) == len(state) - 2
+    save_file(kept, path, metadata={"format": "pt"})
+
+
+def test_a_pooler_that_the_checkpoint_lacks_is_not_stored(
+    encoder: Path, bank: Path, kept_log: pytest.LogCaptureFixture
+) -> None:
+    without_pooler(encoder)
+    extract(TEXTS, bank, encoder=str(encoder))
+    opened = Bank.open(bank)
+    assert not opened.has_pooler
+    assert len(opened.blocks) == 15
+    said = [record for record in kept_log.records if "pooler" in record.message]
+    assert [record.levelname for record in said] == ["WARNING"]
+
+
+def test_a_checkpoint_that_lacks_other_weights_is_refused(encoder: Path, bank: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(encoder / "model.safetensors")
+    del state["encoder.layer.2.output.dense.weight"]
+    save_file(state, encoder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match=r"lacks 1 weights.*encoder\.layer\.2\.output"):
+        extract(TEXTS, bank, encoder=str(encoder))
+    assert not bank.exists()
+
+
+def test_weights_of_either_format_grow_one_bank(encoder: Path, bank: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    extract(TEXTS[:2], bank, encoder=str(encoder), precision="fp32")
+    before = banked_blocks(bank, TEXTS[:2])
+    torch.save(load_file(encoder / "model.safetensors"), encoder / "pytorch_model.bin")
+    (encoder / "model.safetensors").unlink()
+    extract(TEXTS, bank)
+    other = bank.with_name("other.bank")
+    extract(TEXTS[:2], other, encoder=str(encoder), precision="fp32")
+    np.testing.assert_allclose(banked_blocks(other, TEXTS[:2]), before, rtol=1e-4, atol=1e-5)
+    assert Bank.open(bank).fingerprint == Bank.open(other).fingerprint
+
+
+def test_a_checkpoint_in_half_precision_is_computed_in_the_one_asked_for(
+    tmp_path: Path, bank: Path
+) -> None:
+    import torch
+    from transformers import AutoModel
+
+    folder = save_encoder(save_tokenizer(tmp_path / "bert"), "bert")
+    AutoModel.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
+    extract(TEXTS, bank, encoder=str(folder), precision="fp32")
+    values = banked_blocks(bank, TEXTS)
+    rounded = torch.tensor(values).to(torch.bfloat16).double().numpy()
+    assert (values != rounded).mean() > 0.9
+
+
+def test_a_decoder_only_model_is_refused(tmp_path: Path, bank: Path) -> None:
+    folder = save_encoder(save_tokenizer(tmp_path / "gpt2"), "gpt2")
+    with pytest.raises(EncoderError, match="decoder-only"):
+        extract(TEXTS, bank, encoder=str(folder))
+    assert not bank.exists()
+
+
+def test_numbers_that_are_not_finite_are_refused(encoder: Path, bank: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(encoder / "model.safetensors")
+    state["encoder.layer.1.output.LayerNorm.weight"] *= 1e5
+    save_file(state, encoder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match=r"text 1 \('the wide river .*fp32"):
+        extract(TEXTS[:1], bank, encoder=str(encoder), precision="fp16")
+
+
+def out_of_memory_beyond(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make batches of more tokens fail as on a GPU; the sizes of those that were tried."""
+    import torch
+
+    tried: list[int] = []
+    submit = TorchEncoder._submit
+
+    def limited(self: TorchEncoder, batch: Any) -> Any:
+        tried.append(batch.ids.size)
+        if batch.ids.size > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return submit(self, batch)
+
+    monkeypatch.setattr(TorchEncoder, "_submit", limited)
+    return tried
+
+
+def test_out_of_memory_halves_the_budget_and_loses_nothing(
+    encoder: Path,
+    bank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept_log: pytest.LogCaptureFixture,
+) -> None:
+    texts = [" ".join(["word"] * n) for n in range(1, 60)]
+    whole = bank.with_name("whole.bank")
+    extract(texts, whole, encoder=str(encoder), precision="fp32")
+    tried = out_of_memory_beyond(150, monkeypatch)
+    extract(texts, bank, encoder=str(encoder), precision="fp32", batch_tokens=1000)
+    np.testing.assert_allclose(
+        banked_blocks(bank, texts), banked_blocks(whole, texts), rtol=1e-4, atol=1e-4
+    )
+    assert sum(size > 150 for size in tried) == 3
+    said = [record for record in kept_log.records if "out of memory" in record.message]
+    assert len(said) == 1
+
+
+def test_a_text_that_does_not_fit_alone_is_an_error(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_of_memory_beyond(20, monkeypatch)
+    with pytest.raises(EncoderError, match=r"single text of \d+ tokens does not fit"):
+        extract(["a", "word " * 100], bank, encoder=str(encoder))
+
+
+def test_ctrl_c_keeps_what_is_done(
+    encoder: Path,
+    bank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept_log: pytest.LogCaptureFixture,
+) -> None:
+    submit = TorchEncoder._submit
+    calls: list[int] = []
+
+    def interrupted(self: TorchEncoder, batch: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return submit(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEncoder, "_submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            extract(TEXTS, bank, encoder=str(encoder), batch_tokens=1)
+    assert any("2 new texts are safe" in record.message for record in kept_log.records)
+    assert Bank.open(bank).n_texts == 2
+    assert extract(TEXTS, bank).n_new == 3
+
+
+def test_a_source_that_fails_keeps_what_is_done(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.batching.NewTexts.__init__.__defaults__", (2,))
+
+    def source() -> Iterator[str]:
+        yield from TEXTS
+        yield from TEXTS[:3]
+        raise InputError("the file ends in the middle")
+
+    with pytest.raises(InputError, match="in the middle"):
+        extract(source(), bank, encoder=str(encoder))
+    assert 2 <= Bank.open(bank).n_texts <= 5
+
+
+def test_a_failure_to_write_ends_the_run(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from features.writer import BankWriter
+
+    def full(self: BankWriter, *rows: Any) -> None:
+        raise CommitError("no space left on device")
+
+    monkeypatch.setattr(BankWriter, "add", full)
+    # More batches than may wait: a dead writer must not leave the encoder waiting for room.
+    with pytest.raises(CommitError, match="no space left"):
+        extract([f"text {i}" for i in range(20)], bank, encoder=str(encoder), batch_tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "fp8"}, "no precision 'fp8': choose from auto, fp32"),
+        ({"device": "gpu"}, "no device 'gpu': choose from auto, cpu"),
+        ({"device": "cuda:99"}, "no device 'cuda:99' here: choose from auto, cpu"),
+        ({"poolings": ["median"]}, "no pooling 'median'"),
+        ({"max_length": 0}, "holds no text"),
+        ({"max_length": 513}, "at most 512 tokens.*--max-length 512"),
+        ({"max_length": 2}, "--max-length 3"),
+        ({"batch_tokens": 0}, "--batch-tokens"),
+    ],
+)
+def test_impossible_options(
+    tiny_roberta: Path, bank: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        extract(TEXTS, bank, encoder=str(tiny_roberta), **options)
+    assert not bank.exists()
+
+
+def test_no_texts(tiny_roberta: Path, bank: Path) -> None:
+    with pytest.raises(InputError, match="no texts"):
+        extract([], bank, encoder=str(tiny_roberta))
+    extract(TEXTS, bank, encoder=str(tiny_roberta))
+    assert extract([], bank).n_reused == 0
+
+
+def test_strange_texts(tiny_roberta: Path, bank: Path) -> None:
+    texts = ["\x00", " ", "\u200b", "🦢" * 50, "x" * 100_000, "NA", "nan", "</s>", "a\r\nb"]
+    report = extract(texts, bank, encoder=str(tiny_roberta), precision="fp32")
+    assert (report.n_new, report.n_truncated) == (9, 1)
+    assert np.isfinite(banked_blocks(bank, texts)).all()
+
+
+def test_provenance_says_what_ran(tiny_roberta: Path, bank: Path) -> None:
+    import h5py
+
+    extract(TEXTS, bank, encoder=str(tiny_roberta), device="cpu")
+    (segment,) = bank.glob("segment-*.h5")
+    with h5py.File(segment) as file:
+        provenance = json.loads(file.attrs["provenance"])
+    assert provenance["engine"] == "torch"
+    assert provenance["device"].startswith("cpu")
+    assert {"torch", "transformers", "tokenizers", "began"} <= set(provenance)
