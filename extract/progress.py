@@ -32,7 +32,6 @@ class Progress:
             total=None,
             file=sys.stderr,
             disable=not shown,
-            leave=False,
             desc="extract",
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
         )
