@@ -28,8 +28,10 @@ class TunedLightGBM(TunedRegressor):
     ----------
     max_rounds, step
         Rounds are chosen among every `step`-th up to `max_rounds`.
-    learning_rate, num_leaves, min_data_in_leaf, max_bin, extra_trees
+    learning_rate, num_leaves, max_bin, extra_trees
         LightGBM's own.
+    min_data_in_leaf
+        LightGBM's own; None for 20, or a twentieth of the training rows where that is fewer.
     columns_per_tree
         How many columns, drawn at random, a tree may use.
     cv
@@ -57,7 +59,7 @@ class TunedLightGBM(TunedRegressor):
         *,
         learning_rate: float = 0.05,
         num_leaves: int = 8,
-        min_data_in_leaf: int = 20,
+        min_data_in_leaf: int | None = None,
         max_bin: int = 31,
         extra_trees: bool = True,
         columns_per_tree: int = 128,
@@ -107,7 +109,7 @@ class TunedLightGBM(TunedRegressor):
             "objective": "regression",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_data_in_leaf,
+            "min_data_in_leaf": self.min_data_in_leaf or min(20, max(1, len(X) // 20)),
             "max_bin": self.max_bin,
             "extra_trees": self.extra_trees,
             "feature_fraction": min(1.0, self.columns_per_tree / X.shape[1]),

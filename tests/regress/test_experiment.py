@@ -1,0 +1,156 @@
+"""The whole experiment: what is scored, and that the scores do not flatter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from features.errors import InputError, MissingTexts, SelectionError
+from regress import TunedLightGBM, TunedSVR, evaluate
+from regress.ridge import ALPHAS
+from tests.regress.conftest import Task
+from tests.regress.plain import nested_predictions
+
+MakeTask = Callable[..., Task]
+QUICK = ["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1]), TunedLightGBM(40, 10)]
+
+
+def test_the_table_tells_the_story(make_task: MakeTask) -> None:
+    bank, texts, y = make_task()
+    experiment = evaluate(bank, texts, y, select=["mean[0]", "mean[-1]", "*[:]"], models=QUICK)
+    table = experiment.table
+    assert list(table.columns) == [
+        "select", "model", "rmse", "se", "mae", "r2", "pearson", "spearman", "naive_rmse",
+        "seconds", "params",
+    ]  # fmt: skip
+    assert len(table) == 9
+    assert table["rmse"].is_monotonic_increasing
+    ridge = table[table["model"] == "ridge"].set_index("select")
+    assert ridge.loc["mean[-1]", "rmse"] < 0.8 * ridge.loc["mean[0]", "rmse"]
+    assert ridge.loc["mean[0]", "r2"] < 0.1
+    assert (table["seconds"] > 0).all()
+    best = experiment.best
+    assert best.scores.rmse == pytest.approx(np.sqrt(np.mean((best.predictions - y) ** 2)))
+    assert len(best.fold_rmse) == len(best.fold_params) == 5
+
+
+@pytest.mark.parametrize("select", ["mean[-1]", "cls[0]+mean[:]", "*[:]"])
+def test_ridge_is_plain_nested_ridge_on_the_banks_matrix(make_task: MakeTask, select: str) -> None:
+    bank, texts, y = make_task()
+    experiment = evaluate(bank, texts, y, select=select)
+    expected, _ = nested_predictions(
+        make_pipeline(StandardScaler(), Ridge(solver="cholesky")),
+        lambda _: {"ridge__alpha": ALPHAS},
+        bank.matrix(texts, select, dtype=np.float64),
+        y,
+        experiment.folds,
+    )
+    np.testing.assert_allclose(experiment.best.predictions, expected, rtol=0, atol=1e-8)
+
+
+def test_shuffled_targets_score_nothing(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(240)
+    y = np.random.default_rng(5).permutation(y)
+    experiment = evaluate(bank, texts, y, select=["mean[-1]", "*[:]"], models=QUICK)
+    for result in experiment.results:
+        assert result.scores.r2 <= 0.02, result
+        assert result.naive_rmse <= result.scores.rmse + 1e-9
+
+
+def test_repeated_texts_stay_in_one_fold(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(40)
+    repeated, twice = texts + texts[:20], np.concatenate([y, y[:20]])
+    experiment = evaluate(bank, repeated, twice, cv=4)
+    folds = experiment.folds.numbers
+    np.testing.assert_array_equal(folds[40:], folds[:20])
+    assert len(experiment.oof) == 60
+
+
+def test_groups_stay_together(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(60)
+    groups = [f"author {i % 12}" for i in range(60)]
+    experiment = evaluate(bank, texts, y, folds="group", groups=groups)
+    by_group = {
+        (group, int(fold)) for group, fold in zip(groups, experiment.folds.numbers, strict=True)
+    }
+    assert len(by_group) == 12
+    assert experiment.folds.scheme == "group"
+
+
+def test_several_targets_at_once(make_task: MakeTask) -> None:
+    bank, texts, y = make_task()
+    both = np.stack([y, -(y**2)], axis=1)
+    experiment = evaluate(
+        bank, texts, both, select=["mean[-1]", "mean[1]"], target_names=["score", "loss"]
+    )
+    assert set(experiment.table["target"]) == {"score", "loss"}
+    alone = evaluate(bank, texts, y, select="mean[1]").best
+    [same] = [r for r in experiment.results if (r.target, r.select) == ("score", "mean[1]")]
+    np.testing.assert_allclose(same.predictions, alone.predictions, atol=1e-9)
+    assert "loss: ridge mean[1]" in experiment.oof.columns
+
+
+def test_two_banks_side_by_side(make_task: MakeTask) -> None:
+    one, texts, y = make_task(seed=1, name="one.bank")
+    other = make_task(seed=1, name="other.bank", hidden=4).bank
+    experiment = evaluate([one, str(other.path)], texts, y, select="one/mean[-1]+other/mean[:2]")
+    assert experiment.best.n_columns == 6 + 2 * 4
+    assert {term.bank for term in experiment.best.terms} == {"one", "other"}
+
+
+def test_the_same_call_gives_the_same_numbers(make_task: MakeTask) -> None:
+    bank, texts, y = make_task()
+    runs = [evaluate(bank, texts, y, models=QUICK, n_jobs=n) for n in (1, 2)]
+    for a, b in zip(runs[0].results, runs[1].results, strict=True):
+        np.testing.assert_array_equal(a.predictions, b.predictions)
+    other = evaluate(bank, texts, y, random_state=1)
+    assert other.folds.digest != runs[0].folds.digest
+
+
+def test_predict_uses_the_best_model(make_task: MakeTask) -> None:
+    bank, texts, y = make_task()
+    experiment = evaluate(bank, texts[:60], y[:60], select=["mean[-1]", "mean[:]"])
+    assert np.corrcoef(experiment.predict(texts[60:]), y[60:])[0, 1] > 0.5
+
+
+def call(task: Task, **changes: Any) -> None:
+    given = {"texts": task.texts, "y": task.y} | changes
+    evaluate(task.bank, given.pop("texts"), given.pop("y"), **given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y": np.full(20, 3.0)}, "target 'target' has one distinct value"),
+        ({"y": np.r_[np.nan, np.arange(18.0), np.inf]}, "no finite number in row 1, 20"),
+        ({"y": np.arange(19.0)}, "20 texts and 19 targets"),
+        ({"ids": ["a"]}, "20 texts and 1 ids"),
+        ({"folds": "group"}, "need to know the group"),
+        ({"folds": "group", "groups": ["a"] * 20}, "1 groups that share no text cannot"),
+        ({"cv": 21}, "20 rows with 20 distinct texts cannot be divided into 21 folds"),
+        ({"cv": 2}, "2 folds are too few"),
+        ({"models": ["forest"]}, "no regressor 'forest'"),
+        ({"select": []}, "at least one selection"),
+        ({"texts": [], "y": []}, "no texts"),
+        ({"target_names": ["a", "b"]}, "1 targets need as many different names"),
+    ],
+)
+def test_what_cannot_be_evaluated(
+    make_task: MakeTask, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        call(make_task(20), **changes)
+
+
+def test_what_the_bank_does_not_have(make_task: MakeTask) -> None:
+    task = make_task(20)
+    with pytest.raises(SelectionError, match="layers 0 to 2"):
+        call(task, select="mean[3]")
+    with pytest.raises(MissingTexts, match="lacks 1 of the texts"):
+        call(task, texts=[*task.texts[:-1], "another"])

@@ -1,0 +1,172 @@
+"""``python -m regress``: results on stdout, one sentence and exit code 2 for bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.console import run as run_app
+from regress import load_run
+from regress.cli import app
+from tests.regress.conftest import Task
+
+MakeTask = Callable[..., Task]
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def task(make_task: MakeTask) -> Task:
+    return make_task(60)
+
+
+@pytest.fixture
+def table(task: Task, tmp_path: Path) -> Path:
+    path = tmp_path / "train.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "score", "author", "level", "flat"])
+        for i, (text, y) in enumerate(zip(task.texts, task.y, strict=True)):
+            writer.writerow([f"{i:03d}", text, y, f"author {i % 7}", "" if i == 4 else i, 1])
+    return path
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            run_app(app, [str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_regress_then_predict(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code, out, err = cli(
+        "regress", table, "--target", "score", "--id", "id", "--bank", task.bank.path,
+        "--select", "mean[-1]", "--select", "mean[:]", "--model", "ridge", "--out", run,
+    )  # fmt: skip
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("60 texts, 5 stratified folds (seed 0, hash ")
+    assert lines[2].split()[:3] == ["select", "model", "RMSE"]
+    rows = [line.split() for line in lines[3:]]
+    assert {row[0] for row in rows} == {"mean[-1]", "mean[:]"}
+    assert float(rows[0][2]) <= float(rows[1][2])
+    assert f"layerbank predict {run} NEW.csv --text text --out predictions.csv" in err
+    with (run / "oof.csv").open(encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    assert first["id"] == "000"
+    assert load_run(run).description["input"]["target"] == ["score"]
+
+    submission = tmp_path / "out" / "submission.csv"
+    code, out, _ = cli("predict", run, table, "--id", "id", "--out", submission)
+    assert code == 0
+    assert f"{submission}: 60 predictions by ridge mean[" in out
+    with submission.open(encoding="utf-8") as file:
+        written = list(csv.reader(file))
+    assert written[0] == ["id", "prediction"]
+    assert [row[0] for row in written[1:3]] == ["000", "001"]
+    predicted = np.array([float(row[1]) for row in written[1:]])
+    np.testing.assert_array_equal(predicted, load_run(run).predict(task.texts))
+
+
+def test_json_and_row_numbers(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code, out, err = cli(
+        "regress", table, "--target", "score", "--bank", task.bank.path, "--group", "author",
+        "--cv", 4, "--seed", 3, "--out", run, "--json", "-q",
+    )  # fmt: skip
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    assert report["folds"]["scheme"] == "group"
+    assert report["folds"]["n_folds"] == 4
+    assert report["results"][0]["select"] == "mean[-1]"
+    submission = tmp_path / "submission.csv"
+    code, out, _ = cli("predict", run, table, "--out", submission, "--json", "--model", "ridge")
+    assert json.loads(out)["n_texts"] == 60
+    assert submission.read_text(encoding="utf-8").splitlines()[0] == "row,prediction"
+    assert submission.read_text(encoding="utf-8").splitlines()[1].startswith("1,")
+    code, _, err = cli("predict", run, table, "--out", submission)
+    assert code == 2
+    assert "exists: give another --out, or --force" in err
+    assert cli("predict", run, table, "--out", submission, "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--target", "flat"], "target 'flat' has one distinct value"),
+        (["--target", "level"], "no finite number in column 'level' in row 5"),
+        (["--target", "scor"], "no column 'scor' (did you mean 'score'?)"),
+        (["--model", "svm"], "no regressor 'svm' (did you mean 'svr'?)"),
+        (["--select", "mean[9]"], "layers 0 to 2"),
+        (["--cv", "61"], "cannot be divided into 61 folds"),
+        (["--cv", "1"], "1 folds are too few"),
+        (["--folds", "random"], "not 'random'"),
+        (["--folds", "group"], "--group COLUMN"),
+        (["--folds", "plain", "--group", "author"], "drop one of them"),
+        (["--group", "writer"], "no column 'writer'"),
+        (["--bank", "nowhere.bank"], "nowhere.bank"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    cli: Cli, task: Task, table: Path, tmp_path: Path, changes: list[str], message: str
+) -> None:
+    arguments = ["regress", table]
+    given = {"--target": "score", "--bank": task.bank.path, "--out": tmp_path / "run"}
+    given |= dict(zip(changes[::2], changes[1::2], strict=True))
+    code, out, err = cli(*arguments, *(item for pair in given.items() for item in pair), "-q")
+    assert code == 2
+    assert out == ""
+    assert err.startswith("layerbank: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+    table.write_text(table.read_text("utf-8") + "060,not yet encoded,1.5,author 1,7,1\n", "utf-8")
+    run = tmp_path / "run"
+    code, _, err = cli(
+        "regress", table, "--target", "score", "--bank", task.bank.path, "--out", run
+    )
+    assert code == 2
+    assert "lacks 1 of the texts" in err
+    assert "layerbank extract" in err
+
+
+def test_existing_folders_are_left_alone(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+    call = ["regress", table, "--target", "score", "--bank", task.bank.path, "--out", tmp_path]
+    code, _, err = cli(*call)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "exists: give another --out" in err
+    code, _, err = cli(*call, "--force")
+    assert code == 2
+    assert "--force leaves it" in err
+
+
+@pytest.mark.parametrize("command", ["regress", "predict"])
+def test_help_shows_an_example(cli: Cli, command: str) -> None:
+    code, out, _ = cli(command, "--help")
+    assert code == 0
+    assert "Example:" in out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, regress, regress.cli\n"
+        "heavy = {'sklearn', 'lightgbm', 'pandas', 'h5py', 'scipy', 'torch', 'transformers'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "from regress import evaluate\n"
+        "assert not {'torch', 'transformers', 'extract'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
