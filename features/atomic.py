@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from features.commit import sync_folder
 from features.errors import CommitError
 
 
@@ -28,7 +29,8 @@ def replacing(out: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(out)
+        os.replace(temporary, out)
+        sync_folder(out.parent)
     except OSError as error:
         raise CommitError(
             f"could not write {out} ({error.strerror or error}): make room, or write elsewhere, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +16,13 @@ from features.format import Setup, order_poolings
 from features.index import Keys
 from features.keys import Text, text_keys
 from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
-from features.segment import Segment
+from features.segment import Segment, SnapshotMoved
 from features.selection import Selection, Shelf
-from features.snapshot import Snapshot, SnapshotMoved
+from features.snapshot import Snapshot
 from features.writer import BankWriter
+
+#: How often to look again while others rearrange the bank.
+TRIES = 5
 
 
 class Bank:
@@ -29,6 +33,7 @@ class Bank:
 
     def __init__(self, path: Path, manifest: Manifest, overlay: Bank | None = None) -> None:
         self.path = path
+        self.manifest = manifest
         self.name = path.name.removesuffix(".bank")
         self.fingerprint = manifest.fingerprint
         self.setup: Setup = manifest.setup
@@ -98,13 +103,11 @@ class Bank:
         self._snapshots = [self._snapshot(folder, use_index) for folder in folders]
         self._n_texts: int | None = None
 
-    def _snapshot(self, folder: Path, use_index: bool, tries: int = 10) -> Snapshot:
-        try:
-            return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
-        except SnapshotMoved:
-            if not tries:
-                raise
-            return self._snapshot(folder, use_index, tries - 1)
+    def _snapshot(self, folder: Path, use_index: bool) -> Snapshot:
+        for _ in range(TRIES):
+            with contextlib.suppress(SnapshotMoved):
+                return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
+        return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
 
     def __repr__(self) -> str:
         return (
@@ -225,12 +228,13 @@ class Bank:
         read: Callable[[Snapshot, NDArray[np.int64], NDArray[np.int64]], None],
     ) -> None:
         """Call ``read(snapshot, positions, rows)`` so that every position is covered once."""
-        try:
-            self._read_once(keys, read)
-        except SnapshotMoved:
-            # Segments were compacted away, or the kept index was wrong: see what is there now.
-            self.refresh(use_index=False)
-            self._read_once(keys, read)
+        for _ in range(TRIES):
+            try:
+                return self._read_once(keys, read)
+            except SnapshotMoved:
+                # Segments are gone for good, or the kept index was wrong: see what there is now.
+                self.refresh(use_index=False)
+        self._read_once(keys, read)
 
     def _read_once(
         self,
@@ -278,7 +282,7 @@ class Bank:
     ) -> BankWriter:
         """A writer that adds rows to this bank; see :class:`features.writer.BankWriter`."""
         return BankWriter(
-            self.path, self.setup, self.fingerprint, self.blocks, provenance,
+            self.path, self.manifest, provenance,
             segment_bytes=segment_bytes, segment_seconds=segment_seconds,
         )  # fmt: skip
 

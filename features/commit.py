@@ -9,6 +9,7 @@ the dead.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -16,11 +17,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import xxhash
+
 from features.errors import CommitError
-from features.format import COMMITS_LOG
 from features.image import Image
 
 logger = logging.getLogger(__name__)
@@ -28,61 +30,92 @@ logger = logging.getLogger(__name__)
 TEMPORARY = ".writing-"
 #: Where locks do not work (some network file systems), a temporary file this old is dead.
 ABANDONED_SECONDS = 24 * 3600
+_READ_BACK = 1 << 20
 
 
 def commit(folder: Path, image: Image, name: Callable[[str], str]) -> Path:
     """Write ``image`` into ``folder`` under ``name(sha256 of its bytes)``; all or nothing.
 
+    Content that stands there already keeps its name: a commit whose last step failed may be
+    called again.
+
     Raises
     ------
     CommitError
-        When the file could not be written; nothing was committed.
+        When the file could not be written or made to last.
     """
-    temporary = None
+    with disk_errors(folder), locked_temporary(folder) as (descriptor, temporary):
+        sha256 = _write(descriptor, image)
+        final = folder / (_already_there(folder, sha256) or name(sha256))
+        os.rename(temporary, final)
+        sync_folder(folder)
+    return final
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """What the operating system refuses, as a CommitError that says what to do."""
     try:
-        with _locked_temporary(folder) as (descriptor, temporary):
-            digest = _write(descriptor, image)
-            os.fsync(descriptor)
-            if _digest_of(descriptor, image.size) != digest:
-                raise OSError("the file reads back differently from what was written")
-            final = folder / name(digest)
-            os.rename(temporary, final)
+        yield
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise CommitError(
             f"could not write to {folder} ({error.strerror or error}): make room or mend the disk "
             "and call again; everything committed so far is intact"
         ) from error
-    sync_folder(folder)
-    return final
+
+
+def _already_there(folder: Path, sha256: str) -> str | None:
+    ending = f"-{sha256[:16]}.h5"
+    return next((name for name in os.listdir(folder) if name.endswith(ending)), None)
 
 
 def _write(descriptor: int, image: Image) -> str:
-    """Write all bytes; their SHA-256. A short write goes on where it stopped."""
+    """Write all bytes, sync, and compare what the file then holds; their SHA-256.
+
+    SHA-256 runs beside the writing, since it is slower than many disks.
+    """
+    written = xxhash.xxh3_128()
+    with ThreadPoolExecutor(1) as beside:
+        naming = beside.submit(_sha256, image)
+        for piece in image.pieces():
+            written.update(piece)
+            write_all(descriptor, piece)
+        os.fsync(descriptor)
+        if _hash_of(descriptor, image.size) != written.digest():
+            raise OSError(errno.EIO, "the file reads back differently from what was written")
+        return naming.result()
+
+
+def write_all(descriptor: int, data: memoryview) -> None:
+    """Write all of ``data``; a short write goes on where it stopped."""
+    while data:
+        written = os.write(descriptor, data)
+        if written == 0:
+            raise OSError(errno.ENOSPC, "the disk takes no more bytes")
+        data = data[written:]
+
+
+def _sha256(image: Image) -> str:
     digest = hashlib.sha256()
     for piece in image.pieces():
         digest.update(piece)
-        while piece:
-            written = os.write(descriptor, piece)
-            if written == 0:
-                raise OSError("the disk takes no more bytes")
-            piece = piece[written:]
     return digest.hexdigest()
 
 
-def _digest_of(descriptor: int, size: int) -> str:
-    """SHA-256 of the file as it stands."""
-    if os.fstat(descriptor).st_size != size:
-        return "another size"
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(descriptor), "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hash_of(descriptor: int, size: int) -> bytes:
+    """XXH3 (128 bits) of the file as it stands."""
+    digest = xxhash.xxh3_128()
+    buffer = memoryview(bytearray(_READ_BACK))
+    at = 0
+    while got := os.preadv(descriptor, [buffer], at):
+        digest.update(buffer[:got])
+        at += got
+    return digest.digest() if at == size else b"another size"
 
 
 @contextlib.contextmanager
-def _locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
+def locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
+    """A new file, ``(descriptor, path)``, known to be in use; gone at the end unless renamed."""
     while True:
         path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -93,14 +126,17 @@ def _locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
                 yield descriptor, path
                 return
         finally:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
             os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files of writers that are dead."""
-    for path in folder.glob(f"{TEMPORARY}*"):
-        if is_abandoned(path, remove=True):
-            logger.info("removed %s, left behind by a writer that died", path)
+    with contextlib.suppress(OSError):  # a folder that refuses now is no worse for it
+        for name in os.listdir(folder):
+            if name.startswith(TEMPORARY) and is_abandoned(folder / name, remove=True):
+                logger.info("removed %s, left behind by a writer that died", folder / name)
 
 
 def is_abandoned(path: Path, *, remove: bool = False) -> bool:
@@ -131,20 +167,12 @@ def _is_unlocked(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def log(folder: Path, event: str, name: str, n: int) -> None:
-    """Append a line to the advisory log; a log that cannot be written is no failure."""
-    line = f"{datetime.now(UTC).isoformat()}\t{event}\t{name}\t{n}\n"
+    """Make renames in a folder durable; some file systems have no such thing, and say so."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with (folder / COMMITS_LOG).open("ab", buffering=0) as file:
-            file.write(line.encode())
+        os.fsync(descriptor)
     except OSError as error:
-        logger.warning("could not note %s in %s (%s)", name, COMMITS_LOG, error)
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(descriptor)

@@ -6,6 +6,7 @@ have their names find them for a day. Between the two a key stands twice, which 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -18,18 +19,20 @@ from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.blocks import bank_blocks
-from features.commit import commit, log, sweep, sync_folder
-from features.errors import CommitError
-from features.format import RETIRED, segment_name
+from features.commit import commit, disk_errors, sweep, sync_folder
+from features.format import RETIRED, canonical_json, segment_name
 from features.index import INDEX, KeyIndex
+from features.journal import note
 from features.lock import rearranging, swapping
-from features.manifest import read_manifest
+from features.manifest import Manifest, read_manifest
 from features.rows import Rows, segment_image
 from features.segment import Segment
 from features.snapshot import Snapshot
 
 #: What compact replaced is deleted when it is this old.
 RETIRED_SECONDS = 24 * 3600.0
+#: In the provenance of a compacted segment: a list of those of the segments it replaced.
+COMPACTED = "compacted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class _Part:
     segment: Segment
     keep: NDArray[np.int64]
 
+    @property
+    def whole(self) -> bool:
+        return len(self.keep) == self.segment.n
+
+    @property
+    def size(self) -> float:
+        """Bytes that its kept rows take, about."""
+        return self.segment.size * len(self.keep) / max(1, self.segment.n)
+
 
 def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactReport:
     """Merge small segments and drop duplicate keys.
@@ -65,12 +77,11 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
     """
     folder = Path(path).absolute()
     manifest = read_manifest(folder)
-    with rearranging(folder):
+    with rearranging(folder), disk_errors(folder):
         sweep(folder)
         purge(folder)
-        snapshot = Snapshot(
-            folder, manifest.fingerprint, bank_blocks(manifest.setup), use_index=False
-        )
+        blocks = bank_blocks(manifest.setup)
+        snapshot = Snapshot(folder, manifest.fingerprint, blocks, use_index=False)
         segments = [snapshot.segment(number) for number in range(snapshot.n_segments)]
         firsts = KeyIndex.of([segment.keys for segment in segments]).firsts()
         parts, start = [], 0
@@ -80,50 +91,52 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
             start += segment.n
         n_after = len(segments)
         for group in _groups(parts, segment_bytes):
-            n_after += _replace(folder, manifest.fingerprint, group) - len(group)
-        sync_folder(folder)
+            n_after += _replace(folder, manifest, group) - len(group)
         (folder / INDEX).unlink(missing_ok=True)
     Bank.open(folder)  # keeps a new index where one is due
     return CompactReport(len(segments), n_after, int((~firsts).sum()))
 
 
 def _groups(parts: Sequence[_Part], segment_bytes: int) -> Iterator[list[_Part]]:
-    """Parts to be merged into one segment each: small ones of one dtype, as many as fit."""
-    for dtype in sorted({str(part.segment.dtype) for part in parts}):
-        group: list[_Part] = []
-        size = 0.0
-        for part in parts:
-            whole = len(part.keep) == part.segment.n
-            if str(part.segment.dtype) != dtype:
-                continue
-            if whole and part.segment.size > segment_bytes / 2:
-                continue
-            kept = part.segment.size * len(part.keep) / part.segment.n
-            if group and size + kept > segment_bytes:
-                yield from _worthwhile(group)
-                group, size = [], 0.0
-            group.append(part)
-            size += kept
+    """Parts to be replaced by one segment each: small ones of one dtype, as many as fit.
+
+    A part of which nothing is kept stands alone, and nothing replaces it.
+    """
+    groups: dict[str, list[_Part]] = {}
+    for part in parts:
+        if not len(part.keep):
+            yield [part]
+            continue
+        if part.whole and part.segment.size > segment_bytes / 2:
+            continue
+        group = groups.setdefault(str(part.segment.dtype), [])
+        if group and sum(other.size for other in group) + part.size > segment_bytes:
+            yield from _worthwhile(group)
+            group = groups[str(part.segment.dtype)] = []
+        group.append(part)
+    for group in groups.values():
         yield from _worthwhile(group)
 
 
 def _worthwhile(group: list[_Part]) -> Iterator[list[_Part]]:
-    if len(group) > 1 or any(len(part.keep) < part.segment.n for part in group):
+    if len(group) > 1 or not all(part.whole for part in group):
         yield group
 
 
-def _replace(folder: Path, fingerprint: str, group: Sequence[_Part]) -> int:
+def _replace(folder: Path, manifest: Manifest, group: Sequence[_Part]) -> int:
     """Commit what a group keeps, then retire its segments; how many were committed."""
     parts = [part for part in group if len(part.keep)]
-    image = segment_image(_merged(parts), fingerprint, _provenance(parts)) if parts else None
+    image = segment_image(_merged(parts), manifest, _provenance(parts)) if parts else None
     with swapping(folder):
         if image is not None:
             # The earliest of their times: a key that a later segment repeats is still found here.
             made = parts[0].segment.path.name.split("-")[1]
             new = commit(folder, image, lambda sha256: segment_name(sha256, made))
-            log(folder, "commit", new.name, sum(len(part.keep) for part in parts))
+            note(folder, "commit", new.name, sum(len(part.keep) for part in parts))
         for part in group:
-            retire(folder, part.segment)
+            if image is None or part.segment.path.name != new.name:
+                retire(folder, part.segment)
+        sync_folder(folder)
     return len(parts[:1])
 
 
@@ -144,28 +157,29 @@ def _merged(parts: Sequence[_Part]) -> Rows:
 
 
 def _provenance(parts: Sequence[_Part]) -> dict[str, Any]:
-    """What the merged segments say of themselves, each different one once."""
-    return {"compacted": sorted({part.segment.provenance for part in parts})}
+    """What the merged segments say of themselves, each different one once, never nested."""
+    said: dict[str, Any] = {}
+    for part in parts:
+        provenance = part.segment.provenance
+        for one in provenance.get(COMPACTED, [provenance]):
+            said[canonical_json(one)] = one
+    return {COMPACTED: [said[text] for text in sorted(said)]}
 
 
 def retire(folder: Path, segment: Segment) -> None:
     """Move a segment to ``retired/``, where readers that know its name still find it."""
     place = folder / RETIRED
-    try:
-        place.mkdir(exist_ok=True)
-        # Noted first: a segment that is listed and gone would be taken for lost.
-        log(folder, "retire", segment.path.name, segment.n)
+    place.mkdir(exist_ok=True)
+    # Noted first: a segment that is listed and gone would be taken for lost.
+    note(folder, "retire", segment.path.name, segment.n)
+    with contextlib.suppress(FileNotFoundError):  # gone already: a repair set it aside
         os.utime(segment.path)  # its day begins now
         os.rename(segment.path, place / segment.path.name)
-    except OSError as error:
-        raise CommitError(
-            f"could not move {segment.path} to {place} ({error.strerror or error}): mend it and "
-            "compact again; nothing was lost"
-        ) from error
 
 
 def purge(folder: Path) -> None:
     """Delete what was retired more than a day ago."""
     for path in (folder / RETIRED).glob("segment-*.h5"):
-        if time.time() - path.stat().st_mtime > RETIRED_SECONDS:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > RETIRED_SECONDS:
+                path.unlink()

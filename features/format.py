@@ -20,14 +20,14 @@ A bank is a directory::
   ``precision`` (``fp32``, ``bf16`` or ``fp16``);
 - ``fingerprint``: SHA-256, in hexadecimal, of ``setup`` as canonical JSON (sorted keys, no
   spaces, ASCII, no NaN);
-- ``source``: an object that says where the encoder was found. Recorded, never compared.
+- ``source``: an object that says where the encoder was found. Recorded, never compared;
+- ``created``: the time, in UTC. Recorded, never compared;
+- ``xxh3_64``: the XXH3 hash (64 bits, seed 0) of the other members as canonical JSON.
 
-**A segment** is one HDF5 file (``libver`` v110). Its name is ``segment-``, the time of the commit
-in UTC (``YYYYmmddTHHMMSSffffff``; of a compacted one, the earliest that it replaces), ``-``, the
-first 16 hexadecimal digits of the SHA-256 of all its bytes, ``.h5``. Names MUST sort by time.
-Once it has its name it MUST never change. The root MUST carry the
-attributes ``format``, ``version``, ``fingerprint`` (equal to the bank's), ``n``
-(rows) and ``provenance`` (JSON: versions, device, engine, time; never compared). It MUST hold
+**A segment** is one HDF5 file (``libver`` v110) with a user block. Its name is ``segment-``, the
+time of the commit in UTC (``YYYYmmddTHHMMSSffffff``; of a compacted one, the earliest that it
+replaces), ``-``, the first 16 hexadecimal digits of the SHA-256 of all its bytes, ``.h5``. Names
+MUST sort by time. Once it has its name it MUST never change. It MUST hold
 
 =======================  =====================  =================================================
 dataset                  shape and dtype        what
@@ -41,9 +41,27 @@ dataset                  shape and dtype        what
 
 Blocks are little-endian float16 when ``precision`` is a half one and every value of every row
 fits (magnitude at most 65,504), else float32; one segment has one dtype for all its blocks, and
-a row's dtype depends on that row alone. Each dataset MUST be contiguous, uncompressed, aligned
-to 4,096 bytes, and carry the attribute ``xxh3_64``: the XXH3 hash (64 bits, seed 0) of its bytes
-as 16 hexadecimal digits.
+a row's dtype depends on that row alone. All numbers MUST be finite. Each dataset MUST be
+contiguous, uncompressed and aligned to 4,096 bytes, and carry the attribute ``xxh3_64``: the hash
+of its bytes as 16 hexadecimal digits. The root carries, for readers of plain HDF5, the attributes
+``format``, ``version``, ``fingerprint``, ``n`` (rows) and, as JSON, ``provenance`` (versions,
+device, engine, time; never compared), ``setup`` and ``source`` (both as in bank.json).
+
+The user block (4,096 bytes, or the next power of two that fits) is the segment's header, so that
+a reader needs no HDF5 library and a damaged file never reaches one. It MUST begin with the line
+``layerbank-segment <hash> <length>`` and go on with a JSON object of ``length`` bytes whose XXH3
+hash (64 bits, 16 hexadecimal digits) is ``hash``; zeros follow. The object MUST hold what the
+root's attributes hold (``provenance``, ``setup`` and ``source`` as objects), ``size`` (bytes in
+the file) and ``datasets``: for each its offset in the file, dtype (as NumPy writes it: ``<f2``),
+shape and ``xxh3_64``. Because every segment holds ``setup`` and ``source``, a lost bank.json can
+be restored.
+
+**commits.log** holds a line for each commit (``commit``) and each segment that no longer has to
+be there (``retire``, ``set aside``, ``lost``): time in UTC, event, name, rows, and the XXH3 hash
+of these four, separated by tabs. A writer SHOULD append it after the rename.
+
+**Temporary files** MUST begin with ``.writing-`` and be locked (``flock``) by the process that
+writes them. Anyone MAY remove one that nobody holds.
 
 Readers MUST check a dataset's hash before they return a number from it, MUST NOT follow a
 segment whose fingerprint differs, and MUST take the row of the segment whose name sorts first

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import h5py
@@ -31,10 +31,19 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The bytes of a file: extents in ascending order, zeros in between."""
+    """The bytes of a file: extents in ascending order, zeros in between.
+
+    ``offsets`` says where each dataset begins.
+    """
 
     size: int
     extents: Sequence[Extent]
+    offsets: Mapping[str, int] = field(default_factory=dict)
+
+    def with_user_block(self, data: bytes) -> Image:
+        """The same with ``data`` at its head, in the room that was left there."""
+        head = Extent(0, len(data), [memoryview(data)])
+        return replace(self, extents=[head, *self.extents])
 
     def pieces(self) -> Iterator[memoryview]:
         """All bytes from first to last, the zeros included."""
@@ -67,24 +76,31 @@ class Dataset:
         return cls(values.shape, values.dtype, [data], attributes)
 
 
-def hdf5_image(datasets: Mapping[str, Dataset], attributes: Mapping[str, Any]) -> Image:
-    """Lay out datasets, each contiguous and aligned to 4 KiB, and attributes of the root."""
+def hdf5_image(
+    datasets: Mapping[str, Dataset], attributes: Mapping[str, Any], *, user_block: int = 0
+) -> Image:
+    """Lay out datasets, each contiguous and aligned to 4 KiB, and attributes of the root.
+
+    The first ``user_block`` bytes (none, or a power of two from 512) are left to the caller.
+    """
     skeleton = _Skeleton()
     extents: list[Extent] = []
+    offsets: dict[str, int] = {}
     with h5py.File(
         skeleton,
         "w",
         libver=("v110", "v110"),
+        userblock_size=user_block,
         alignment_threshold=1,
         alignment_interval=ALIGNMENT,
     ) as file:
         file.attrs.update(attributes)
         for name, dataset in datasets.items():
-            offset = _allocate(file, name, dataset)
+            offset = offsets[name] = _allocate(file, name, dataset)
             size = int(np.prod(dataset.shape)) * dataset.dtype.itemsize
             extents.append(Extent(offset, size, dataset.pieces))
     every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent.offset)
-    return Image(skeleton.size, every)
+    return Image(skeleton.size, every, offsets)
 
 
 def _allocate(file: h5py.File, name: str, dataset: Dataset) -> int:

@@ -3,8 +3,9 @@
 The file, ``keys.index``, is derived: it may be deleted at any time, is ignored when it does not
 fit the folder, and is never trusted over the segments (a reader compares the keys it finds there
 with those it asked for). It is a line of JSON padded to 4,096 bytes or a multiple (names and
-sizes of the segments, and the XXH3 hash of what follows), then three arrays of n elements:
-the keys' first eight bytes sorted (uint64), their rows (uint32), and the keys (32 bytes each).
+sizes of the segments, and the XXH3 hash of what follows), then three arrays of n elements, all
+little-endian: the keys' first eight bytes, as numbers, sorted (uint64), their rows (uint32), and
+the keys (32 bytes each).
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import contextlib
 import json
 import mmap
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from features.commit import locked_temporary, write_all
 from features.format import ALIGNMENT
 from features.keys import KEY_SIZE
 
@@ -96,26 +97,23 @@ class KeyIndex:
 
     def save(self, folder: Path, sizes: Mapping[str, int]) -> None:
         """Keep the index beside the segments it covers; a folder that refuses is no failure."""
-        body = [np.ascontiguousarray(a) for a in (self._prefixes, self._order, self.keys)]
+        arrays: tuple[NDArray[Any], ...] = (
+            self._prefixes.astype("<u8", copy=False),
+            self._order.astype("<u4", copy=False),
+            self.keys,
+        )
+        body = [np.ascontiguousarray(array).view(np.uint8).reshape(-1).data for array in arrays]
         checksum = xxhash.xxh3_64()
-        for array in body:
-            checksum.update(array.data)
+        for part in body:
+            checksum.update(part)
         header = json.dumps(
             {"version": INDEX_VERSION, "segments": dict(sizes), "xxh3_64": checksum.hexdigest()}
         ).encode()
         header += b"\n"
-        views = [memoryview(header.ljust(_aligned(len(header)))), *(a.data.cast("B") for a in body)]
-        temporary = folder / f".{INDEX}-{secrets.token_hex(8)}"
-        with contextlib.suppress(OSError):
-            try:
-                with temporary.open("xb", buffering=0) as file:
-                    for view in views:
-                        while view:
-                            view = view[file.write(view) or len(view) :]
-                os.replace(temporary, folder / INDEX)
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
+        with contextlib.suppress(OSError), locked_temporary(folder) as (descriptor, temporary):
+            for part in (memoryview(header.ljust(_aligned(len(header)))), *body):
+                write_all(descriptor, part)
+            os.replace(temporary, folder / INDEX)
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str]) -> tuple[Self, dict[str, int]] | None:
@@ -146,8 +144,8 @@ class KeyIndex:
             return None
         if not intact:
             return None
-        prefixes = np.frombuffer(body[: 8 * n], np.uint64)
-        order = np.frombuffer(body[8 * n : 12 * n], np.uint32)
+        prefixes = np.frombuffer(body[: 8 * n], "<u8")
+        order = np.frombuffer(body[8 * n : 12 * n], "<u4")
         keys = np.frombuffer(body[12 * n :], np.uint8).reshape(n, KEY_SIZE)
         return cls(prefixes, order, keys), sizes
 

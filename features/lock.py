@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.commit import disk_errors
 from features.errors import BankError
 from features.format import MANIFEST
 
@@ -36,23 +37,22 @@ def swapping(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def rearranging(folder: Path) -> Iterator[None]:
     """Held by the one process that compacts or repairs a bank; BankError for a second one."""
-    try:
-        with _lock(folder / REARRANGING, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            yield
-    except BlockingIOError:
-        raise BankError(
-            f"another process is compacting or repairing {folder}: call again when it is done"
-        ) from None
+    with _lock(folder / REARRANGING, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        yield
 
 
 @contextlib.contextmanager
 def _lock(path: Path, flags: int, operation: int) -> Iterator[None]:
-    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    with disk_errors(path.parent):
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(descriptor, operation)
         except BlockingIOError:
-            raise
+            raise BankError(
+                f"another process is compacting or repairing {path.parent}: call again when it "
+                "is done"
+            ) from None
         except OSError:
             pass  # a file system without locks: as safe as one host alone on it
         yield

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.commit import sync_folder
-from features.errors import BankError, CommitError, FingerprintMismatch, NotABank
+import xxhash
+
+from features.commit import disk_errors, locked_temporary, sync_folder, write_all
+from features.errors import BankError, FingerprintMismatch, NotABank
 from features.format import (
+    CHECKSUM,
     FORMAT,
     MANIFEST,
     READABLE,
     VERSION,
     Setup,
+    canonical_json,
     differing_fields,
     fingerprint,
 )
@@ -54,7 +57,8 @@ def read_manifest(folder: Path) -> Manifest:
             f"`layerbank extract INPUT --text COL --bank {folder}`"
         ) from None
     except ValueError as error:
-        raise BankError(f"{path} is damaged ({error}): restore it from a copy") from None
+        raise BankError(f"{path} is damaged ({error}): `layerbank verify --repair` restores it "
+                        "from the segments") from None  # fmt: skip
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise NotABank(f"{path} is not the manifest of a layerbank bank: give another folder")
     if content.get("version") not in READABLE:
@@ -66,11 +70,15 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(
             content["version"], content["fingerprint"], content["setup"], content["source"]
         )
-        intact = fingerprint(manifest.setup) == manifest.fingerprint
+        intact = (
+            fingerprint(manifest.setup) == manifest.fingerprint
+            and _checksum(content) == content[CHECKSUM]
+        )
     except (KeyError, TypeError, ValueError):
         intact = False
     if not intact:
-        raise BankError(f"{path} was damaged or edited (its fingerprint is not that of its setup)")
+        raise BankError(f"{path} was damaged or edited (its hash is not that of its content): "
+                        "`layerbank verify --repair` restores it from the segments")  # fmt: skip
     return manifest
 
 
@@ -79,7 +87,16 @@ def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Man
 
     Of several processes that make the same bank at once, one writes and the others read.
     """
-    content = {
+    if not (folder / MANIFEST).exists():
+        publish_manifest(folder, setup, source)
+    manifest = read_manifest(folder)
+    refuse_other_setup(folder, manifest.setup, setup)
+    return manifest
+
+
+def publish_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> None:
+    """Write ``bank.json`` where there is none; what another process just wrote stays."""
+    content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "fingerprint": fingerprint(setup),
@@ -87,29 +104,29 @@ def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Man
         "source": dict(source),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    temporary = folder / f".{MANIFEST}-{secrets.token_hex(8)}"
-    try:
+    content[CHECKSUM] = _checksum(content)
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            # Unlike a rename, a link never replaces what another process just wrote.
-            os.link(temporary, folder / MANIFEST)
-        sync_folder(folder)
-    except OSError as error:
-        raise CommitError(
-            f"could not write {folder / MANIFEST} ({error.strerror or error}): choose a folder "
-            "that can be written, or make room"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    manifest = read_manifest(folder)
-    refuse_other_setup(folder, manifest.setup, setup)
-    return manifest
+        with locked_temporary(folder) as (descriptor, temporary):
+            write_all(descriptor, memoryview(text.encode()))
+            os.fsync(descriptor)
+            try:
+                # Unlike a rename, a link never replaces what another process just wrote.
+                os.link(temporary, folder / MANIFEST)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+                os.rename(temporary, folder / MANIFEST)  # a file system without links
+            sync_folder(folder)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """XXH3 of everything else in ``bank.json``."""
+    rest = {name: value for name, value in content.items() if name != CHECKSUM}
+    return xxhash.xxh3_64_hexdigest(canonical_json(rest).encode())
 
 
 def refuse_other_setup(folder: Path, there: Setup, wanted: Setup) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.commit import commit, log
+from features.commit import commit, sweep
 from features.errors import CorruptSegment, InputError
 from features.format import segment_name
 from features.image import Extent, Image
+from features.index import KeyIndex
+from features.journal import note
 from features.lock import committing
 from features.manifest import refuse_other_setup
 from features.rows import Rows, segment_image
@@ -48,21 +50,24 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
         raise InputError("merge needs at least one bank to take from")
     for bank in banks:
         refuse_other_setup(bank.path, bank.setup, banks[0].setup)
-        if bank.path == Path(into).absolute():
+        if bank.path.resolve() == Path(into).resolve():
             raise InputError(f"{bank.path} is both a bank to take from and the one to add to")
     target = Bank.create(into, banks[0].setup, banks[0].source)
-    added = 0
-    for bank in banks:
-        for segment in bank.segments:
-            added += _add(target, segment)
-    return added
+    sweep(target.path)
+    segments = [segment for bank in banks for segment in bank.segments]
+    index = KeyIndex.of([segment.keys for segment in segments])
+    new = index.firsts() & ~target.contains_keys(index.keys)
+    start = 0
+    for segment in segments:
+        _add(target, segment, np.flatnonzero(new[start : start + segment.n]))
+        start += segment.n
+    target.refresh()  # keeps a new index where one is due
+    return int(new.sum())
 
 
-def _add(target: Bank, segment: Segment) -> int:
-    new = np.flatnonzero(~target.contains_keys(segment.keys))
+def _add(target: Bank, segment: Segment, new: NDArray[np.int64]) -> None:
     if not len(new):
-        return 0
-    segment.check()
+        return
     if len(new) == segment.n:
         image, name = _copy(segment), segment.path.name
     else:
@@ -72,20 +77,19 @@ def _add(target: Bank, segment: Segment) -> int:
             truncated=segment.truncated[new].astype(bool),
             blocks={block: segment.block(block)[new] for block in segment.blocks},
         )
-        image, name = segment_image(rows, target.fingerprint, {"merged": segment.provenance}), ""
+        image, name = segment_image(rows, target.manifest, segment.provenance), ""
     made = segment.path.name.split("-")[1]
     with committing(target.path):
         path = commit(target.path, image, lambda sha256: name or segment_name(sha256, made))
-        log(target.path, "commit", path.name, len(new))
-    target.refresh()
-    return len(new)
+        note(target.path, "commit", path.name, len(new))
 
 
 def _copy(segment: Segment) -> Image:
     """A segment's bytes, once they are known to be those that its name promises."""
-    with segment.path.open("rb") as file:
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    if hashlib.sha256(data).hexdigest()[:16] not in segment.path.name:
-        raise CorruptSegment(f"{segment.path} is not what was written: run `layerbank verify`",
-                             segment.path)  # fmt: skip
+    data = segment.bytes()
+    if hashlib.sha256(data).hexdigest()[:16] != segment.path.stem[-16:]:
+        raise CorruptSegment(
+            f"{segment.path} is not what was written: run `layerbank verify {segment.path.parent}`",
+            segment.path,
+        )
     return Image(len(data), [Extent(0, len(data), [data])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,13 @@ import xxhash
 from numpy.typing import NDArray
 
 from features.blocks import Block, dataset_name
-from features.format import CHECKSUM, FORMAT, VERSION
+from features.format import CHECKSUM, FORMAT, VERSION, canonical_json
+from features.header import header_bytes, header_room
 from features.image import Dataset, Image, hdf5_image
+from features.manifest import Manifest
+
+#: As long as any offset or size will ever be.
+_LONGEST_NUMBER = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Rows:
         return len(self.keys)
 
 
-def segment_image(rows: Rows, fingerprint: str, provenance: Mapping[str, Any]) -> Image:
+def segment_image(rows: Rows, manifest: Manifest, provenance: Mapping[str, Any]) -> Image:
     """The bytes of a segment, laid out without copying the blocks."""
     datasets = {
         "/key": _checked(rows.keys),
@@ -51,14 +55,37 @@ def segment_image(rows: Rows, fingerprint: str, provenance: Mapping[str, Any]) -
     for block, values in rows.blocks.items():
         little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
         datasets[dataset_name(block)] = _checked(little_endian)
-    attributes = {
+    facts = {
         "format": FORMAT,
         "version": VERSION,
-        "fingerprint": fingerprint,
+        "fingerprint": manifest.fingerprint,
         "n": len(rows),
-        "provenance": json.dumps(dict(provenance), sort_keys=True),
+        "provenance": dict(provenance),
+        "setup": dict(manifest.setup),
+        "source": dict(manifest.source),
     }
-    return hdf5_image(datasets, attributes)
+    attributes = {
+        name: canonical_json(value) if isinstance(value, dict) else value
+        for name, value in facts.items()
+    }
+    # The room must be known before anything has a place, and the header names the places.
+    anywhere = dict.fromkeys(datasets, _LONGEST_NUMBER)
+    room = header_room(len(_header(facts, datasets, anywhere, _LONGEST_NUMBER)))
+    image = hdf5_image(datasets, attributes, user_block=room)
+    return image.with_user_block(_header(facts, datasets, image.offsets, image.size))
+
+
+def _header(
+    facts: Mapping[str, Any],
+    datasets: Mapping[str, Dataset],
+    offsets: Mapping[str, int],
+    size: int,
+) -> bytes:
+    places = {
+        name: [offsets[name], dataset.dtype.str, dataset.shape, dataset.attributes[CHECKSUM]]
+        for name, dataset in datasets.items()
+    }
+    return header_bytes({**facts, "size": size, "datasets": places})
 
 
 def _checked(values: NDArray[Any]) -> Dataset:

@@ -1,25 +1,50 @@
-"""Reading one segment: metadata through HDF5 once, numbers from a map of the file, checked."""
+"""Reading one segment: what it says of itself, then numbers from a map of the file, checked."""
 
 from __future__ import annotations
 
-import mmap
-import os
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from features.blocks import Block, dataset_name
-from features.errors import CorruptSegment
-from features.format import CHECKSUM, FORMAT, READABLE
+from features.errors import BankError, CorruptSegment
+from features.format import FORMAT, READABLE, RETIRED
+from features.header import read_header
 from features.keys import KEY_SIZE
+from features.mapped import MappedFile
+
+_ROW_DTYPES = {"/key": "|u1", "/n_tokens": "<i4", "/truncated": "|u1"}
+_BLOCK_DTYPES = ("<f2", "<f4")
+
+
+class SnapshotMoved(BankError):
+    """The segments changed under a reader, or the kept index was wrong: look again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} went away while it was read: call again")
+
+
+class _Place(NamedTuple):
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    checksum: str
+
+    @property
+    def stop(self) -> int:
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
 class Segment:
-    """An open segment. Its file may move or be unlinked meanwhile: the map stays.
+    """An open segment.
+
+    Its file may move to ``retired/`` meanwhile. libhdf5 takes no part in reading: what it would
+    do with damaged metadata is anyone's guess, and opening a file with it takes 100 times longer.
 
     Parameters
     ----------
@@ -34,7 +59,7 @@ class Segment:
     ------
     CorruptSegment
         When the file is not such a segment, or was damaged.
-    FileNotFoundError
+    SnapshotMoved
         When the file has gone.
     """
 
@@ -42,33 +67,38 @@ class Segment:
         self.path = path
         self.blocks = blocks
         self._checked: set[str] = set()
-        with path.open("rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
-            if self.size == 0:
-                raise self._corrupt("is empty")
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            try:
-                with h5py.File(file, "r", locking=False) as h5:
-                    self._read_layout(h5, fingerprint, blocks)
-            except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-                raise self._corrupt(f"cannot be read ({error})") from error
-        self.dtype: np.dtype[Any] = self._layout[dataset_name(blocks[0])][1]
+        try:
+            self._file = MappedFile(path, path.parent / RETIRED / path.name)
+        except FileNotFoundError:
+            raise SnapshotMoved(path) from None
+        except OSError as error:
+            raise BankError(f"{path} cannot be opened ({error.strerror}): mend it and call again"
+                            ) from error  # fmt: skip
+        self.size = self._file.size
+        try:
+            self.header = read_header(self._file.view())
+            self._read_layout(self.header, fingerprint)
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._corrupt(f"has a damaged header ({error})") from error
+        self.dtype = self._layout[dataset_name(blocks[0])].dtype
 
-    def _read_layout(self, h5: h5py.File, fingerprint: str, blocks: tuple[Block, ...]) -> None:
-        if h5.attrs["format"] != FORMAT or int(h5.attrs["version"]) not in READABLE:
+    def _read_layout(self, header: Mapping[str, Any], fingerprint: str) -> None:
+        if header["format"] != FORMAT or header["version"] not in READABLE:
             raise self._corrupt("is no segment that this version of layerbank reads")
-        if h5.attrs["fingerprint"] != fingerprint:
+        if header["fingerprint"] != fingerprint:
             raise self._corrupt("belongs to another bank")
-        self.n = int(h5.attrs["n"])
-        self.provenance = str(h5.attrs["provenance"])
-        self._layout: dict[str, tuple[int, np.dtype[Any], tuple[int, ...], str]] = {}
-        for name in ("/key", "/n_tokens", "/truncated", *map(dataset_name, blocks)):
-            dataset = h5[name]
-            offset, shape = dataset.id.get_offset(), tuple(dataset.shape)
-            if offset is None or shape[0] != self.n or offset + dataset.nbytes > self.size:
+        if header["size"] != self.size:
+            raise self._corrupt(f"has {self.size} bytes where {header['size']} were written")
+        self.n = int(header["n"])
+        self._layout: dict[str, _Place] = {}
+        for name in (*_ROW_DTYPES, *map(dataset_name, self.blocks)):
+            offset, dtype, shape, checksum = header["datasets"][name]
+            place = _Place(int(offset), np.dtype(dtype), tuple(map(int, shape)), str(checksum))
+            fits = shape[0] == self.n and place.offset >= 0 and place.stop <= self.size
+            if not fits or dtype not in (_ROW_DTYPES.get(name, dtype), *_BLOCK_DTYPES):
                 raise self._corrupt(f"has no whole {name}")
-            self._layout[name] = (offset, dataset.dtype, shape, str(dataset.attrs[CHECKSUM]))
-        if self._layout["/key"][2] != (self.n, KEY_SIZE):
+            self._layout[name] = place
+        if self._layout["/key"].shape != (self.n, KEY_SIZE):
             raise self._corrupt("has keys of another size")
 
     def _corrupt(self, what: str) -> CorruptSegment:
@@ -76,21 +106,32 @@ class Segment:
             f"{self.path} {what}: run `layerbank verify {self.path.parent}`", self.path
         )
 
+    def bytes(self) -> memoryview:
+        """The whole file."""
+        try:
+            return self._file.view()
+        except FileNotFoundError:
+            raise SnapshotMoved(self.path) from None
+
     def _array(self, name: str) -> NDArray[Any]:
         """A dataset as a read-only view of the file, its hash checked on first use."""
-        offset, dtype, shape, checksum = self._layout[name]
-        size = int(np.prod(shape)) * dtype.itemsize
-        view = memoryview(self._map)[offset : offset + size]
+        place = self._layout[name]
+        view = self.bytes()[place.offset : place.stop]
         if name not in self._checked:
-            if xxhash.xxh3_64_hexdigest(view) != checksum:
+            if xxhash.xxh3_64_hexdigest(view) != place.checksum:
                 raise self._corrupt(f"holds damaged numbers in {name}")
             self._checked.add(name)
-        return np.frombuffer(view, dtype=dtype).reshape(shape)
+        return np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
 
     def check(self) -> None:
         """Read every dataset; CorruptSegment when one is not what was written."""
         for name in self._layout:
             self._array(name)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the writer recorded of itself."""
+        return dict(self.header["provenance"])
 
     @property
     def keys(self) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.blocks import Block, ResolvedTerm
-from features.format import RETIRED, SEGMENT_NAME
+from features.errors import BankError
+from features.format import SEGMENT_NAME
 from features.index import KeyIndex, Keys
-from features.segment import Segment
+from features.segment import Segment, SnapshotMoved
 from features.widen import widen
 
 #: An index is kept once opening the bank without it would read this many segments or keys.
@@ -22,10 +24,6 @@ KEEP_KEYS = 200_000
 CHUNK = 256
 
 Rows = NDArray[np.int64]
-
-
-class SnapshotMoved(Exception):
-    """The segments changed under a reader, or the kept index was wrong: look again."""
 
 
 class Snapshot:
@@ -75,17 +73,9 @@ class Snapshot:
         return len(self._paths)
 
     def segment(self, number: int) -> Segment:
-        """A segment, opened on first use; one that ``compact`` moved is found where it went."""
+        """A segment, opened on first use."""
         if number not in self._opened:
-            path = self._paths[number]
-            for place in (path, path.parent / RETIRED / path.name):
-                try:
-                    self._opened[number] = Segment(place, self._fingerprint, self._blocks)
-                    break
-                except FileNotFoundError:
-                    continue
-            else:
-                raise SnapshotMoved(path)
+            self._opened[number] = Segment(self._paths[number], self._fingerprint, self._blocks)
         return self._opened[number]
 
     def find(self, keys: Keys) -> Rows:
@@ -176,4 +166,8 @@ def segment_names(folder: Path) -> list[str]:
 
 
 def _list_segments(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if SEGMENT_NAME.fullmatch(entry.name))
+    try:
+        return sorted(filter(SEGMENT_NAME.fullmatch, os.listdir(folder)))
+    except OSError as error:
+        raise BankError(f"{folder} cannot be listed ({error.strerror}): mend it and call again"
+                        ) from error  # fmt: skip

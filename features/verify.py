@@ -1,9 +1,12 @@
-"""Reading a whole bank and saying what is wrong with it; setting damage aside."""
+"""Reading a whole bank and saying what is wrong with it."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +14,21 @@ from pathlib import Path
 import numpy as np
 
 from features.blocks import bank_blocks
-from features.commit import TEMPORARY, is_abandoned, log, sweep
-from features.errors import BankError, CommitError, CorruptSegment
-from features.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME
-from features.index import INDEX, KeyIndex
-from features.lock import REARRANGING, rearranging, swapping
+from features.commit import TEMPORARY, is_abandoned
+from features.errors import BankError, CorruptSegment, NotABank
+from features.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME, VERSION
+from features.format import fingerprint as fingerprint_of
+from features.header import read_header
+from features.index import INDEX, KeyIndex, Keys
+from features.journal import read_journal
+from features.lock import REARRANGING
 from features.manifest import Manifest, read_manifest
-from features.segment import Segment
+from features.mapped import MappedFile
+from features.segment import Segment, SnapshotMoved
 
 _OURS = {MANIFEST, COMMITS_LOG, INDEX, RETIRED, DAMAGED, REARRANGING}
+#: How long a writer may take between making a temporary file and locking it, seconds.
+_JUST_MADE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What ``verify`` read, and what it found."""
+    """What ``verify`` read, what it found, and what ``--repair`` did about it."""
 
     n_segments: int
     n_rows: int
@@ -64,33 +73,42 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         The bank's folder.
     repair
         Move damaged and foreign segments to ``damaged/`` (nothing is deleted), note missing ones
-        as lost, and drop a wrong index and what dead writers left, so that the next extraction
-        fills exactly the gap.
+        as lost, restore ``bank.json`` and ``commits.log`` from the segments, and drop a wrong
+        index and what dead writers left, so that the next extraction fills exactly the gap.
 
     Raises
     ------
     NotABank
         When the folder holds no bank.
     BankError
-        When repair is wanted and another process rearranges the bank.
+        When something cannot be read for want of rights or of file descriptors, or repair is
+        wanted and another process rearranges the bank.
     """
+    from features.repair import repair_bank
+
     folder = Path(path).absolute()
-    manifest: Manifest | None = None
     findings: list[Finding] = []
     try:
-        manifest = read_manifest(folder)
+        manifest: Manifest | None = read_manifest(folder)
     except BankError as error:
+        manifest = manifest_of_segments(folder)
         if not (folder / MANIFEST).exists():
+            if manifest is None:
+                raise
+            findings.append(Finding("missing", MANIFEST, "every segment holds a copy"))
+        elif isinstance(error, NotABank) and "format version" in str(error) and manifest is None:
             raise
-        findings.append(Finding("damaged", MANIFEST, str(error)))
-    logged = _logged(folder)
-    keys, n_bytes = {}, 0
+        else:
+            findings.append(Finding("damaged", MANIFEST, str(error)))
+    journal = read_journal(folder)
+    keys: dict[str, Keys] = {}
+    n_bytes = 0
     for name in sorted(os.listdir(folder)):
         if SEGMENT_NAME.fullmatch(name):
-            rows = f"{logged[name]} rows" if name in logged else "rows unknown"
+            rows = f"{journal.rows[name]} rows" if name in journal.rows else "rows unknown"
             try:
                 segment = _check(folder / name, manifest)
-            except FileNotFoundError:
+            except SnapshotMoved:
                 continue  # compacted away under our eyes
             except CorruptSegment as error:
                 kind = "foreign" if "another bank" in str(error) else "damaged"
@@ -101,12 +119,33 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         else:
             findings += _look_at(folder, name)
     findings += _index_findings(folder, keys)
+    if journal.n_damaged:
+        detail = f"{journal.n_damaged} lines cannot be read; advisory"
+        findings.append(Finding("damaged", COMMITS_LOG, detail))
     present = {*os.listdir(folder), *_listed(folder / RETIRED), *_listed(folder / DAMAGED)}
-    for name, n in logged.items():
+    for name, n in journal.rows.items():
         if name not in present:
             findings.append(Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}"))
-    repaired = tuple(_repair(folder, findings, logged)) if repair and findings else ()
+    repaired = tuple(repair_bank(folder, findings, manifest)) if repair and findings else ()
     return VerifyReport(len(keys), sum(map(len, keys.values())), n_bytes, (*findings,), repaired)
+
+
+def manifest_of_segments(folder: Path) -> Manifest | None:
+    """The manifest that most of a folder's segments hold a copy of; None when none does."""
+    found: Counter[str] = Counter()
+    manifests: dict[str, Manifest] = {}
+    for name in _listed(folder):
+        if not SEGMENT_NAME.fullmatch(name):
+            continue
+        try:
+            header = read_header(MappedFile(folder / name).view())
+            setup, source = dict(header["setup"]), dict(header["source"])
+            fingerprint = fingerprint_of(setup)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found[fingerprint] += 1
+        manifests.setdefault(fingerprint, Manifest(VERSION, fingerprint, setup, source))
+    return manifests[found.most_common(1)[0][0]] if found else None
 
 
 def _check(path: Path, manifest: Manifest | None) -> Segment:
@@ -116,15 +155,19 @@ def _check(path: Path, manifest: Manifest | None) -> Segment:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
     except FileNotFoundError:
-        raise
+        raise SnapshotMoved(path) from None
     except OSError as error:
-        raise CorruptSegment(f"{path} cannot be read ({error.strerror})", path) from error
+        if error.errno == errno.EIO:  # other errors say nothing of the file itself
+            raise CorruptSegment(f"{path} cannot be read ({error.strerror})", path) from error
+        raise BankError(f"{path} cannot be read ({error.strerror}): mend it and call again"
+                        ) from error  # fmt: skip
     if digest[:16] != match["sha16"]:
         raise CorruptSegment(
-            f"{path} is not what was written: {path.stat().st_size} bytes whose hash is not the "
-            "one in its name", path
-        )  # fmt: skip
+            f"{path} is not what was written: {size} bytes whose hash is not the one in its name",
+            path,
+        )
     if manifest is None:
         raise CorruptSegment(f"{path} cannot be judged without {MANIFEST}", path)
     segment = Segment(path, manifest.fingerprint, bank_blocks(manifest.setup))
@@ -138,14 +181,16 @@ def _reason(error: CorruptSegment) -> str:
 
 def _look_at(folder: Path, name: str) -> Iterator[Finding]:
     """What is neither a segment nor one of the bank's own files."""
-    if name.startswith((TEMPORARY, f".{MANIFEST}-", f".{INDEX}-")):
+    if name.startswith(TEMPORARY):
         if is_abandoned(folder / name):
-            yield Finding("left behind", name, "by a writer that died before it committed")
+            time.sleep(_JUST_MADE)
+            if is_abandoned(folder / name):
+                yield Finding("left behind", name, "by a writer that died before it committed")
     elif name not in _OURS:
         yield Finding("stray", name, "no file of a bank; move it elsewhere")
 
 
-def _index_findings(folder: Path, keys: dict[str, np.ndarray]) -> Iterator[Finding]:
+def _index_findings(folder: Path, keys: dict[str, Keys]) -> Iterator[Finding]:
     """Whether the kept index says what the segments say."""
     if not (folder / INDEX).exists():
         return
@@ -157,53 +202,15 @@ def _index_findings(folder: Path, keys: dict[str, np.ndarray]) -> Iterator[Findi
     if list(sizes) != sorted(keys)[: len(sizes)]:
         return  # of another time: nobody uses it
     truth = np.concatenate([keys[name] for name in sizes]) if sizes else index.keys[:0]
-    right = np.array_equal(index.keys, truth) and not (index.find(truth) < 0).any()
-    if not right or not np.array_equal(index.firsts(), KeyIndex.of([truth]).firsts()):
+    right = (
+        list(sizes.values()) == [len(keys[name]) for name in sizes]
+        and np.array_equal(index.keys, truth)
+        and not (index.find(truth) < 0).any()
+        and np.array_equal(index.firsts(), KeyIndex.of([truth]).firsts())
+    )
+    if not right:
         yield Finding("damaged", INDEX, "says otherwise than the segments; derived")
-
-
-def _logged(folder: Path) -> dict[str, int]:
-    """Segments that the log says are there, with their rows."""
-    there: dict[str, int] = {}
-    try:
-        text = (folder / COMMITS_LOG).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return there
-    for line in text.splitlines():
-        _, event, name, n = (line.split("\t") + [""] * 4)[:4]
-        if event == "commit" and SEGMENT_NAME.fullmatch(name):
-            there[name] = int(n) if n.isdigit() else 0
-        elif event in ("retire", "set aside", "lost"):
-            there.pop(name, None)
-    return there
 
 
 def _listed(folder: Path) -> list[str]:
     return os.listdir(folder) if folder.is_dir() else []
-
-
-def _repair(folder: Path, findings: list[Finding], logged: dict[str, int]) -> Iterator[str]:
-    place = folder / DAMAGED
-    with rearranging(folder), swapping(folder):
-        sweep(folder)
-        for finding in findings:
-            path = folder / finding.name
-            try:
-                if finding.name == INDEX:
-                    path.unlink(missing_ok=True)
-                    yield f"deleted {INDEX}, which is derived"
-                elif finding.kind in ("damaged", "foreign") and finding.name != MANIFEST:
-                    place.mkdir(exist_ok=True)
-                    log(folder, "set aside", finding.name, logged.get(finding.name, 0))
-                    os.rename(path, place / finding.name)
-                    yield f"moved {finding.name} to {place}"
-                elif finding.kind == "missing":
-                    log(folder, "lost", finding.name, logged[finding.name])
-                    yield f"noted {finding.name} as lost"
-                elif finding.kind == "left behind":
-                    yield f"removed {finding.name}"
-            except OSError as error:
-                raise CommitError(
-                    f"could not set {path} aside ({error.strerror or error}): mend it and call "
-                    "again; nothing was lost"
-                ) from error
