@@ -68,8 +68,11 @@ class TunedRidge(TunedRegressor):
     def path(self, training: TrainingSet) -> Matrix:
         alphas = np.array([setting["alpha"] for setting in self.settings()])
         weights = ridge_weights(training, alphas)
-        held = training.standardised(training.held_rows)
-        predicted = held @ weights.reshape(len(weights), -1)
+        held = training.held_rows
+        flat = weights.reshape(len(weights), -1)
+        predicted = np.empty((len(held), flat.shape[1]))
+        for rows in row_chunks(len(held), len(flat)):
+            predicted[rows] = training.standardised(held[rows]) @ flat
         return predicted.reshape(len(held), *weights.shape[1:]) + training.y_mean
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
@@ -96,8 +99,11 @@ def ridge_weights(training: TrainingSet, alphas: NDArray[np.float64]) -> Matrix:
         A, b = training.gram()
         return ShiftedSystem(A).solve(b, alphas)
     dual = ShiftedSystem(training.kernel.copy()).solve(training.Y - training.y_mean, alphas)
-    Z = training.standardised(training.rows)
-    return (Z.T @ dual.reshape(len(dual), -1)).reshape(-1, *dual.shape[1:])
+    flat = dual.reshape(len(dual), -1)
+    weights = np.empty((len(training.scale), flat.shape[1]))
+    for columns in training.column_chunks(len(flat)):
+        weights[columns] = training.standardised(training.rows, columns).T @ flat
+    return weights.reshape(-1, *dual.shape[1:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -158,7 +158,7 @@ class TrainingSet:
         # No cached_property: before Python 3.12 it holds one lock for all training sets.
         if self._kernel is None:
             self._kernel = np.zeros((len(self.rows), len(self.rows)))
-            for columns in self._column_chunks(len(self.rows)):
+            for columns in self.column_chunks(len(self.rows)):
                 Z = self.standardised(self.rows, columns)
                 self._kernel += Z @ Z.T
         return self._kernel
@@ -167,13 +167,14 @@ class TrainingSet:
         """Products of held-out with training rows, (n_held, n_train), and with themselves."""
         K = np.zeros((len(self.held_rows), len(self.rows)))
         squares = np.zeros(len(self.held_rows))
-        for columns in self._column_chunks(len(self.data.X)):
+        for columns in self.column_chunks(len(self.data.X)):
             H = self.standardised(self.held_rows, columns)
             K += H @ self.standardised(self.rows, columns).T
             squares += np.einsum("ij,ij->i", H, H)
         return K, squares
 
-    def _column_chunks(self, n_rows: int) -> Iterator[slice]:
+    def column_chunks(self, n_rows: int) -> Iterator[slice]:
+        """Slices of columns, so wide that `n_rows` rows of one stay within `CHUNK` values."""
         width = max(256, CHUNK // n_rows)
         for start in range(0, self.data.X.shape[1], width):
             yield slice(start, start + width)
