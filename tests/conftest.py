@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_encoders import save_encoder, save_tokenizer
+from tests.tiny_encoders import hub_cache, save_encoder, save_tokenizer
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -33,6 +33,15 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoders") / "tiny-roberta"
     save_tokenizer(folder)
     return save_encoder(folder, "roberta", layers=4, hidden=64)
+
+
+@pytest.fixture(scope="session")
+def hub_with_roberta(
+    tiny_roberta: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The environment of a user who has ``roberta-base`` (here a tiny one) and no network."""
+    cache = hub_cache(tmp_path_factory.mktemp("hub"), "roberta-base", tiny_roberta, "0" * 40)
+    return {"HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture

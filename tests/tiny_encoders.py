@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,12 @@ def config_of(family: str, layers: int, hidden: int) -> Any:
     if family == "gpt2":
         return t.GPT2Config(**ids, n_embd=hidden, n_layer=layers, n_head=4)
     raise ValueError(family)
+
+
+def hub_cache(folder: Path, name: str, encoder: Path, commit: str) -> Path:
+    """A hub cache that holds an encoder under a name, as a download would leave it."""
+    model = folder / f"models--{name.replace('/', '--')}"
+    shutil.copytree(encoder, model / "snapshots" / commit)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(commit)
+    return folder

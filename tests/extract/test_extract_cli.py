@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from extract.cli import app
 from features import Bank
 from features.console import run
+from tests.tiny_encoders import hub_cache
 
 CSV = "id,excerpt\n007,the river froze\n008,NA\n009,two geese & a heron\n"
 
@@ -24,11 +24,6 @@ def train(tmp_path: Path) -> Path:
     path = tmp_path / "train.csv"
     path.write_text(CSV)
     return path
-
-
-@pytest.fixture
-def bank(tmp_path: Path) -> Path:
-    return tmp_path / "tiny.bank"
 
 
 def call(*arguments: object) -> int:
@@ -131,22 +126,18 @@ def test_another_banks_options_are_refused_by_name(
     assert 'max_length: 512 there, 100 here; precision: "bf16" there' in err
 
 
-def test_a_file_in_the_banks_place(
+def test_something_else_in_the_banks_place(
     train: Path, bank: Path, tiny_roberta: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bank.write_text("no bank")
     arguments = [train, "--text", "excerpt", "--bank", bank, "--encoder", tiny_roberta]
+    bank.write_text("no bank")
     assert call(*arguments) == 2
     assert "is a file, and a bank is a folder" in capsys.readouterr().err
-
-
-def hub_cache(folder: Path, encoder: Path, commit: str) -> Path:
-    """A hub cache that holds an encoder as ``some-org/tiny``, as a download would leave it."""
-    model = folder / "models--some-org--tiny"
-    shutil.copytree(encoder, model / "snapshots" / commit)
-    (model / "refs").mkdir()
-    (model / "refs" / "main").write_text(commit)
-    return folder
+    bank.unlink()
+    bank.mkdir()
+    (bank / "thesis.txt").write_text("no bank")
+    assert call(*arguments) == 2
+    assert "holds other files and no bank" in capsys.readouterr().err
 
 
 def test_an_encoder_from_the_hubs_cache_without_a_network(
@@ -155,7 +146,7 @@ def test_an_encoder_from_the_hubs_cache_without_a_network(
     commit = "0123456789abcdef0123456789abcdef01234567"
     environment = {
         **os.environ,
-        "HF_HUB_CACHE": str(hub_cache(tmp_path / "hub", tiny_roberta, commit)),
+        "HF_HUB_CACHE": str(hub_cache(tmp_path / "hub", "some-org/tiny", tiny_roberta, commit)),
         "HF_HUB_OFFLINE": "1",
     }
 
