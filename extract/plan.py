@@ -16,7 +16,7 @@ from extract.checkpoint import Checkpoint
 from extract.options import Options
 from extract.pooling import DEFAULT, choose_poolings
 from features.bank import Bank, is_bank
-from features.errors import EncoderError, FingerprintMismatch, InputError
+from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 from features.format import differing_fields
 from features.manifest import refuse_other_setup
 
@@ -78,17 +78,29 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     ------
     InputError, EncoderError
         For an option, or an encoder, that cannot be used.
+    NotABank
+        When something else is at the path.
     FingerprintMismatch
         When the bank, or the recorded set-up, is of another encoder or other options.
     """
     began = time.perf_counter()
     options.check()
     bank = Bank.open(path) if is_bank(path) else None
+    if bank is None:
+        refuse_occupied(path)
     checkpoint = find_checkpoint(options, bank)
     setup = choose_setup(options, checkpoint, like or (bank.setup if bank is not None else {}))
     plan = Plan(path, bank, checkpoint, setup, like, began)
     plan.refuse_conflict({name: value for name, value in setup.items() if value != "auto"})
     return plan
+
+
+def refuse_occupied(path: Path) -> None:
+    """NotABank, before hours of work, when no bank can be made at a path."""
+    if path.exists() and not path.is_dir():
+        raise NotABank(f"{path} is a file, and a bank is a folder: give another --bank")
+    if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
+        raise NotABank(f"{path} holds other files and no bank: give another --bank")
 
 
 def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:

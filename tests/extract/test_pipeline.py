@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from extract import extract
 from extract.torch_engine import TorchEncoder
 from features import Bank
 from features.errors import (
-    CommitError,
     EncoderError,
     FingerprintMismatch,
     InputError,
@@ -26,17 +23,6 @@ from tests.extract.plain import banked_blocks
 from tests.tiny_encoders import save_encoder, save_tokenizer
 
 TEXTS = [f"the {word} river froze in January" for word in ("wide", "old", "cold", "blue", "far")]
-
-
-@pytest.fixture
-def encoder(tiny_roberta: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
-    return Path(shutil.copytree(tiny_roberta, tmp_path / "encoder"))
-
-
-@pytest.fixture
-def bank(tmp_path: Path) -> Path:
-    return tmp_path / "a.bank"
 
 
 @pytest.fixture
@@ -148,36 +134,24 @@ def test_the_banks_own_encoder_has_gone(encoder: Path, bank: Path) -> None:
     assert extract(TEXTS, bank, encoder=str(moved)).n_reused == 5
 
 
-def without_pooler(folder: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = folder / "model.safetensors"
-    state = load_file(path)
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith("pooler")}
-    assert len(kept) == len(state) - 2
-    save_file(kept, path, metadata={"format": "pt"})
-
-
-def test_a_pooler_that_the_checkpoint_lacks_is_not_stored(
-    encoder: Path, bank: Path, kept_log: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "fp8"}, "no precision 'fp8': choose from auto, fp32"),
+        ({"device": "gpu"}, "no device 'gpu': choose from auto, cpu"),
+        ({"device": "cuda:99"}, "no device 'cuda:99' here: choose from auto, cpu"),
+        ({"poolings": ["median"]}, "no pooling 'median'"),
+        ({"max_length": 0}, "holds no text"),
+        ({"max_length": 513}, "at most 512 tokens.*--max-length 512"),
+        ({"max_length": 2}, "--max-length 3"),
+        ({"batch_tokens": 0}, "--batch-tokens"),
+    ],
+)
+def test_impossible_options(
+    tiny_roberta: Path, bank: Path, options: dict[str, Any], message: str
 ) -> None:
-    without_pooler(encoder)
-    extract(TEXTS, bank, encoder=str(encoder))
-    opened = Bank.open(bank)
-    assert not opened.has_pooler
-    assert len(opened.blocks) == 15
-    said = [record for record in kept_log.records if "pooler" in record.message]
-    assert [record.levelname for record in said] == ["WARNING"]
-
-
-def test_a_checkpoint_that_lacks_other_weights_is_refused(encoder: Path, bank: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    state = load_file(encoder / "model.safetensors")
-    del state["encoder.layer.2.output.dense.weight"]
-    save_file(state, encoder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(EncoderError, match=r"lacks 1 weights.*encoder\.layer\.2\.output"):
-        extract(TEXTS, bank, encoder=str(encoder))
+    with pytest.raises(InputError, match=message):
+        extract(TEXTS, bank, encoder=str(tiny_roberta), **options)
     assert not bank.exists()
 
 
@@ -208,141 +182,6 @@ def test_a_checkpoint_in_half_precision_is_computed_in_the_one_asked_for(
     values = banked_blocks(bank, TEXTS)
     rounded = torch.tensor(values).to(torch.bfloat16).double().numpy()
     assert (values != rounded).mean() > 0.9
-
-
-def test_a_decoder_only_model_is_refused(tmp_path: Path, bank: Path) -> None:
-    folder = save_encoder(save_tokenizer(tmp_path / "gpt2"), "gpt2")
-    with pytest.raises(EncoderError, match="decoder-only"):
-        extract(TEXTS, bank, encoder=str(folder))
-    assert not bank.exists()
-
-
-def test_numbers_that_are_not_finite_are_refused(encoder: Path, bank: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    state = load_file(encoder / "model.safetensors")
-    state["encoder.layer.1.output.LayerNorm.weight"] *= 1e5
-    save_file(state, encoder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(EncoderError, match=r"text 1 \('the wide river .*fp32"):
-        extract(TEXTS[:1], bank, encoder=str(encoder), precision="fp16")
-
-
-def out_of_memory_beyond(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Make batches of more tokens fail as on a GPU; the sizes of those that were tried."""
-    import torch
-
-    tried: list[int] = []
-    submit = TorchEncoder._submit
-
-    def limited(self: TorchEncoder, batch: Any) -> Any:
-        tried.append(batch.ids.size)
-        if batch.ids.size > limit:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return submit(self, batch)
-
-    monkeypatch.setattr(TorchEncoder, "_submit", limited)
-    return tried
-
-
-def test_out_of_memory_halves_the_budget_and_loses_nothing(
-    encoder: Path,
-    bank: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kept_log: pytest.LogCaptureFixture,
-) -> None:
-    texts = [" ".join(["word"] * n) for n in range(1, 60)]
-    whole = bank.with_name("whole.bank")
-    extract(texts, whole, encoder=str(encoder), precision="fp32")
-    tried = out_of_memory_beyond(150, monkeypatch)
-    extract(texts, bank, encoder=str(encoder), precision="fp32", batch_tokens=1000)
-    np.testing.assert_allclose(
-        banked_blocks(bank, texts), banked_blocks(whole, texts), rtol=1e-4, atol=1e-4
-    )
-    assert sum(size > 150 for size in tried) == 3
-    said = [record for record in kept_log.records if "out of memory" in record.message]
-    assert len(said) == 1
-
-
-def test_a_text_that_does_not_fit_alone_is_an_error(
-    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out_of_memory_beyond(20, monkeypatch)
-    with pytest.raises(EncoderError, match=r"single text of \d+ tokens does not fit"):
-        extract(["a", "word " * 100], bank, encoder=str(encoder))
-
-
-def test_ctrl_c_keeps_what_is_done(
-    encoder: Path,
-    bank: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kept_log: pytest.LogCaptureFixture,
-) -> None:
-    submit = TorchEncoder._submit
-    calls: list[int] = []
-
-    def interrupted(self: TorchEncoder, batch: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return submit(self, batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TorchEncoder, "_submit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            extract(TEXTS, bank, encoder=str(encoder), batch_tokens=1)
-    assert any("2 new texts are safe" in record.message for record in kept_log.records)
-    assert Bank.open(bank).n_texts == 2
-    assert extract(TEXTS, bank).n_new == 3
-
-
-def test_a_source_that_fails_keeps_what_is_done(
-    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("extract.batching.NewTexts.__init__.__defaults__", (2,))
-
-    def source() -> Iterator[str]:
-        yield from TEXTS
-        yield from TEXTS[:3]
-        raise InputError("the file ends in the middle")
-
-    with pytest.raises(InputError, match="in the middle"):
-        extract(source(), bank, encoder=str(encoder))
-    assert 2 <= Bank.open(bank).n_texts <= 5
-
-
-def test_a_failure_to_write_ends_the_run(
-    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from features.writer import BankWriter
-
-    def full(self: BankWriter, *rows: Any) -> None:
-        raise CommitError("no space left on device")
-
-    monkeypatch.setattr(BankWriter, "add", full)
-    # More batches than may wait: a dead writer must not leave the encoder waiting for room.
-    with pytest.raises(CommitError, match="no space left"):
-        extract([f"text {i}" for i in range(20)], bank, encoder=str(encoder), batch_tokens=1)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"precision": "fp8"}, "no precision 'fp8': choose from auto, fp32"),
-        ({"device": "gpu"}, "no device 'gpu': choose from auto, cpu"),
-        ({"device": "cuda:99"}, "no device 'cuda:99' here: choose from auto, cpu"),
-        ({"poolings": ["median"]}, "no pooling 'median'"),
-        ({"max_length": 0}, "holds no text"),
-        ({"max_length": 513}, "at most 512 tokens.*--max-length 512"),
-        ({"max_length": 2}, "--max-length 3"),
-        ({"batch_tokens": 0}, "--batch-tokens"),
-    ],
-)
-def test_impossible_options(
-    tiny_roberta: Path, bank: Path, options: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        extract(TEXTS, bank, encoder=str(tiny_roberta), **options)
-    assert not bank.exists()
 
 
 def test_no_texts(tiny_roberta: Path, bank: Path) -> None:
