@@ -66,13 +66,9 @@ def find_encoder(encoder: str, revision: str | None = None) -> Found:
 
 def fetch(name: str, revision: str | None) -> Path:
     """A model's files in the hub's cache; whatever is missing there is downloaded."""
-    from huggingface_hub import snapshot_download
-
     try:
         for weights in WEIGHTS:
-            folder = Path(
-                snapshot_download(name, revision=revision, allow_patterns=[*SETTINGS, *weights])
-            )
+            folder = _snapshot(name, revision, [*SETTINGS, *weights])
             if any(next(folder.glob(pattern), None) for pattern in weights):
                 break
     except (OSError, ValueError, LookupError) as error:
@@ -82,6 +78,23 @@ def fetch(name: str, revision: str | None) -> Path:
             "the name, give a folder that holds config.json, or fetch it where there is a network"
         ) from error
     return folder
+
+
+def _snapshot(name: str, revision: str | None, patterns: list[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except (OSError, LookupError) as error:
+        # Before version 2, the hub's library asks the network for a commit that it has.
+        try:
+            return Path(
+                snapshot_download(
+                    name, revision=revision, allow_patterns=patterns, local_files_only=True
+                )
+            )
+        except (OSError, LookupError):
+            raise error from None
 
 
 def _reason(error: Exception) -> str:
