@@ -37,6 +37,8 @@ class Design:
         n_targets names.
     ids, id_name
         What each row is called, and what such names are called.
+    groups
+        The group of each row, where groups were given.
     """
 
     texts: Sequence[Text]
@@ -45,6 +47,7 @@ class Design:
     target_names: tuple[str, ...]
     ids: Sequence[object]
     id_name: str
+    groups: Sequence[str] | None = None
 
     @property
     def keys_digest(self) -> str:
@@ -96,7 +99,7 @@ def checked_design(
             )
     if ids is None:
         ids, id_name = range(1, n + 1), "row"
-    return Design(texts, text_keys(texts), Y, names, ids, id_name)
+    return Design(texts, text_keys(texts), Y, names, ids, id_name, groups)
 
 
 def opened(bank: BankLike) -> list[Bank]:

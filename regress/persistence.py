@@ -50,6 +50,7 @@ def save_run(
     *,
     force: bool = False,
     source: Mapping[str, Any] | None = None,
+    figures: bool = False,
 ) -> Path:
     """Write a run folder.
 
@@ -61,12 +62,16 @@ def save_run(
         Whether to replace a run that is there.
     source
         The file and columns that texts and targets came from; recorded as ``input``.
+    figures
+        Whether to write each of the report's figures as PNG and SVG as well.
 
     Raises
     ------
     RunError
         Something is there already, or cannot be written.
     """
+    from regress.report import write_report
+
     path = Path(path).absolute()
     refuse_existing(path, force=force)
     with _new_folder(path) as folder:
@@ -82,6 +87,7 @@ def save_run(
         description = {**_describe(experiment), "input": source, "results": results}
         text = json.dumps(_plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_report(experiment, description, folder, run=path, save_figures=figures)
     return path
 
 

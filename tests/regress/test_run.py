@@ -127,7 +127,7 @@ def test_a_moved_run_predicts_without_its_bank(
 def test_nothing_in_the_folder_is_pickle(experiment: Experiment, tmp_path: Path) -> None:
     folder = experiment.save(tmp_path / "run")
     files = [file for file in folder.rglob("*") if file.is_file()]
-    assert {file.suffix for file in files} == {".json", ".csv", ".npz", ".txt"}
+    assert {file.suffix for file in files} == {".json", ".csv", ".npz", ".txt", ".html"}
     for file in files:
         if file.suffix == ".npz":
             with np.load(file, allow_pickle=False) as arrays:

@@ -1,0 +1,14 @@
+"""What people look at: ``report.html`` in every run folder, its figures, and the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from features.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from regress.report.writing import write_report
+
+__all__ = ["write_report"]
+
+__getattr__ = lazy_exports(__name__, {"regress.report.writing": ["write_report"]})

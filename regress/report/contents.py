@@ -1,0 +1,167 @@
+"""What a report shows of each target, worked out before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import LayerbankError
+from features.keys import Text
+from regress.experiment import Experiment, Result
+from regress.metrics import Vector, rmse, rmse_standard_error
+from regress.report.comparison import Standing, standings
+from regress.report.heatmap import HeatMap, heat_maps
+from regress.report.learning import LearningCurve, learning_curve
+
+#: Points that are drawn of a scatter plot; every one is an element of the page.
+MAX_POINTS = 3000
+#: Characters of a text that hovering shows, and that the list of worst errors shows.
+BEGINNING, WHOLE = 140, 5000
+#: Texts in the list of worst errors, and groups in their chart.
+N_WORST, MAX_GROUPS = 12, 30
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """RMSE of the best result on some of the rows."""
+
+    name: str
+    n_texts: int
+    rmse: float
+    se: float
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """One target of an experiment.
+
+    Attributes
+    ----------
+    target
+        Its name.
+    y, residuals, lengths
+        Shape (n_samples,): true values, true less predicted by the best result, and lengths.
+    length_name
+        What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say.
+    standings
+        Results, the lowest RMSE first.
+    heat_maps, groups, curve
+        What the run has of these.
+    drawn
+        Rows that scatter plots show; all, or a random part with the worst errors in it.
+    worst
+        Rows of the largest errors, the largest first.
+    """
+
+    experiment: Experiment
+    target: str
+    y: Vector
+    residuals: Vector
+    lengths: NDArray[Any]
+    length_name: str
+    standings: Sequence[Standing]
+    heat_maps: Sequence[HeatMap]
+    groups: Sequence[Share]
+    curve: LearningCurve | None
+    drawn: NDArray[np.int64]
+    worst: NDArray[np.int64]
+
+    @property
+    def best(self) -> Result:
+        """The result with the lowest RMSE."""
+        return self.standings[0].result
+
+    def points(self) -> dict[str, list[Any]]:
+        """Columns of the scatter plots' data."""
+        design, rows = self.experiment.design, self.drawn
+        columns: dict[str, list[Any]] = {
+            "id": [str(design.ids[row]) for row in rows],
+            "true": self.y[rows].tolist(),
+            "predicted": self.best.predictions[rows].tolist(),
+            "residual": self.residuals[rows].tolist(),
+            "length": self.lengths[rows].tolist(),
+            "fold": (self.experiment.folds.numbers[rows] + 1).tolist(),
+            "text": [beginning(design.texts[row]) for row in rows],
+        }
+        if design.groups is not None:
+            columns["group"] = [str(design.groups[row]) for row in rows]
+        return columns
+
+
+def all_contents(experiment: Experiment) -> list[Contents]:
+    """One for each target, in their order."""
+    lengths, length_name = _lengths(experiment, experiment.design.texts)
+    return [
+        _contents(experiment, name, lengths, length_name) for name in experiment.design.target_names
+    ]
+
+
+def beginning(text: Text, width: int = BEGINNING) -> str:
+    """The first characters of a text, with its white space made single."""
+    whole = shown(text)
+    short = " ".join(whole[: 4 * width].split())
+    return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
+
+
+def shown(text: Text) -> str:
+    """A text as people read it; parts of one stand below each other."""
+    return text if isinstance(text, str) else "\n\n".join(text)
+
+
+def _contents(
+    experiment: Experiment, target: str, lengths: NDArray[Any], length_name: str
+) -> Contents:
+    design = experiment.design
+    y = design.Y[:, design.target_names.index(target)]
+    results = [result for result in experiment.results if result.target == target]
+    ranked = standings(y, results)
+    best = ranked[0].result
+    residuals = y - best.predictions
+    by_error = np.argsort(-np.abs(residuals), kind="stable")
+    drawn = np.arange(len(y))
+    if len(y) > MAX_POINTS:
+        others = np.random.default_rng(0).permutation(by_error[N_WORST:])
+        drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: MAX_POINTS - N_WORST]]))
+    last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
+    return Contents(
+        experiment=experiment,
+        target=target,
+        y=y,
+        residuals=residuals,
+        lengths=lengths,
+        length_name=length_name,
+        standings=ranked,
+        heat_maps=heat_maps(y, results, last_layers),
+        groups=_shares(y, best.predictions, design.groups),
+        curve=learning_curve(experiment, best),
+        drawn=drawn,
+        worst=by_error[:N_WORST],
+    )
+
+
+def _shares(y: Vector, predicted: Vector, groups: Sequence[str] | None) -> list[Share]:
+    """The largest groups, the highest RMSE first."""
+    if groups is None:
+        return []
+    names, which, counts = np.unique(
+        np.asarray(groups, dtype=str), return_inverse=True, return_counts=True
+    )
+    shares = []
+    for at in np.argsort(-counts, kind="stable")[:MAX_GROUPS]:
+        rows = np.flatnonzero(which == at)
+        error = rmse(y[rows], predicted[rows])
+        se = rmse_standard_error(y[rows], predicted[rows])
+        shares.append(Share(str(names[at]), len(rows), error, se))
+    return sorted(shares, key=lambda share: -share.rmse)
+
+
+def _lengths(experiment: Experiment, texts: Sequence[Text]) -> tuple[NDArray[Any], str]:
+    first = next(iter(experiment.banks.by_name.values()))
+    try:
+        return first.n_tokens(texts), "tokens"
+    except LayerbankError:  # the texts' banks are others than this one
+        return np.array([len(shown(text).split()) for text in texts]), "words"

@@ -1,0 +1,106 @@
+"""RMSE against the number of training texts: would more labels help?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regress.experiment import Experiment, Result
+from regress.folds import Folds
+from regress.metrics import rmse, rmse_standard_error
+from regress.model import Matrix
+from regress.parallel import run_jobs
+from regress.ridge import TunedRidge
+from regress.statistics import FoldData
+
+#: Multiplications that all points of a curve may take: about two seconds of one core.
+BUDGET = 2e10
+#: What the curve may hold in memory: values of X.
+MAX_VALUES = 4e7
+#: The smallest training set that says anything, and the points that a curve has at the most.
+MIN_TEXTS, MAX_POINTS = 20, 7
+
+
+@dataclass(frozen=True)
+class Point:
+    """RMSE, with its standard error, of ridge on this many training texts."""
+
+    n_texts: int
+    rmse: float
+    se: float
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Points of a selection, the fewest training texts first."""
+
+    select: str
+    points: Sequence[Point]
+
+
+def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None:
+    """Ridge on the selection of `best`, trained on ever larger parts of the training folds.
+
+    Every held-out fold is predicted from the same number of texts, drawn from the other folds;
+    alpha is the one that does best on the other held-out folds. None where it would take longer
+    than a glance at it is worth.
+    """
+    X_values = len(experiment.folds) * best.n_columns
+    n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
+    sizes = _affordable(n_full, best.n_columns, experiment.folds)
+    full = next(
+        (r for r in experiment.results
+         if (r.model, r.select, r.target) == ("ridge", best.select, best.target)), None
+    )  # fmt: skip
+    if X_values > MAX_VALUES or not sizes:
+        return None
+    y = experiment.design.Y[:, experiment.design.target_names.index(best.target)]
+    X = experiment.banks.matrix(experiment.design.texts, best.select)
+    points = [_point(X, y, experiment.folds, n) for n in sizes if full is None or n < n_full]
+    if full is not None:
+        points.append(Point(n_full, full.scores.rmse, full.scores.se))
+    return LearningCurve(best.select, points) if len(points) > 2 else None
+
+
+def _affordable(n_full: int, n_columns: int, folds: Folds) -> list[int]:
+    """Halves of the full size that the budget allows, the smallest first."""
+    halves = [n_full >> k for k in range(MAX_POINTS) if n_full >> k >= MIN_TEXTS]
+    sizes, spent = [], 0.0
+    for n in reversed(halves):
+        side = min(n, n_columns)
+        held = len(folds) / folds.n_folds
+        # A tridiagonalisation runs at a fraction of the speed of a matrix product.
+        spent += folds.n_folds * (n * n_columns * side + 4 * side**3 + held * n_columns * 40)
+        if spent > BUDGET:
+            break
+        sizes.append(n)
+    return sizes
+
+
+def _point(X: NDArray[Any], y: Matrix, folds: Folds, n_texts: int) -> Point:
+    jobs = [(fold,) for fold in range(folds.n_folds)]
+    held = run_jobs(partial(_predict_fold, X, y, folds, n_texts), jobs)
+    errors = np.stack([((p - y[rows, None]) ** 2).mean(axis=0) for rows, p in held])
+    predicted = np.empty(len(y))
+    for fold, (rows, of_fold) in enumerate(held):
+        predicted[rows] = of_fold[:, np.delete(errors, fold, axis=0).mean(axis=0).argmin()]
+    return Point(n_texts, rmse(y, predicted), rmse_standard_error(y, predicted))
+
+
+def _predict_fold(
+    X: NDArray[Any], y: Matrix, folds: Folds, n_texts: int, fold: int
+) -> tuple[NDArray[np.int64], Matrix]:
+    """Rows of a fold, and their predictions at every alpha, (n_held, n_alphas)."""
+    held = folds.rows([fold])
+    others = np.setdiff1d(np.arange(len(y)), held)
+    # One order per fold: a smaller training set is a part of every larger one.
+    order = np.random.default_rng([folds.seed, fold]).permutation(others)
+    rows = np.sort(np.concatenate([order[:n_texts], held]))
+    part = Folds(folds.numbers[rows], folds.n_folds, folds.scheme, folds.seed, "")
+    training = FoldData(X[rows], y[rows, None], part).training([fold])
+    return rows[training.held_rows], TunedRidge().path(training)[:, :, 0]

@@ -1,0 +1,68 @@
+"""Writes the report of an experiment, and its figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from regress.experiment import Experiment
+from regress.report.charts import figures
+from regress.report.contents import Contents, all_contents
+from regress.report.figure import Figure
+from regress.report.html import CONFIG, engine_version, render
+
+REPORT = "report.html"
+FIGURES = "figures"
+
+
+def write_report(
+    experiment: Experiment,
+    description: Mapping[str, Any],
+    folder: Path,
+    *,
+    run: Path | None = None,
+    save_figures: bool = False,
+) -> Path:
+    """Write ``report.html``, and ``figures/`` if wanted, into a folder.
+
+    Parameters
+    ----------
+    description
+        What ``run.json`` holds.
+    folder
+        Where to write.
+    run
+        The folder that the run will have, where that is another.
+    save_figures
+        Whether to write each figure as PNG and as SVG.
+    """
+    drawn = [(contents, figures(contents)) for contents in all_contents(experiment)]
+    path = folder / REPORT
+    path.write_text(render(drawn, description, run or folder), encoding="utf-8")
+    if save_figures:
+        (folder / FIGURES).mkdir()
+        for number, (contents, of_target) in enumerate(drawn, start=1):
+            prefix = f"{number}-" if len(drawn) > 1 else ""
+            _write_figures(folder / FIGURES, prefix, contents, of_target)
+    return path
+
+
+def _write_figures(
+    folder: Path, prefix: str, contents: Contents, figures: Sequence[Figure]
+) -> None:
+    columns = contents.points()
+    points = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    for figure in figures:
+        chart = figure.chart.properties(width=figure.width, title=figure.title)
+        spec = chart.to_dict()
+        spec["config"] = {**CONFIG, "background": "white", "font": "sans-serif", "padding": 12}
+        if figure.needs_points:
+            spec["datasets"] = {**spec.get("datasets", {}), "points": points}
+        stem, version = folder / f"{prefix}{figure.name}", engine_version()
+        png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=2)
+        svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
+        stem.with_suffix(".png").write_bytes(png)
+        stem.with_suffix(".svg").write_text(svg, encoding="utf-8")
