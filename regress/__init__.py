@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from regress.ridge import TunedRidge
     from regress.run import Run, SavedModel
     from regress.svr import TunedSVR
+    from regress.text_features import TextFeatures
 
 __all__ = [
     "MODELS",
@@ -25,6 +26,7 @@ __all__ = [
     "Run",
     "SavedModel",
     "Scores",
+    "TextFeatures",
     "TunedLightGBM",
     "TunedRidge",
     "TunedSVR",
@@ -46,5 +48,6 @@ __getattr__ = lazy_exports(
         "regress.ridge": ["TunedRidge"],
         "regress.run": ["Run", "SavedModel"],
         "regress.svr": ["TunedSVR"],
+        "regress.text_features": ["TextFeatures"],
     },
 )
