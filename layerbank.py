@@ -229,7 +229,7 @@ def demo_command(
     from features.bank import Bank
     from features.table import open_table, read_dataset
     from regress import evaluate
-    from regress.leaderboard import text_table
+    from regress.report.terminal import show_results
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()
@@ -253,10 +253,11 @@ def demo_command(
         progress=not quiet,
     )
     experiment.save(run, force=True)
-    typer.echo(text_table(experiment))
+    show_results(experiment, quiet=quiet)
     typer.echo(
         f"""
 The passages are in {passages}, the bank in {bank}, the run in {run}.
+Open {run / "report.html"} in a browser.
 
 Now with your own CSV (a column of texts, a column of numbers):
 

@@ -97,6 +97,9 @@ def regress_command(
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
+    ] = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -110,8 +113,9 @@ def regress_command(
     """
     from features.table import open_table, read_dataset
     from regress.experiment import evaluate
-    from regress.leaderboard import json_report, text_table
+    from regress.leaderboard import json_report
     from regress.persistence import refuse_existing, save_run
+    from regress.report.terminal import show_results
 
     set_verbosity(quiet=quiet)
     scheme = _scheme(folds, group)
@@ -147,15 +151,16 @@ def regress_command(
         "group": group,
         "skip_empty": skip_empty,
     }
-    folder = save_run(experiment, out, force=force, source=source)
+    folder = save_run(experiment, out, force=force, source=source, figures=figures)
     if json:
         typer.echo(json_report(experiment, str(folder)))
         return
-    typer.echo(text_table(experiment))
+    show_results(experiment, quiet=quiet)
     if not quiet:
         options = "".join(f" --text {name}" for name in text_columns)
         typer.echo(
-            f"\nThe run is in {out}. Predict new texts with\n"
+            f"\nThe run is in {out}: open {out / 'report.html'} in a browser.\n"
+            "Predict new texts with\n"
             f"  layerbank predict {out} NEW.csv{options} --out predictions.csv",
             err=True,
         )

@@ -8,11 +8,10 @@ from regress.report.figure import (
     ROW,
     Figure,
     chart_of,
-    decimals,
     named,
     number,
 )
-from regress.report.heatmap import HeatMap
+from regress.report.heatmap import HeatMap, decimals
 
 
 def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:

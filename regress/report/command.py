@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: Characters of a line before it is broken.
+WIDTH = 90
+
 
 def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     """What to type to have this run again.
@@ -39,10 +42,15 @@ def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path)
     if source.get("encoding", "utf-8") != "utf-8":
         options.append(("--encoding", source["encoding"]))
     options.append(("--out", run))
-    lines = [f"layerbank regress {shlex.quote(str(source['path']))}"]
-    lines += [f"  {name} {shlex.quote(str(value))}" for name, value in options]
+    words = [f"{name} {shlex.quote(str(value))}" for name, value in options]
     if source.get("skip_empty"):
-        lines.append("  --skip-empty")
+        words.append("--skip-empty")
+    lines = [f"layerbank regress {shlex.quote(str(source['path']))}"]
+    for word in words:
+        if len(lines) > 1 and len(lines[-1]) + len(word) < WIDTH:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}")
     return " \\\n".join(lines)
 
 

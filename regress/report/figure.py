@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
-BLUE, ORANGE, GREY = "#3b82c4", "#e8871e", "#8a8f98"
+BLUE, ORANGE, GREY = "#4189cf", "#e8871e", "#8a8f98"
 ROW = 22  # pixels for each row of a chart with rows
 
 Row = dict[str, Any]
@@ -40,15 +39,6 @@ class Figure:
     chart: AnyChart
     needs_points: bool = False
     width: int = 520
-
-
-def decimals(scale: float) -> int:
-    """Decimal places that show three digits of a number of this size.
-
-    >>> decimals(0.523), decimals(1.84), decimals(240.0)
-    (3, 2, 0)
-    """
-    return 3 if scale <= 0 else max(0, 2 - math.floor(math.log10(scale)))
 
 
 def chart_of(rows: Sequence[Row]) -> alt.Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,3 +81,12 @@ def heat_maps(y: Vector, results: Sequence[Result], last_layers: dict[str, int])
             of_result = {standing.result: standing for standing in standings(y, [*cells.values()])}
             maps.append(HeatMap(model, bank, {at: of_result[one] for at, one in cells.items()}))
     return maps
+
+
+def decimals(scale: float) -> int:
+    """Decimal places that show three digits of a number of this size.
+
+    >>> decimals(0.523), decimals(1.84), decimals(240.0)
+    (3, 2, 0)
+    """
+    return 3 if scale <= 0 else max(0, 2 - math.floor(math.log10(scale)))

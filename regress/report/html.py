@@ -23,7 +23,8 @@ from markupsafe import Markup
 
 from regress.report.command import repeat_command
 from regress.report.contents import WHOLE, Contents, beginning, shown
-from regress.report.figure import Figure, decimals
+from regress.report.figure import Figure
+from regress.report.heatmap import decimals
 
 #: How charts look on every background; the page's style sheet gives text and lines their colours.
 CONFIG: Mapping[str, Any] = {

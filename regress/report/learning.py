@@ -68,10 +68,11 @@ def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None
 
 
 def _affordable(n_full: int, n_columns: int, folds: Folds) -> list[int]:
-    """Halves of the full size that the budget allows, the smallest first."""
-    halves = [n_full >> k for k in range(MAX_POINTS) if n_full >> k >= MIN_TEXTS]
+    """Sizes that the budget allows, from the smallest up to the full one, by equal ratios."""
+    ratio = max(0.5, (MIN_TEXTS / n_full) ** (1 / (MAX_POINTS - 1)))
+    falling = [round(n_full * ratio**k) for k in range(MAX_POINTS)]
     sizes, spent = [], 0.0
-    for n in reversed(halves):
+    for n in sorted({n for n in falling if n >= MIN_TEXTS}):
         side = min(n, n_columns)
         held = len(folds) / folds.n_folds
         # A tridiagonalisation runs at a fraction of the speed of a matrix product.

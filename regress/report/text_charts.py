@@ -24,6 +24,9 @@ from regress.report.figure import (
     number,
 )
 
+#: Distinct values, such as grades, that are not put together into tenths.
+MAX_VALUES = 12
+
 
 def predicted_figure(contents: Contents) -> Figure:
     both = np.concatenate([contents.y, contents.best.predictions])
@@ -97,14 +100,16 @@ def _points(contents: Contents) -> alt.Chart:
     if contents.experiment.design.groups is not None:
         tooltip.append(named("group"))
     chart = alt.Chart(alt.NamedData(name="points"), name="texts")
-    dots: alt.Chart = chart.mark_circle(color=BLUE, size=28, opacity=0.4)
+    dots: alt.Chart = chart.mark_circle(color=BLUE, size=28, opacity=0.5)
     return dots.encode(tooltip=[*tooltip, named("text")])
 
 
 def _tenths(values: NDArray[Any], residuals: NDArray[np.float64], field: str) -> list[Row]:
-    """Mean residual of each tenth of the rows by value, with its 95 % interval."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)))
-    tenth = np.searchsorted(edges[1:-1], values, side="right")
+    """Mean residual of each tenth of the rows by value, or of each value where these are few."""
+    distinct, tenth = np.unique(values, return_inverse=True)
+    if len(distinct) > MAX_VALUES:
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)))
+        tenth = np.searchsorted(edges[1:-1], values, side="right")
     rows = []
     for at in np.unique(tenth):
         inside = residuals[tenth == at]

@@ -11,7 +11,7 @@
   for (const place of document.querySelectorAll("[data-figure]")) {
     const target = data[place.dataset.target];
     const spec = target.figures[place.dataset.figure];
-    if ("points" in place.dataset) spec.datasets = { points: rows(target.points) };
+    if ("points" in place.dataset) spec.datasets = { ...spec.datasets, points: rows(target.points) };
     window.vegaEmbed(place, spec, { renderer: "svg", actions: false }).catch((error) => {
       place.textContent = `This chart could not be drawn: ${error.message}`;
       throw error;

@@ -1,0 +1,96 @@
+"""The leaderboard and the heat maps in a terminal: coloured there, plain text on a pipe."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.color import Color
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from regress.experiment import Experiment
+from regress.leaderboard import text_table
+from regress.report.comparison import Standing, Verdict, standings
+from regress.report.heatmap import HeatMap, decimals, heat_maps
+
+MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
+#: The colour scale viridis from its bright end, red, green and blue.
+VIRIDIS = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
+
+
+def show_results(experiment: Experiment, *, quiet: bool = False) -> None:
+    """Print the table of results on stdout and, unless quiet, the heat maps.
+
+    Colours are left out where stdout is no terminal, or the variable ``NO_COLOR`` is set.
+    """
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    by_target = _standings(experiment)
+    console.print(leaderboard(experiment, [one for ranked in by_target for one in ranked]))
+    if quiet:
+        return
+    last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
+    for number, ranked in enumerate(by_target):
+        target = experiment.design.target_names[number]
+        y = experiment.design.Y[:, number]
+        for heat_map in heat_maps(y, [one.result for one in ranked], last_layers):
+            of_target = f"{target}, " if len(by_target) > 1 else ""
+            console.print()
+            console.print(drawn(heat_map, of_target))
+
+
+def leaderboard(experiment: Experiment, ranked: list[Standing]) -> Text:
+    """The table of results with the best in bold, and what ties with it in the same green."""
+    verdicts = {one.result: one.verdict for one in ranked}
+    styles: dict[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
+    lines = text_table(experiment).splitlines()
+    first = len(lines) - len(experiment.results)
+    text = Text()
+    for number, line in enumerate(lines):
+        style = "bold" if number == first - 1 else "dim"
+        if number >= first:
+            style = styles[verdicts[experiment.results[number - first]]]
+        text.append(line, style).append("\n" if number + 1 < len(lines) else "")
+    return text
+
+
+def drawn(heat_map: HeatMap, of_target: str = "") -> Text:
+    """A heat map, the last layer on top."""
+    low, high = heat_map.limits
+    places = decimals(low)
+    cells = {
+        at: f"{cell.result.scores.rmse:.{places}f}{MARKS[cell.verdict]}"
+        for at, cell in heat_map.cells.items()
+    }
+    width = max(map(len, [*cells.values(), *heat_map.poolings])) + 2
+    text = Text(
+        f"RMSE by layer and pooling: {of_target}{heat_map.model}, {heat_map.bank}\n", "bold"
+    )
+    text.append("layer" + "".join(name.center(width) for name in heat_map.poolings), "dim")
+    for layer in heat_map.layers:
+        text.append(f"\n{layer:5d}", "dim")
+        for pooling in heat_map.poolings:
+            cell = heat_map.cells.get((layer, pooling))
+            shown = cells.get((layer, pooling), "").center(width)
+            style = "" if cell is None else _colour(cell.result.scores.rmse, low, high)
+            text.append(shown, style)
+    text.append("\n★ best of this map; = ties with it (1.96 paired standard errors)", "dim")
+    return text
+
+
+def _colour(value: float, low: float, high: float) -> Style:
+    """A background between bright, which is good, and dark."""
+    at = 0.0 if high <= low else min(max((value - low) / (high - low), 0.0), 1.0)
+    place = at * (len(VIRIDIS) - 1)
+    left = min(int(place), len(VIRIDIS) - 2)
+    pairs = zip(VIRIDIS[left], VIRIDIS[left + 1], strict=True)
+    red, green, blue = (a + (b - a) * (place - left) for a, b in pairs)
+    front = "black" if at < 0.5 else "white"
+    return Style(color=front, bgcolor=Color.from_rgb(red, green, blue), bold=False)
+
+
+def _standings(experiment: Experiment) -> list[list[Standing]]:
+    return [
+        standings(Y, [result for result in experiment.results if result.target == name])
+        for name, Y in zip(experiment.design.target_names, experiment.design.Y.T, strict=True)
+    ]
