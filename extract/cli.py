@@ -73,6 +73,9 @@ def extract_command(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="auto (OpenVINO on a CPU where it is installed), torch, openvino.")
+    ] = "auto",
     batch_tokens: Annotated[
         int | None,
         typer.Option(
@@ -108,7 +111,7 @@ def extract_command(
 
     set_verbosity(quiet=quiet)
     chosen = None if poolings is None else [name.strip() for name in poolings.split(",")]
-    RunOptions(device, batch_tokens).check()
+    RunOptions(device, engine, batch_tokens).check()
     tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
     plan = prepare(bank, Options(encoder, revision, chosen, max_length, precision))
@@ -117,7 +120,7 @@ def extract_command(
     report = run_plan(
         plan,
         _texts(tables, columns, skip_empty),
-        RunOptions(device, batch_tokens, total, progress=not quiet),
+        RunOptions(device, engine, batch_tokens, total, progress=not quiet),
     )
     typer.echo(summary(report, plan.setup["max_length"]))
 

@@ -8,6 +8,7 @@ forward pass.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -15,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extract.checkpoint import Checkpoint
+from features.errors import EncoderError, InputError
+
+log = logging.getLogger(__name__)
 
 
 class Batch(NamedTuple):
@@ -70,6 +74,14 @@ class Encoder(Protocol):
         ...
 
 
+#: Engines by name; see :func:`load_encoder`.
+ENGINES = ("auto", "torch", "openvino")
+
+
+class NotConvertible(EncoderError):
+    """An engine does not run this encoder, or not exactly; PyTorch may."""
+
+
 class DeviceOutOfMemory(Exception):
     """A batch does not fit into the device's memory; a smaller one may."""
 
@@ -88,14 +100,49 @@ class EngineOptions:
     """Tokens of the longest text that will come."""
 
 
-def load_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Encoder:
-    """Load a checkpoint into the engine that suits the device.
+def refuse_long(name: str, rows: int | None, max_length: int) -> None:
+    """EncoderError when the position table is too short, before a device can trip over it."""
+    if rows is not None and rows < max_length:
+        raise EncoderError(
+            f"{name} has positions for {rows} tokens and the maximum length is {max_length}: give "
+            f"--max-length {rows}"
+        )
+
+
+def load_encoder(checkpoint: Checkpoint, options: EngineOptions, engine: str = "auto") -> Encoder:
+    """Load a checkpoint into an engine.
+
+    Parameters
+    ----------
+    checkpoint, options
+        What to load, and how to run it.
+    engine
+        A name in :data:`ENGINES`; ``auto`` takes OpenVINO on a CPU where it is installed and
+        runs this encoder exactly, else PyTorch.
 
     Raises
     ------
+    InputError
+        When the engine that was asked for is not installed, or has not the device or precision.
     EncoderError
         When the checkpoint cannot serve as an encoder; the message says why.
     """
+    from extract import openvino_engine
+
+    if engine == "openvino" and not openvino_engine.is_installed():
+        raise InputError("the engine OpenVINO is not installed: pip install 'layerbank[openvino]'")
+    if engine == "openvino" and not openvino_engine.runs(options):
+        raise InputError(
+            f"the engine OpenVINO runs fp32 and bf16 on a CPU, not {options.precision} on "
+            f"{options.device}: leave out --engine, or change --precision or --device"
+        )
+    if engine != "torch" and openvino_engine.is_installed() and openvino_engine.runs(options):
+        try:
+            return openvino_engine.OpenVinoEncoder.load(checkpoint, options)
+        except NotConvertible as error:
+            if engine == "openvino":
+                raise
+            log.info("%s: running it in PyTorch instead", error)
     from extract.torch_engine import TorchEncoder
 
     return TorchEncoder.load(checkpoint, options)

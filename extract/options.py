@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extract.device import DEVICE, PRECISIONS
+from extract.encoder import ENGINES
 from extract.pooling import choose_poolings
 from features.errors import InputError
 
@@ -42,6 +43,7 @@ class RunOptions:
     """What decides only how fast it goes, and what is shown. See :func:`extract.extract`."""
 
     device: str = "auto"
+    engine: str = "auto"
     batch_tokens: int | None = None
     total: int | None = None
     progress: bool = False
@@ -51,6 +53,10 @@ class RunOptions:
         if not re.fullmatch(DEVICE, self.device):
             raise InputError(
                 f"there is no device {self.device!r}: choose from auto, cpu, cuda, cuda:N, mps"
+            )
+        if self.engine not in ENGINES:
+            raise InputError(
+                f"there is no engine {self.engine!r}: choose from {', '.join(ENGINES)}"
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise InputError(

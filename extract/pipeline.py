@@ -38,6 +38,7 @@ def extract(
     max_length: int | None = None,
     precision: str | None = None,
     device: str = "auto",
+    engine: str = "auto",
     batch_tokens: int | None = None,
     like: Mapping[str, Any] | None = None,
     total: int | None = None,
@@ -71,6 +72,9 @@ def extract(
         Default: the bank's, or ``auto``.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    engine
+        ``auto`` (OpenVINO on a CPU where it is installed, else PyTorch), ``torch`` or
+        ``openvino``. Recorded, not part of the fingerprint: all pass the same tests.
     batch_tokens
         Tokens of a batch. Default: what suits the device. Halved when memory runs out.
     like
@@ -91,7 +95,7 @@ def extract(
     CommitError
         When the bank cannot be written.
     """
-    running = RunOptions(device, batch_tokens, total, progress)
+    running = RunOptions(device, engine, batch_tokens, total, progress)
     running.check()
     plan = prepare(Path(bank), Options(encoder, revision, poolings, max_length, precision), like)
     if total is None and progress and isinstance(texts, Sequence):
@@ -134,7 +138,7 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
     from extract.tokens import Tokenizer
 
     tokenizer = Tokenizer.load(plan.checkpoint, plan.setup["max_length"])
-    encoder, bank = _load(plan, choose_device(options.device))
+    encoder, bank = _load(plan, choose_device(options.device), options.engine)
     budget = Budget(options.batch_tokens or encoder.batch_tokens)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     to_bank = bank.writer({**encoder.provenance, "began": began})
@@ -164,7 +168,7 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
     return n_tokens, n_truncated
 
 
-def _load(plan: Plan, device: str) -> tuple[Encoder, Bank]:
+def _load(plan: Plan, device: str, engine: str) -> tuple[Encoder, Bank]:
     """The encoder on its device, and the bank that it fills."""
     from extract.device import choose_precision
 
@@ -174,6 +178,7 @@ def _load(plan: Plan, device: str) -> tuple[Encoder, Bank]:
     encoder = load_encoder(
         plan.checkpoint,
         EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
+        engine,
     )
     setup["pooler"] = encoder.has_pooler
     setup["n_layers"] = encoder.n_layers

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extract.checkpoint import Checkpoint
-from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled
+from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled, refuse_long
 from extract.hidden_states import Layers, find_layers, is_causal
 from extract.load_model import load_model
 from extract.pooling import POOLINGS
@@ -53,7 +53,7 @@ class TorchEncoder:
         self._exact = options.precision == "fp32"
         takes = inspect.signature(model.forward).parameters
         type_rows = getattr(model.config, "type_vocab_size", None)
-        self._takes_types = "token_type_ids" in takes and (type_rows is None or type_rows > 1)
+        self.takes_types = "token_type_ids" in takes and (type_rows is None or type_rows > 1)
         with torch.inference_mode():
             probe = probe_inputs(model, self._device)
             try:
@@ -83,7 +83,7 @@ class TorchEncoder:
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision], options.device)
-        refuse_long(model, options.max_length)
+        refuse_long(type(model).__name__, position_rows(model), options.max_length)
         return cls(model, options, has_pooler=has_pooler)
 
     def submit(self, batch: Batch) -> TorchPending:
@@ -105,7 +105,7 @@ class TorchEncoder:
         if batch.mask is not None:
             mask = self._to_device(batch.mask)
             inputs["attention_mask"] = mask.long()
-        if batch.type_ids is not None and self._takes_types:
+        if batch.type_ids is not None and self.takes_types:
             inputs["token_type_ids"] = self._to_device(batch.type_ids)
         n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
         values = torch.empty(
@@ -184,17 +184,13 @@ def probe_inputs(model: Any, device: torch.device) -> dict[str, Tensor]:
     return {"input_ids": torch.tensor([list(dict.fromkeys(ids))], device=device)}
 
 
-def refuse_long(model: nn.Module, max_length: int) -> None:
-    """EncoderError when the position table is too short, before a device can trip over it."""
+def position_rows(model: nn.Module) -> int | None:
+    """Tokens that the position table has room for; None where there is no such table."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
             first = 0 if module.padding_idx is None else module.padding_idx + 1
-            rows = module.num_embeddings - first
-            if rows < max_length:
-                raise EncoderError(
-                    f"{type(model).__name__} has positions for {rows} tokens and the maximum "
-                    f"length is {max_length}: give --max-length {rows}"
-                )
+            return module.num_embeddings - first
+    return None
 
 
 def provenance(device: torch.device) -> dict[str, Any]:

@@ -15,6 +15,14 @@ from tests.tiny_encoders import hub_cache, save_encoder, save_tokenizer
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of prepared encoders for the tests alone, and for the processes they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAYERBANK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     """The folder of the real all-MiniLM-L6-v2 that the demo uses."""

@@ -56,6 +56,7 @@ def test_fp32_is_the_plain_forward_pass(
         tmp_path / "a.bank",
         encoder=str(encoder),
         precision="fp32",
+        engine="torch",
         batch_tokens=batch_tokens,
     )
     assert report.n_new == len(TEXTS)
@@ -75,6 +76,7 @@ def test_bf16_is_near(
         tmp_path / "a.bank",
         encoder=str(encoder),
         precision="bf16",
+        engine="torch",
         batch_tokens=batch_tokens,
     )
     assert worst_block(banked_blocks(tmp_path / "a.bank", TEXTS), expected) <= 2e-2
@@ -92,7 +94,9 @@ def test_sentence_transformers_pools_the_last_layer_alike(
         from sentence_transformers.models import Pooling
 
     texts = some_texts(LENGTHS)
-    extract(texts, tmp_path / "a.bank", encoder=str(minilm_folder), precision="fp32")
+    extract(
+        texts, tmp_path / "a.bank", encoder=str(minilm_folder), precision="fp32", engine="torch"
+    )
     bank = Bank.open(tmp_path / "a.bank")
     inputs = AutoTokenizer.from_pretrained(minilm_folder)(
         texts, padding=True, truncation=True, return_tensors="pt"
@@ -111,7 +115,14 @@ def test_sentence_transformers_pools_the_last_layer_alike(
 def test_every_family_stores_its_hidden_states(family: str, tmp_path: Path) -> None:
     folder = save_encoder(save_tokenizer(tmp_path / family), family)
     texts: list[Text] = [*some_texts([1, 2, 5, 5, 20, 21, 90, 600]), ("a pair", "of texts")]
-    extract(texts, tmp_path / "a.bank", encoder=str(folder), precision="fp32", batch_tokens=600)
+    extract(
+        texts,
+        tmp_path / "a.bank",
+        encoder=str(folder),
+        precision="fp32",
+        engine="torch",
+        batch_tokens=600,
+    )
     bank = Bank.open(tmp_path / "a.bank")
     assert (bank.n_layers, bank.hidden_size) == (4, 32)
     assert bank.n_tokens(texts).max() == 512
@@ -124,7 +135,7 @@ def test_a_text_has_one_vector_whatever_stands_beside_it(
 ) -> None:
     text = some_texts([30], 3)[0]
     alone, among = tmp_path / "alone.bank", tmp_path / "among.bank"
-    extract([text], alone, encoder=str(tiny_roberta), precision="fp32")
+    extract([text], alone, encoder=str(tiny_roberta), precision="fp32", engine="torch")
     neighbours = some_texts([*range(25, 36), 1, 2, 300], 4)
-    extract([text, *neighbours], among, encoder=str(tiny_roberta), precision="fp32")
+    extract([text, *neighbours], among, encoder=str(tiny_roberta), precision="fp32", engine="torch")
     assert worst_row(banked_blocks(among, [text]), banked_blocks(alone, [text])) <= 1e-5

@@ -1,0 +1,167 @@
+"""The fastest engine on x86 CPUs: the encoder and all its poolings as one OpenVINO graph.
+
+The graph is traced from the very PyTorch module that the other engine runs, with the poolings of
+:mod:`extract.pooling` behind it, and is compared with it on a padded batch before it is used. It
+is kept between calls (:mod:`extract.graph_cache`), so that the next call loads no module.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.checkpoint import Checkpoint
+from extract.encoder import (
+    Batch,
+    DeviceOutOfMemory,
+    EngineOptions,
+    NotConvertible,
+    Pooled,
+    refuse_long,
+)
+from extract.graph_cache import Graph, kept_graph
+
+log = logging.getLogger(__name__)
+
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+BATCH_TOKENS = 4_096
+#: The traced graph must give the module's own numbers, in fp32, to this relative error.
+TOLERANCE = 1e-5
+OUT_OF_MEMORY = ("out of memory", "bad_alloc", "can't allocate", "failed to allocate")
+
+
+def is_installed() -> bool:
+    """Whether the extra ``openvino`` is there."""
+    return find_spec("openvino") is not None
+
+
+def runs(options: EngineOptions) -> bool:
+    """Whether this engine has the device and the precision."""
+    return options.device == "cpu" and options.precision in HINTS
+
+
+def openvino() -> Any:
+    """The library, without the usage reports that it would send home from here."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino as module
+
+    return module
+
+
+class OpenVinoEncoder:
+    """An encoder in OpenVINO; see :class:`extract.encoder.Encoder` for its attributes.
+
+    Parameters
+    ----------
+    graph
+        What :func:`convert` made.
+    options
+        How it is to be run.
+    """
+
+    def __init__(self, graph: Graph, options: EngineOptions) -> None:
+        facts = graph.facts
+        self.n_layers = int(facts["n_layers"])
+        self.hidden_size = int(facts["hidden_size"])
+        self.has_pooler = bool(facts["has_pooler"])
+        self.batch_tokens = BATCH_TOKENS
+        self._inputs: Sequence[str] = facts["inputs"]
+        self._request = _compiled(graph.model, options.precision).create_infer_request()
+        self.provenance: dict[str, Any] = {
+            "engine": "openvino",
+            "device": f"cpu ({platform.processor() or platform.machine()})",
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("openvino", "transformers", "tokenizers", "numpy")},
+        }
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> OpenVinoEncoder:
+        """Take the kept graph of a checkpoint, or trace it anew.
+
+        Raises
+        ------
+        EncoderError
+            When the checkpoint cannot serve as an encoder, or OpenVINO does not compute it right.
+        """
+        graph = kept_graph(
+            openvino(), checkpoint, options.poolings, lambda: convert(checkpoint, options)
+        )
+        refuse_long(graph.facts["name"], graph.facts["positions"], options.max_length)
+        return cls(graph, options)
+
+    def submit(self, batch: Batch) -> Done:
+        """Run a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        try:
+            values = self._request.infer(_feed(self._inputs, batch), share_inputs=True)[0].copy()
+        except RuntimeError as error:
+            if any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+                raise DeviceOutOfMemory from error
+            raise
+        return Done(Pooled(values, np.isfinite(values).all(axis=(1, 2))))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A batch whose numbers are there."""
+
+    pooled: Pooled
+
+    def result(self) -> Pooled:
+        """The numbers."""
+        return self.pooled
+
+
+def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
+    ids = batch.ids
+    mask = np.ones(ids.shape, bool) if batch.mask is None else batch.mask
+    types = np.zeros_like(ids) if batch.type_ids is None else batch.type_ids
+    feeds = {"input_ids": ids, "attention_mask": mask.astype(np.int64), "token_type_ids": types}
+    return {name: feeds[name] for name in inputs}
+
+
+def _compiled(model: Any, precision: str) -> Any:
+    # One stream of all cores: a batch at a time, as large as the token budget allows.
+    settings = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    return openvino().Core().compile_model(model, "CPU", settings)
+
+
+def convert(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Any, Mapping[str, Any]]:
+    """Trace a checkpoint's module with its poolings, and hold the graph against it.
+
+    Returns
+    -------
+    The OpenVINO model, in fp32, and the facts that :class:`OpenVinoEncoder` needs of it.
+
+    Raises
+    ------
+    EncoderError
+        When the checkpoint cannot serve, or the graph gives other numbers than the module.
+    """
+    from extract.traced import trace_encoder
+
+    traced = trace_encoder(checkpoint, options)
+    try:
+        with traced.quiet():
+            model = openvino().convert_model(traced.module, example_input=traced.example)
+        model.reshape({tensor: [-1, -1] for tensor in model.inputs})
+        request = _compiled(model, "fp32").create_infer_request()
+        found = request.infer({k: v.numpy() for k, v in traced.probe.items()})[0]
+    except Exception as error:  # OpenVINO's own, of many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise NotConvertible(f"OpenVINO cannot run {traced.facts['name']} ({reason})") from error
+    error_ = np.linalg.norm(found - traced.expected, axis=-1)
+    worst = float((error_ / np.linalg.norm(traced.expected, axis=-1).clip(1e-30)).max())
+    if not worst <= TOLERANCE:
+        raise NotConvertible(
+            f"OpenVINO computes {traced.facts['name']} with a relative error of {worst:.1e}"
+        )
+    return model, traced.facts

@@ -1,0 +1,112 @@
+"""The OpenVINO engine against the plain forward pass, and what is kept between calls."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract import extract
+from extract.encoder import EngineOptions, load_encoder
+from extract.graph_cache import cache_folder
+from features import Bank
+from features.errors import InputError
+from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.test_oracle import TEXTS
+from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
+
+pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+
+
+def graphs() -> list[Path]:
+    return sorted((cache_folder() / "graphs").glob("[!.]*"))
+
+
+@pytest.mark.parametrize("encoder", ["minilm_folder", "tiny_roberta"])
+def test_every_block_is_that_of_the_plain_forward_pass(
+    encoder: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(encoder)
+    expected = plain_blocks(folder, TEXTS, pooler=True)
+    for precision in ("fp32", "bf16"):
+        for batch_tokens in (1, 4096):
+            bank = tmp_path / f"{precision}-{batch_tokens}.bank"
+            extract(
+                TEXTS, bank, encoder=str(folder), precision=precision,
+                engine="openvino", batch_tokens=batch_tokens,
+            )  # fmt: skip
+            assert Bank.open(bank).segments[0].provenance["engine"] == "openvino"
+            found = banked_blocks(bank, TEXTS)
+            if precision == "fp32":
+                assert worst_row(found, expected) <= 1e-5
+            else:
+                assert worst_block(found, expected) <= 2e-2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_are_exact_or_left_to_pytorch(family: str, tmp_path: Path) -> None:
+    folder = tmp_path / f"tiny-{family}"
+    save_tokenizer(folder)
+    save_encoder(folder, family)
+    texts = TEXTS[:12]
+    extract(texts, tmp_path / "a.bank", encoder=str(folder), precision="fp32", max_length=64)
+    expected = plain_blocks(folder, texts, max_length=64)
+    found = banked_blocks(tmp_path / "a.bank", texts)[:, : expected.shape[1]]
+    assert worst_row(found, expected) <= 1e-5
+
+
+def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path) -> None:
+    bank = tmp_path / "a.bank"
+    extract(["one"], bank, encoder=str(tiny_roberta), precision="fp32", engine="openvino")
+    assert graphs()
+    code = (
+        "import sys; from extract import extract\n"
+        f"extract(['two'], {str(bank)!r}, engine='openvino', device='cpu')\n"
+        "print('extract.traced' in sys.modules, sys.modules['openvino_telemetry'] is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+    expected = plain_blocks(tiny_roberta, ["one", "two"], pooler=True)
+    assert worst_row(banked_blocks(bank, ["one", "two"]), expected) <= 1e-5
+
+
+def test_a_damaged_graph_is_made_anew(tiny_roberta: Path, tmp_path: Path) -> None:
+    extract(["one"], tmp_path / "a.bank", encoder=str(tiny_roberta), precision="fp32")
+    for entry in graphs():
+        weights = bytearray((entry / "graph.bin").read_bytes())
+        weights[len(weights) // 2] ^= 0x40
+        (entry / "graph.bin").write_bytes(weights)
+    extract(["one"], tmp_path / "b.bank", encoder=str(tiny_roberta), precision="fp32")
+    np.testing.assert_array_equal(
+        banked_blocks(tmp_path / "a.bank", ["one"]), banked_blocks(tmp_path / "b.bank", ["one"])
+    )
+
+
+def test_what_it_cannot_run_is_said(tiny_roberta: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fp32 and bf16 on a CPU, not fp16"):
+        extract(
+            ["one"], tmp_path / "a.bank", encoder=str(tiny_roberta),
+            precision="fp16", engine="openvino", device="cpu",
+        )  # fmt: skip
+    with pytest.raises(InputError, match="no engine 'onnx': choose from auto, torch, openvino"):
+        extract(["one"], tmp_path / "a.bank", encoder=str(tiny_roberta), engine="onnx")
+
+
+def test_auto_takes_pytorch_where_the_graph_would_be_wrong(
+    tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from extract import openvino_engine
+    from extract.checkpoint import Checkpoint
+    from extract.torch_engine import TorchEncoder
+
+    monkeypatch.setattr(openvino_engine, "TOLERANCE", -1.0)
+    monkeypatch.setenv("LAYERBANK_CACHE", str(tiny_roberta.parent / "empty-cache"))
+    options = EngineOptions("cpu", "fp32", ("cls",), 512)
+    with caplog.at_level(logging.INFO):
+        encoder = load_encoder(Checkpoint.find(str(tiny_roberta), None), options)
+    assert isinstance(encoder, TorchEncoder)
+    assert "running it in PyTorch instead" in caplog.text
