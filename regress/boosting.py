@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.estimator import TunedRegressor
-from regress.model import FittedModel, Matrix, Setting
+from regress.matrix import StreamedMatrix
+from regress.model import FittedModel, Matrix, Setting, row_chunks
 from regress.statistics import TrainingSet
 
 
@@ -84,15 +85,17 @@ class TunedLightGBM(TunedRegressor):
 
     def path(self, training: TrainingSet) -> Matrix:
         settings = self.settings()
-        X = training.data.X[training.held_rows]
-        predicted = np.empty((len(X), len(settings), training.Y.shape[1]))
+        X, held = training.data.X, training.held_rows
+        predicted = np.empty((len(held), len(settings), training.Y.shape[1]))
         for target in range(training.Y.shape[1]):
             booster = self._train(training, target, self.max_rounds)
-            for at in range(len(settings)):
-                # The rounds of this step alone: their running sum is what all up to it predict.
-                predicted[:, at, target] = booster.predict(
-                    X, start_iteration=at * self.step, num_iteration=self.step, num_threads=1
-                )
+            for rows in row_chunks(len(held), X.shape[1], training.data.chunk):
+                part = X[held[rows]]
+                for at in range(len(settings)):
+                    # This step's rounds alone: their running sum is what all up to it predict.
+                    predicted[rows, at, target] = booster.predict(
+                        part, start_iteration=at * self.step, num_iteration=self.step, num_threads=1
+                    )
         return np.cumsum(predicted, axis=1)
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
@@ -104,12 +107,12 @@ class TunedLightGBM(TunedRegressor):
     def _train(self, training: TrainingSet, target: int, rounds: int) -> Any:
         import lightgbm
 
-        X = training.data.X[training.rows]
+        X, rows = training.data.X, training.rows
         params = {
             "objective": "regression",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_data_in_leaf or min(20, max(1, len(X) // 20)),
+            "min_data_in_leaf": self.min_data_in_leaf or min(20, max(1, len(rows) // 20)),
             "max_bin": self.max_bin,
             "extra_trees": self.extra_trees,
             "feature_fraction": min(1.0, self.columns_per_tree / X.shape[1]),
@@ -119,8 +122,26 @@ class TunedLightGBM(TunedRegressor):
             "num_threads": 1,
             "verbosity": -1,
         }
-        dataset = lightgbm.Dataset(X, training.Y[:, target], params=params)
+        y, weights = training.Y[:, target], training.weights
+        part = X[rows] if isinstance(X, np.ndarray) else _batches(X, rows, training.data.chunk)
+        dataset = lightgbm.Dataset(part, y, weight=weights, params=params)
         return lightgbm.train(params, dataset, rounds)
+
+
+def _batches(X: StreamedMatrix, rows: NDArray[np.int64], chunk: int) -> Any:
+    """Rows that LightGBM reads and bins a batch at a time, so that they are never all there."""
+    import lightgbm
+
+    class Batches(lightgbm.Sequence):
+        batch_size = max(1, chunk // X.shape[1])
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, at: int | slice | list[int]) -> NDArray[Any]:
+            return X[rows[[at]]][0] if isinstance(at, (int, np.integer)) else X[rows[at]]
+
+    return Batches()
 
 
 @dataclass(frozen=True)

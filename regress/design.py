@@ -39,6 +39,8 @@ class Design:
         What each row is called, and what such names are called.
     groups
         The group of each row, where groups were given.
+    weights
+        Shape (n_samples,), float64, positive, divided by their mean, where weights were given.
     """
 
     texts: Sequence[Text]
@@ -48,6 +50,15 @@ class Design:
     ids: Sequence[object]
     id_name: str
     groups: Sequence[str] | None = None
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def targets_digest(self) -> str:
+        """SHA-256, in hex, over the targets and weights in the order of the rows."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.Y).tobytes())
+        if self.weights is not None:
+            digest.update(self.weights.tobytes())
+        return digest.hexdigest()
 
     @property
     def keys_digest(self) -> str:
@@ -63,13 +74,16 @@ def checked_design(
     ids: Sequence[object] | None = None,
     id_name: str = "id",
     groups: Sequence[str] | None = None,
+    sample_weight: ArrayLike | None = None,
+    rows: Sequence[int] | None = None,
 ) -> Design:
-    """Put together and check; row numbers in errors count from 1.
+    """Put together and check; errors name rows by the numbers in `rows`, or count from 1.
 
     Raises
     ------
     InputError
-        Nothing to fit, lengths that differ, targets that are not finite or do not vary.
+        Nothing to fit, lengths that differ, targets that are not finite or do not vary, weights
+        that are not finite and above 0.
     """
     n = len(texts)
     Y = np.asarray(y, dtype=np.float64)
@@ -79,27 +93,56 @@ def checked_design(
         ("targets", len(Y)),
         ("ids", n if ids is None else len(ids)),
         ("groups", n if groups is None else len(groups)),
+        ("weights", n if sample_weight is None else np.size(sample_weight)),
     ):
         if length != n:
             raise InputError(f"there are {n} texts and {length} {what}: give one for each text")
     if n == 0:
         raise InputError("there are no texts to fit a regressor on: give at least three")
     for name, values in zip(names, Y.T, strict=True):
-        wrong = np.flatnonzero(~np.isfinite(values)) + 1
-        if len(wrong):
-            more = f" and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
-            listed = ", ".join(map(str, wrong[:LISTED]))
+        wrong = ~np.isfinite(values)
+        if wrong.any():
             raise InputError(
-                f"target {name!r} is no finite number in row {listed}{more}: mend or drop them"
+                f"target {name!r} is no finite number in {_listed(wrong, rows)}: mend or drop them"
             )
         if np.all(values == values[0]):
             raise InputError(
                 f"target {name!r} has one distinct value ({values[0]:g}), which leaves nothing to "
                 "predict: name another column"
             )
+    weights = None if sample_weight is None else _checked_weights(sample_weight, rows)
     if ids is None:
         ids, id_name = range(1, n + 1), "row"
-    return Design(texts, text_keys(texts), Y, names, ids, id_name, groups)
+    return Design(texts, text_keys(texts), Y, names, ids, id_name, groups, weights)
+
+
+def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> NDArray[np.float64]:
+    """Weights over their mean: only their ratios count, so that alpha and C keep their scale."""
+    weights = np.asarray(given, dtype=np.float64).reshape(-1)
+    wrong = ~(np.isfinite(weights) & (weights > 0))
+    if wrong.any():
+        first = weights[wrong.argmax()]
+        raise InputError(
+            f"a sample weight has to be finite and above 0, and is {first:g} in "
+            f"{_listed(wrong, rows)}: mend the weights or drop the rows"
+        )
+    with np.errstate(over="ignore"):
+        mean = float(np.mean(weights / weights.max())) * float(weights.max())
+    scaled: NDArray[np.float64] = weights / mean
+    if not (np.isfinite(scaled) & (scaled > 0)).all():
+        raise InputError(
+            f"the sample weights run from {weights.min():g} to {weights.max():g}, too far apart to "
+            "be divided by their mean: limit them"
+        )
+    return scaled
+
+
+def _listed(wrong: NDArray[np.bool_], rows: Sequence[int] | None) -> str:
+    """Which rows are wrong, up to `LISTED` of them."""
+    at = np.flatnonzero(wrong)
+    numbers = [int(i) + 1 if rows is None else int(rows[i]) for i in at[:LISTED]]
+    more = f" and {len(at) - LISTED} more" if len(at) > LISTED else ""
+    return f"row {', '.join(map(str, numbers))}{more}"
 
 
 def opened(bank: BankLike) -> list[Bank]:

@@ -33,6 +33,8 @@ class Folds:
         Shape (n_samples,), int64: the fold of each row, 0 to ``n_folds - 1``.
     n_folds, scheme, seed
         How the folds were made.
+    labels
+        What the folds are called, where they were given.
     digest
         SHA-256, in hex, over the sorted keys of the distinct texts, each with its fold number.
         Two divisions with one digest put every text into the same fold.
@@ -43,6 +45,13 @@ class Folds:
     scheme: str
     seed: int
     digest: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What each row's fold is called: as it was given, or its number."""
+        labels = self.labels or tuple(map(str, range(self.n_folds)))
+        return [labels[number] for number in self.numbers]
 
     @property
     def short(self) -> str:
@@ -117,6 +126,74 @@ def make_folds(
             strata = target_strata(mean)
         of_row = _deal(strata, n_folds, rng)[which]
     return Folds(of_row, n_folds, scheme, seed, _digest(distinct, which, of_row))
+
+
+def given_folds(
+    keys: NDArray[np.uint8],
+    labels: Sequence[object],
+    *,
+    rows: Sequence[int] | None = None,
+) -> Folds:
+    """Take folds as they are given, such as a saved file's; each distinct label is a fold.
+
+    Folds are numbered by their labels in order, numbers by value.
+
+    Parameters
+    ----------
+    keys
+        As `make_folds`.
+    labels
+        The label of each row's fold.
+    rows
+        Row numbers to be named in errors; None to count from 1.
+
+    Raises
+    ------
+    InputError
+        A label is missing, there are fewer than 3 folds, or one text stands in two of them: each
+        would be scored by a model that was trained on it, which flatters.
+    """
+    numbers = range(1, len(keys) + 1) if rows is None else rows
+    if len(labels) != len(keys):
+        raise InputError(
+            f"there are {len(keys)} texts and {len(labels)} folds: give one for each text"
+        )
+    names = [str(label).strip() for label in labels]
+    for row, label, name in zip(numbers, labels, names, strict=True):
+        if label is None or name in ("", "nan", "None"):
+            raise InputError(f"row {row} has no fold: fill it in, or leave the row out")
+    distinct_names = sorted(set(names), key=_as_number)
+    if len(distinct_names) < MIN_FOLDS:
+        raise InputError(
+            f"there is only fold {', '.join(distinct_names)}: a nested score leaves two out and "
+            f"trains on the rest, so give {MIN_FOLDS} or more"
+        )
+    if len(distinct_names) > len(names) // 2:
+        raise InputError(
+            f"{len(names)} rows have {len(distinct_names)} different folds, such as "
+            f"{', '.join(distinct_names[:3])}: name the column that holds fold numbers"
+        )
+    index = {name: i for i, name in enumerate(distinct_names)}
+    of_row = np.array([index[name] for name in names], dtype=np.int64)
+    distinct, which = _distinct(keys)
+    first: dict[int, int] = {}
+    for at, text in enumerate(which.tolist()):
+        before = first.setdefault(text, at)
+        if of_row[before] != of_row[at]:
+            raise InputError(
+                f"rows {numbers[before]} and {numbers[at]} hold the same text in folds "
+                f"{names[before]} and {names[at]}, so that it would be scored by a model trained "
+                "on it: give both one fold, or drop one"
+            )
+    digest = _digest(distinct, which, of_row)
+    return Folds(of_row, len(index), "given", 0, digest, tuple(distinct_names))
+
+
+def _as_number(label: str) -> tuple[float, str]:
+    try:
+        return float(label), label
+    except ValueError:
+        return float("inf"), label
 
 
 def target_strata(y: NDArray[np.float64], n_strata: int = N_STRATA) -> NDArray[np.int64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,55 +36,75 @@ class Scores:
     spearman: float
 
 
-def score(y: Vector, predicted: Vector) -> Scores:
-    """Score predictions, both of shape (n_samples,)."""
+def score(y: Vector, predicted: Vector, weights: Vector | None = None) -> Scores:
+    """Score predictions, both of shape (n_samples,); with weights, all scores are weighted."""
     return Scores(
-        rmse=rmse(y, predicted),
-        se=rmse_standard_error(y, predicted),
-        mae=float(np.mean(np.abs(y - predicted))),
-        r2=r2(y, predicted),
-        pearson=pearson(y, predicted),
-        spearman=spearman(y, predicted),
+        rmse=rmse(y, predicted, weights),
+        se=rmse_standard_error(y, predicted, weights),
+        mae=float(np.average(np.abs(y - predicted), weights=weights)),
+        r2=r2(y, predicted, weights),
+        pearson=pearson(y, predicted, weights),
+        spearman=spearman(y, predicted, weights),
     )
 
 
-def rmse(y: Vector, predicted: Vector) -> float:
+def mean_scores(several: Sequence[Scores]) -> Scores:
+    """The mean of each score, over repeats of a cross-validation.
+
+    That of `se` too: repeats share their rows, so that they do not narrow it as new rows would.
+    """
+    names = [field.name for field in fields(Scores)]
+    return Scores(**{name: float(np.mean([getattr(one, name) for one in several]))
+                     for name in names})  # fmt: skip
+
+
+def rmse(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
     """Root mean squared error."""
-    return math.sqrt(float(np.mean((y - predicted) ** 2)))
+    return math.sqrt(float(np.average((y - predicted) ** 2, weights=weights)))
 
 
-def rmse_standard_error(y: Vector, predicted: Vector) -> float:
+def rmse_standard_error(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
     """Standard error of the RMSE by the delta method.
 
     The mean squared error is a mean of n squared errors, with standard error ``s / sqrt(n)``
     (s: their standard deviation). The square root's derivative at the MSE is ``1 / (2 RMSE)``, so
     ``se(RMSE) = s / (2 RMSE sqrt(n))`` (L. Wasserman, *All of Statistics*, 2004, theorem 5.13).
+    A weighted mean of errors e has the standard error ``sqrt(sum(w^2 (e - mean)^2)) / sum(w)``,
+    times ``sqrt(n / (n - 1))``, which for equal weights is the same.
     It treats the rows as independent, and leaves out that the models share training rows.
     """
-    squared = (y - predicted) ** 2
-    mse = float(np.mean(squared))
-    if mse == 0.0 or len(squared) < 2:
+    squared, n = (y - predicted) ** 2, len(y)
+    mse = float(np.average(squared, weights=weights))
+    if mse == 0.0 or n < 2:
         return 0.0
-    return float(np.std(squared, ddof=1)) / (2 * math.sqrt(mse * len(squared)))
+    if weights is None:
+        return float(np.std(squared, ddof=1)) / (2 * math.sqrt(mse * n))
+    spread = float(np.sqrt(np.sum((weights * (squared - mse)) ** 2)) / weights.sum())
+    return spread * math.sqrt(n / (n - 1)) / (2 * math.sqrt(mse))
 
 
-def r2(y: Vector, predicted: Vector) -> float:
+def r2(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
     """Coefficient of determination; NaN where the target does not vary."""
-    total = float(np.sum((y - y.mean()) ** 2))
-    return 1.0 - float(np.sum((y - predicted) ** 2)) / total if total > 0 else math.nan
+    if weights is None:
+        weights = np.ones(len(y))
+    total = float(np.sum(weights * (y - np.average(y, weights=weights)) ** 2))
+    return 1.0 - float(np.sum(weights * (y - predicted) ** 2)) / total if total > 0 else math.nan
 
 
-def pearson(y: Vector, predicted: Vector) -> float:
+def pearson(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
     """Linear correlation; NaN where either does not vary."""
     if np.ptp(y) == 0 or np.ptp(predicted) == 0:  # less their mean, rounding would be left
         return math.nan
-    a, b = y - y.mean(), predicted - predicted.mean()
+    a = y - np.average(y, weights=weights)
+    b = predicted - np.average(predicted, weights=weights)
+    if weights is not None:
+        a, b = a * np.sqrt(weights), b * np.sqrt(weights)
     norm = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
     return max(-1.0, min(1.0, float(a @ b) / norm)) if norm > 0 else math.nan
 
 
-def spearman(y: Vector, predicted: Vector) -> float:
-    """Rank correlation; ties get their mean rank."""
+def spearman(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Rank correlation; ties get their mean rank. Weights count in the correlation of ranks."""
     from scipy.stats import rankdata
 
-    return pearson(rankdata(y), rankdata(predicted))
+    return pearson(rankdata(y), rankdata(predicted), weights)

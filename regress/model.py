@@ -64,8 +64,8 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows that hold at most 16 million values of `width` to a row."""
-    step = max(1, (1 << 24) // max(width, 1))
+def row_chunks(n_rows: int, width: int, values: int = 1 << 24) -> Iterator[slice]:
+    """Slices of rows that hold at most so many values of `width` to a row."""
+    step = max(1, values // max(width, 1))
     for start in range(0, n_rows, step):
         yield slice(start, start + step)

@@ -18,6 +18,7 @@ def run_jobs(
     *,
     n_jobs: int | None = None,
     job_bytes: int = 0,
+    memory: int | None = None,
     on_done: Callable[[], object] | None = None,
 ) -> list[Result]:
     """Results of ``function(*job)`` for each job, in order.
@@ -31,12 +32,14 @@ def run_jobs(
         Workers; None for one a core.
     job_bytes
         Memory that a job takes; fewer workers are used where it would not suffice for all.
+    memory
+        What there is for all jobs; None for what is free. One job runs in any case.
     on_done
         Called after each job.
     """
     workers = cpu_count() if n_jobs is None else n_jobs
     if job_bytes and workers > 1:
-        workers = max(1, min(workers, available_memory() // job_bytes))
+        workers = max(1, min(workers, (memory or available_memory()) // job_bytes))
     results = []
     with threadpool_limits(limits=1):
         pool = Parallel(n_jobs=workers, prefer="threads", return_as="generator")

@@ -22,8 +22,9 @@ ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 6, 29))
 class TunedRidge(TunedRegressor):
     """Ridge on standardised features, alpha chosen by cross-validation.
 
-    Equal to ``make_pipeline(StandardScaler(), Ridge(alpha))`` in float64. The normal equations
-    are solved in X'X where columns are fewer than rows, and in XX' where they are more.
+    Equal to ``make_pipeline(StandardScaler(), Ridge(alpha))`` in float64, weighted or not. The
+    normal equations are solved in X'X where columns are fewer than rows, and in XX' where they
+    are more.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ class TunedRidge(TunedRegressor):
         held = training.held_rows
         flat = weights.reshape(len(weights), -1)
         predicted = np.empty((len(held), flat.shape[1]))
-        for rows in row_chunks(len(held), len(flat)):
+        for rows in row_chunks(len(held), len(flat), training.data.chunk):
             predicted[rows] = training.standardised(held[rows]) @ flat
         return predicted.reshape(len(held), *weights.shape[1:]) + training.y_mean
 
@@ -93,12 +94,20 @@ def ridge_weights(training: TrainingSet, alphas: NDArray[np.float64]) -> Matrix:
     """Weights on standardised features, shape (n_features, n_alphas, n_targets).
 
     They minimise ``|y - mean(y) - Z w|^2 + alpha |w|^2``: ``(Z'Z + alpha I) w = Z'y``, or, with
-    as many unknowns as rows, ``w = Z'(ZZ' + alpha I)^-1 y``.
+    as many unknowns as rows, ``w = Z'(ZZ' + alpha I)^-1 y``. With sample weights, rows of Z and y
+    are multiplied by the roots of theirs.
     """
     if training.data.primal:
         A, b = training.gram()
         return ShiftedSystem(A).solve(b, alphas)
-    dual = ShiftedSystem(training.kernel.copy()).solve(training.Y - training.y_mean, alphas)
+    K, centred = training.kernel.copy(), training.Y - training.y_mean
+    if training.weights is None:
+        dual = ShiftedSystem(K).solve(centred, alphas)
+    else:
+        roots = np.sqrt(training.weights)
+        K *= roots
+        K *= roots[:, None]
+        dual = ShiftedSystem(K).solve(centred * roots[:, None], alphas) * roots[:, None, None]
     flat = dual.reshape(len(dual), -1)
     weights = np.empty((len(training.scale), flat.shape[1]))
     for columns in training.column_chunks(len(flat)):

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regress.folds import Folds
+
+if TYPE_CHECKING:
+    from regress.matrix import StreamedMatrix
 
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -29,29 +32,62 @@ CONSTANT = 1e-6
 CHUNK = 1 << 24
 
 
+def chunk_values(memory: int | None) -> int:
+    """How many float64 values to convert at a time, of which some copies stand in memory."""
+    return CHUNK if memory is None else min(CHUNK, max(1 << 12, memory // 64))
+
+
 class FoldData:
     """Features, targets and folds, with the statistics that all training sets share.
 
     Parameters
     ----------
     X
-        Shape (n_samples, n_features), float32 or float64, finite.
+        Shape (n_samples, n_features), float32 or float64, finite; in memory, or read from the
+        bank a part at a time.
     Y
         Shape (n_samples, n_targets), float64, finite.
     folds
         The fold of each row.
+    weights
+        Shape (n_samples,), float64, positive: how much each row counts, in means and deviations
+        as in fits and scores. None for all alike.
+    memory
+        Bytes that fits may take; None for all that are free.
+
+    Attributes
+    ----------
+    chunk
+        Values that are converted to float64 at a time.
+    counts, masses
+        Shape (n_folds,): rows of each fold, and the sum of their weights.
     """
 
-    def __init__(self, X: NDArray[Any], Y: Matrix, folds: Folds) -> None:
-        self.X, self.Y, self.folds = X, Y, folds
-        self.shift: Matrix = X[0].astype(np.float64)
+    def __init__(
+        self,
+        X: NDArray[Any] | StreamedMatrix,
+        Y: Matrix,
+        folds: Folds,
+        weights: Matrix | None = None,
+        *,
+        memory: int | None = None,
+    ) -> None:
+        self.X, self.Y, self.folds, self.weights = X, Y, folds, weights
+        self.memory, self.chunk = memory, chunk_values(memory)
+        self.shift: Matrix = X[np.arange(1)][0].astype(np.float64)
         shape = (folds.n_folds, X.shape[1])
         self.counts = np.bincount(folds.numbers, minlength=folds.n_folds)
+        self.masses: Matrix = np.bincount(folds.numbers, weights, folds.n_folds).astype(np.float64)
         self.sums, self.squares = np.zeros(shape), np.zeros(shape)
         for fold in range(folds.n_folds):
-            for Z, _ in self._chunks(fold):
-                self.sums[fold] += Z.sum(axis=0)
-                self.squares[fold] += np.einsum("ij,ij->j", Z, Z)
+            for Z, rows in self._chunks(fold):
+                wZ = self.weighted(Z, rows)
+                self.sums[fold] += wZ.sum(axis=0)
+                self.squares[fold] += np.einsum("ij,ij->j", wZ, Z)
+
+    def weighted(self, Z: Matrix, rows: Rows) -> Matrix:
+        """Rows of Z, each times its weight."""
+        return Z if self.weights is None else Z * self.weights[rows, None]
 
     @property
     def primal(self) -> bool:
@@ -61,14 +97,15 @@ class FoldData:
 
     @cached_property
     def grams(self) -> tuple[Matrix, Matrix]:
-        """X'X, shape (n_folds, D, D), and X'Y, shape (n_folds, D, n_targets), of shifted X."""
+        """X'WX, shape (n_folds, D, D), and X'WY, shape (n_folds, D, n_targets), of shifted X."""
         n_features, n_targets = self.X.shape[1], self.Y.shape[1]
         XX = np.zeros((self.folds.n_folds, n_features, n_features))
         XY = np.zeros((self.folds.n_folds, n_features, n_targets))
         for fold in range(self.folds.n_folds):
             for Z, rows in self._chunks(fold):
-                XX[fold] += Z.T @ Z
-                XY[fold] += Z.T @ self.Y[rows]
+                wZ = self.weighted(Z, rows)
+                XX[fold] += wZ.T @ Z
+                XY[fold] += wZ.T @ self.Y[rows]
         return XX, XY
 
     def prepare(self) -> None:
@@ -81,13 +118,13 @@ class FoldData:
         """Memory that fitting one training set takes at the most, about."""
         n_samples, n_features = self.X.shape
         side = n_features if self.primal else n_samples
-        chunk = n_samples * min(n_features, CHUNK // n_samples)
+        chunk = n_samples * min(n_features, max(1, self.chunk // n_samples))
         return int(8 * (5 * side * side + 3 * chunk))
 
     def _chunks(self, fold: int) -> Iterator[tuple[Matrix, Rows]]:
         """Shifted rows of a fold in float64, with their numbers, a bounded number at a time."""
         rows = self.folds.rows([fold])
-        for chunk in np.array_split(rows, max(1, len(rows) * self.X.shape[1] // CHUNK)):
+        for chunk in np.array_split(rows, max(1, len(rows) * self.X.shape[1] // self.chunk)):
             yield self.X[chunk] - self.shift, chunk
 
     def training(self, left_out: Sequence[int] = ()) -> TrainingSet:
@@ -109,6 +146,9 @@ class TrainingSet:
         Columns that are not constant.
     Y, y_mean
         Targets of the training rows, shape (n_train, n_targets), and their mean (n_targets,).
+    weights
+        Shape (n_train,), or None; means and deviations are weighted too, as
+        ``StandardScaler().fit(X, sample_weight=weights)`` has them.
     """
 
     def __init__(self, data: FoldData, left_out: Sequence[int] = ()) -> None:
@@ -118,8 +158,9 @@ class TrainingSet:
         self.rows = data.folds.rows(self.kept)
         self.held_rows = data.folds.rows(self.left_out)
         self.Y = data.Y[self.rows]
-        self.y_mean: Matrix = self.Y.mean(axis=0)
-        n = len(self.rows)
+        self.weights = None if data.weights is None else data.weights[self.rows]
+        self.y_mean: Matrix = np.average(self.Y, axis=0, weights=self.weights)
+        self.mass = n = float(data.masses[self.kept].sum())
         # The folds kept are added up, rather than the others subtracted from a total: an
         # outlier in a fold left out would leave its rounding behind.
         self._kernel: Matrix | None = None
@@ -138,11 +179,12 @@ class TrainingSet:
 
     def standardised(self, rows: Rows, columns: slice = slice(None)) -> Matrix:
         """Rows of X, centred and scaled, float64."""
-        return standardise(self.data.X[rows, columns], self.mean[columns], self.scale[columns])
+        X = self.data.X[rows, columns]
+        return standardise(X, self.mean[columns], self.scale[columns])
 
     def gram(self) -> tuple[Matrix, Matrix]:
-        """Standardised X'X, shape (D, D), and X'(Y - mean), shape (D, n_targets)."""
-        n, (XX, XY) = len(self.rows), self.data.grams
+        """Standardised X'WX, shape (D, D), and X'W(Y - mean), shape (D, n_targets)."""
+        n, (XX, XY) = self.mass, self.data.grams
         A = XX[self.kept[0]].copy()
         for fold in self.kept[1:]:
             A += XX[fold]
@@ -174,8 +216,8 @@ class TrainingSet:
         return K, squares
 
     def column_chunks(self, n_rows: int) -> Iterator[slice]:
-        """Slices of columns, so wide that `n_rows` rows of one stay within `CHUNK` values."""
-        width = max(256, CHUNK // n_rows)
+        """Slices of columns, so wide that `n_rows` rows of one stay within the chunk's values."""
+        width = max(256, self.data.chunk // n_rows)
         for start in range(0, self.data.X.shape[1], width):
             yield slice(start, start + width)
 

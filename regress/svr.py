@@ -16,7 +16,7 @@ from sklearn.svm import SVR
 from features.errors import InputError
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel, Matrix, Setting, load_arrays, row_chunks, save_arrays
-from regress.statistics import TrainingSet, standardise
+from regress.statistics import CONSTANT, TrainingSet, standardise
 
 GAMMAS = (0.25, 0.5)
 CS = (0.5, 2.0, 8.0)
@@ -31,7 +31,7 @@ class TunedSVR(TunedRegressor):
     C, epsilon and gamma are chosen by cross-validation. Equal to scikit-learn's
     ``TransformedTargetRegressor(make_pipeline(StandardScaler(), SVR(...)), StandardScaler())``,
     but each training set's products of rows serve all settings, since
-    ``|a - b|^2 = aa + bb - 2ab``.
+    ``|a - b|^2 = aa + bb - 2ab``. Sample weights multiply C, and both scalers are weighted.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class TunedSVR(TunedRegressor):
             for i, setting in enumerate(settings):
                 if setting["gamma"] == gamma:
                     for target, y in enumerate(scaled):
-                        fitted = _fit(K, y, setting).predict(held)
+                        fitted = _fit(K, y, setting, training.weights).predict(held)
                         predicted[:, i, target] = fitted * y.scale + y.mean
         return predicted
 
@@ -104,7 +104,7 @@ class TunedSVR(TunedRegressor):
         for target, setting in enumerate(chosen):
             K = _rbf(distances, setting["gamma"], training)
             y = _scaled_target(training, target)
-            fitted = _fit(K, y, setting)
+            fitted = _fit(K, y, setting, training.weights)
             models.append(
                 SVRModel(
                     mean=training.mean,
@@ -129,7 +129,14 @@ class _Target(NamedTuple):
 def _scaled_target(training: TrainingSet, target: int) -> _Target:
     # By scikit-learn's own scaler and one target at a time: libsvm's path, and so what its
     # tolerance leaves open, can turn on the last bit.
-    scaler = StandardScaler().fit(y := training.Y[:, [target]])
+    y = training.Y[:, [target]]
+    if training.weights is not None:
+        # scikit-learn's weighted variance of a constant can come out below 0.
+        mean = float(training.y_mean[target])
+        deviation = float(np.sqrt(np.average((y[:, 0] - mean) ** 2, weights=training.weights)))
+        scale = deviation if deviation > CONSTANT * abs(mean) else 1.0
+        return _Target((y[:, 0] - mean) / scale, mean, scale)
+    scaler = StandardScaler().fit(y)
     return _Target(scaler.transform(y)[:, 0], float(scaler.mean_[0]), float(scaler.scale_[0]))
 
 
@@ -153,11 +160,11 @@ def _rbf(distances: Matrix, multiple: float, training: TrainingSet) -> Matrix:
     return np.exp(K, out=K)
 
 
-def _fit(K: Matrix, y: _Target, setting: Setting) -> Any:
+def _fit(K: Matrix, y: _Target, setting: Setting, weights: Matrix | None) -> Any:
     # libsvm caches columns of the kernel as float32: room for all of them, in MB.
     cache = K.nbytes / 2e6 + 1
     svr = SVR(kernel="precomputed", C=setting["C"], epsilon=setting["epsilon"], cache_size=cache)
-    return svr.fit(K, y.values)
+    return svr.fit(K, y.values, sample_weight=weights)
 
 
 @dataclass(frozen=True, eq=False)

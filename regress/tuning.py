@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,15 @@ class Tuned:
     ----------
     settings
         What there was to choose from.
+    errors
+        Shape (n_settings, n_targets): mean of the folds' mean squared errors.
     cv_rmse
         Shape (n_settings, n_targets): RMSE of each setting over all folds.
     final
-        For each target, the index of the setting chosen over all folds: lowest mean of the folds'
-        mean squared errors, as `GridSearchCV(scoring="neg_mean_squared_error")` chooses.
+        For each target, the index of the setting chosen over all folds: the lowest of `errors`,
+        as `GridSearchCV(scoring="neg_mean_squared_error")` chooses.
     models
-        For each target, the model refitted on all rows at that setting.
+        For each target, the model refitted on all rows at that setting; empty before the refit.
     seconds
         Its share of the time that tuning all regressors took.
     chosen
@@ -47,6 +50,7 @@ class Tuned:
     """
 
     settings: Sequence[Setting]
+    errors: Matrix
     cv_rmse: Matrix
     final: list[int]
     models: list[FittedModel]
@@ -56,7 +60,7 @@ class Tuned:
 
 
 @dataclass(frozen=True, eq=False)
-class _HeldOut:
+class HeldOut:
     """What one regressor, fitted without some folds, makes of each of them."""
 
     errors: dict[int, Matrix]  # fold: mean squared error, (n_settings, n_targets)
@@ -69,6 +73,7 @@ def tune(
     regressors: Sequence[Regressor],
     *,
     nested: bool = True,
+    refit: bool = True,
     n_jobs: int | None = None,
     on_done: Callable[[], object] | None = None,
 ) -> list[Tuned]:
@@ -78,6 +83,8 @@ def tune(
     ----------
     nested
         Whether to spend the fits without pairs of folds, which the honest score needs.
+    refit
+        Whether to refit on all rows; see `refitted`.
     on_done
         Called `n_steps` times, as jobs end.
     """
@@ -87,16 +94,60 @@ def tune(
     if nested:
         left_out += combinations(range(n_folds), 2)
     data.prepare()
-    run = partial(run_jobs, n_jobs=n_jobs, job_bytes=data.job_bytes, on_done=on_done)
-    held = run(_hold_out, [(data, regressors, folds) for folds in left_out])
+    held = _run(data, n_jobs, on_done)(hold_out, [(data, regressors, at) for at in left_out])
     tuned = [
         _choose(data, regressor, dict(zip(left_out, of_regressor, strict=True)), nested)
         for regressor, of_regressor in zip(regressors, zip(*held, strict=True), strict=True)
     ]
-    refits = [(data, regressor, of) for regressor, of in zip(regressors, tuned, strict=True)]
-    refitted = run(_refit, refits)
-    pace = (time.perf_counter() - start) / sum(of.seconds for of in refitted)
-    return [replace(of, seconds=of.seconds * pace) for of in refitted]
+    tuned = _paced(tuned, time.perf_counter() - start)
+    return refitted(data, regressors, tuned, n_jobs=n_jobs, on_done=on_done) if refit else tuned
+
+
+def refitted(
+    data: FoldData,
+    regressors: Sequence[Regressor],
+    tuned: Sequence[Tuned],
+    *,
+    n_jobs: int | None = None,
+    on_done: Callable[[], object] | None = None,
+) -> list[Tuned]:
+    """The same with models of all rows, at the settings chosen over all folds."""
+    start = time.perf_counter()
+    data.prepare()
+    jobs = [(data, regressor, of) for regressor, of in zip(regressors, tuned, strict=True)]
+    models, seconds = zip(*_run(data, n_jobs, on_done)(_refit, jobs), strict=True)
+    pace = (time.perf_counter() - start) / sum(seconds)
+    return [
+        replace(of, models=fitted, seconds=of.seconds + spent * pace)
+        for of, fitted, spent in zip(tuned, models, seconds, strict=True)
+    ]
+
+
+def pooled(repeats: Sequence[Tuned]) -> Tuned:
+    """One regressor's repeats over several divisions as one: a setting chosen over all of them.
+
+    `chosen` and `predictions` stay those of the first.
+    """
+    errors = np.mean([of.errors for of in repeats], axis=0)
+    return replace(
+        repeats[0],
+        errors=errors,
+        cv_rmse=np.mean([of.cv_rmse for of in repeats], axis=0),
+        final=errors.argmin(axis=0).tolist(),
+        seconds=sum(of.seconds for of in repeats),
+    )
+
+
+def _run(data: FoldData, n_jobs: int | None, on_done: Callable[[], object] | None) -> Any:
+    return partial(
+        run_jobs, n_jobs=n_jobs, job_bytes=data.job_bytes, memory=data.memory, on_done=on_done
+    )
+
+
+def _paced(tuned: Sequence[Tuned], seconds: float) -> list[Tuned]:
+    """Workers' seconds brought down to the clock's, each with its share."""
+    pace = seconds / sum(of.seconds for of in tuned)
+    return [replace(of, seconds=of.seconds * pace) for of in tuned]
 
 
 def n_steps(n_folds: int, n_regressors: int) -> int:
@@ -104,34 +155,40 @@ def n_steps(n_folds: int, n_regressors: int) -> int:
     return n_folds + n_folds * (n_folds - 1) // 2 + n_regressors
 
 
-def _hold_out(
+def hold_out(
     data: FoldData, regressors: Sequence[Regressor], left_out: tuple[int, ...]
-) -> list[_HeldOut]:
+) -> list[HeldOut]:
     """Fit every regressor, at all settings, without some folds, and score it on each of these."""
     training = data.training(left_out)
     y = data.Y[training.held_rows][:, None]
+    by_fold = {fold: training.held_folds == fold for fold in left_out}
+    weights = None if data.weights is None else data.weights[training.held_rows]
     held = []
     for regressor in regressors:
         start = time.perf_counter()
         predicted = regressor.path(training)
         squared = (predicted - y) ** 2
-        errors = {fold: squared[training.held_folds == fold].mean(axis=0) for fold in left_out}
+        errors = {
+            fold: np.average(squared[at], axis=0, weights=None if weights is None else weights[at])
+            for fold, at in by_fold.items()
+        }
         # Predictions for pairs would be kept for nothing: n_folds - 1 times all rows.
         kept = predicted if len(left_out) == 1 else np.empty((0, 0, 0))
-        held.append(_HeldOut(errors, kept, time.perf_counter() - start))
+        held.append(HeldOut(errors, kept, time.perf_counter() - start))
     return held
 
 
 def _choose(
-    data: FoldData, regressor: Regressor, held: dict[tuple[int, ...], _HeldOut], nested: bool
+    data: FoldData, regressor: Regressor, held: dict[tuple[int, ...], HeldOut], nested: bool
 ) -> Tuned:
     n_folds = data.folds.n_folds
     errors = np.stack([held[(fold,)].errors[fold] for fold in range(n_folds)])
-    shares = data.counts / data.counts.sum()
+    shares = data.masses / data.masses.sum()
     tuned = Tuned(
         settings=regressor.settings(),
+        errors=(mean := errors.mean(axis=0)),
         cv_rmse=np.sqrt(np.tensordot(shares, errors, axes=1)),
-        final=errors.mean(axis=0).argmin(axis=0).tolist(),
+        final=mean.argmin(axis=0).tolist(),
         models=[],
         seconds=sum(one.seconds for one in held.values()),
     )
@@ -152,7 +209,7 @@ def _choose(
     return replace(tuned, chosen=chosen, predictions=predictions)
 
 
-def _refit(data: FoldData, regressor: Regressor, tuned: Tuned) -> Tuned:
+def _refit(data: FoldData, regressor: Regressor, tuned: Tuned) -> tuple[list[FittedModel], float]:
     start = time.perf_counter()
     models = regressor.refit(data.training(), [tuned.settings[at] for at in tuned.final])
-    return replace(tuned, models=models, seconds=tuned.seconds + time.perf_counter() - start)
+    return models, time.perf_counter() - start
