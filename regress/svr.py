@@ -16,7 +16,7 @@ from sklearn.svm import SVR
 from features.errors import InputError
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel, Matrix, Setting, load_arrays, row_chunks, save_arrays
-from regress.statistics import CONSTANT, TrainingSet, standardise
+from regress.statistics import TrainingSet, standardise
 
 GAMMAS = (0.25, 0.5)
 CS = (0.5, 2.0, 8.0)
@@ -130,13 +130,10 @@ def _scaled_target(training: TrainingSet, target: int) -> _Target:
     # By scikit-learn's own scaler and one target at a time: libsvm's path, and so what its
     # tolerance leaves open, can turn on the last bit.
     y = training.Y[:, [target]]
-    if training.weights is not None:
+    if np.all(y == y[0]):
         # scikit-learn's weighted variance of a constant can come out below 0.
-        mean = float(training.y_mean[target])
-        deviation = float(np.sqrt(np.average((y[:, 0] - mean) ** 2, weights=training.weights)))
-        scale = deviation if deviation > CONSTANT * abs(mean) else 1.0
-        return _Target((y[:, 0] - mean) / scale, mean, scale)
-    scaler = StandardScaler().fit(y)
+        return _Target(np.zeros(len(y)), float(y[0, 0]), 1.0)
+    scaler = StandardScaler().fit(y, sample_weight=training.weights)
     return _Target(scaler.transform(y)[:, 0], float(scaler.mean_[0]), float(scaler.scale_[0]))
 
 
