@@ -84,14 +84,30 @@ class ShiftedSystem:
         return np.asarray(x)
 
 
-def _call(routine: str, *arguments: bytes | int | Matrix) -> None:
+def solve_positive(A: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Solve ``A x = b`` in single precision by Cholesky, A symmetric and positive definite.
+
+    Parameters
+    ----------
+    A
+        Shape (n, n), contiguous; **overwritten**.
+    b
+        Shape (n, n_columns).
+    """
+    n, x = len(A), np.array(b, dtype=np.float32, order="F")
+    _call("spotrf", b"L", n, A, n)
+    _call("spotrs", b"L", n, x.shape[1], A, n, x, n)
+    return x
+
+
+def _call(routine: str, *arguments: bytes | int | NDArray[Any]) -> None:
     """Call LAPACK: bytes and numbers by reference, arrays in place, `info` checked."""
     info = ctypes.c_int(0)
     _routine(routine)(*map(_reference, arguments), ctypes.byref(info))
     _check(info.value, routine)
 
 
-def _reference(argument: bytes | int | Matrix) -> Any:
+def _reference(argument: bytes | int | NDArray[Any]) -> Any:
     if isinstance(argument, bytes):
         return argument
     if isinstance(argument, int):
@@ -122,7 +138,7 @@ def _routine(name: str) -> Any:
     api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     signature = api.PyCapsule_GetName(capsule)
     kinds = [kind.split()[0] for kind in signature[signature.index(b"(") + 1 : -1].split(b",")]
-    if not all(kind in (b"char", b"int") or kind.endswith(b"_d") for kind in kinds):
+    if not all(kind in (b"char", b"int") or kind.endswith((b"_d", b"_s")) for kind in kinds):
         raise ImportError(f"scipy's LAPACK has an unexpected signature for {name}: {signature!r}")
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(kinds))
     return prototype(api.PyCapsule_GetPointer(capsule, signature))

@@ -1,0 +1,161 @@
+"""Products of rows, block by block, so that a combination of blocks is a sum.
+
+With Z = [Z1 Z2 …] the standardised columns of several blocks, ``ZZ' = Z1 Z1' + Z2 Z2' + …``. So
+each block's products are taken once for a training set, and every combination adds n x n
+matrices instead of going through its thousands of columns again. An RBF kernel follows from the
+same sum, since ``|a - b|^2 = aa + bb - 2ab``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from features.banks import Banks
+from features.blocks import Block, ResolvedTerm
+from regress.design import Design
+from regress.folds import Folds
+from regress.lapack import ShiftedSystem
+from regress.statistics import FoldData, Matrix, TrainingSet
+
+#: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
+MAX_ROWS = 12_000
+
+
+class Unit(NamedTuple):
+    """One block of one bank: what combinations are made of."""
+
+    bank: str
+    block: Block
+
+    @property
+    def term(self) -> ResolvedTerm:
+        """The same as a term of a selection."""
+        return ResolvedTerm(self.bank, (self.block,), False)
+
+
+def units_of(terms: Iterable[ResolvedTerm]) -> tuple[Unit, ...] | None:
+    """The blocks that terms concatenate; None where a term averages blocks instead."""
+    several = tuple(terms)
+    if any(term.average and len(term.blocks) > 1 for term in several):
+        return None
+    return tuple(Unit(term.bank, block) for term in several for block in term.blocks)
+
+
+class Products(NamedTuple):
+    """Products of standardised rows: (n_train, n_train), (n_held, n_train), and (n_held,)."""
+
+    kernel: Matrix
+    held: Matrix
+    held_squares: Matrix
+
+
+class Grams:
+    """The blocks of a design's texts, and their products for any training set.
+
+    Parameters
+    ----------
+    banks, design, folds
+        Where the texts' blocks are, and which rows are scored in which fold.
+    memory
+        Bytes that products may take. What does not fit is taken again each time it is needed.
+    """
+
+    def __init__(self, banks: Banks, design: Design, folds: Folds, memory: int) -> None:
+        self.banks, self.design, self.folds, self.memory = banks, design, folds, memory
+        self._data: dict[Unit, FoldData] = {}
+
+    def features(self, terms: Sequence[ResolvedTerm]) -> np.ndarray[tuple[int, int], np.dtype]:
+        """Columns of the terms side by side, shape (n_samples, n_columns), float32."""
+        widths = [self.banks.by_name[term.bank].width(term) for term in terms]
+        X = np.empty((len(self.design.texts), sum(widths)), dtype=np.float32)
+        stop = 0
+        for term, width in zip(terms, widths, strict=True):
+            part = X[:, stop : stop + width]
+            self.banks.by_name[term.bank].fill(part, self.design.texts, [term])
+            stop += width
+        return X
+
+    def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
+        """Statistics of the terms' columns."""
+        return FoldData(self.features(terms), self.design.Y, self.folds)
+
+    def training(self, unit: Unit, left_out: Sequence[int]) -> TrainingSet:
+        """A block's training set; its features stay in memory as long as these do not fill it."""
+        data = self._data.get(unit)
+        if data is None:
+            data = self.fold_data([unit.term])
+            if (len(self._data) + 1) * data.X.nbytes <= self.memory // 4:
+                self._data[unit] = data
+        return data.training(left_out)
+
+    def products(self, unit: Unit, left_out: Sequence[int]) -> Products:
+        """Products of one block's rows, standardised by the rows that are not left out."""
+        training = self.training(unit, left_out)
+        return Products(training.kernel, *training.held_kernel())
+
+    def how_many_fit(self, left_out: Sequence[int]) -> int:
+        """Blocks whose products for a training set fit into memory."""
+        n = len(self.folds)
+        n_train = n - len(self.folds.rows(left_out)) if left_out else n
+        return int(self.memory // 2 // (8 * n_train * n))
+
+    def combination(
+        self,
+        units: Sequence[Unit],
+        left_out: Sequence[int],
+        known: Mapping[Unit, Products] | None = None,
+    ) -> GramTraining:
+        """The training set of several blocks side by side, by adding their products.
+
+        Parameters
+        ----------
+        known
+            Products that were taken before; the others are taken here, one at a time.
+        """
+        sets = [self.training(unit, left_out) for unit in units]
+        n_held, n_train = len(sets[0].held_rows), len(sets[0].rows)
+        total = Products(
+            np.zeros((n_train, n_train)), np.zeros((n_held, n_train)), np.zeros(n_held)
+        )
+        for unit in units:
+            of_unit = known.get(unit) if known else None
+            for added, part in zip(total, of_unit or self.products(unit, left_out), strict=True):
+                added += part
+        return GramTraining(sets, total)
+
+    def require(self) -> None:
+        """MissingTexts unless the banks hold every text."""
+        for bank in self.banks.by_name.values():
+            bank.require(self.design.texts)
+
+
+class GramTraining(TrainingSet):
+    """A training set of several blocks that is known by its products alone.
+
+    Mean and scale are those of the blocks' columns side by side.
+    """
+
+    def __init__(self, blocks: Sequence[TrainingSet], products: Products) -> None:
+        super().__init__(blocks[0].data, blocks[0].left_out)
+        self.mean = np.concatenate([block.mean for block in blocks])
+        self.scale = np.concatenate([block.scale for block in blocks])
+        self.n_active = sum(block.n_active for block in blocks)
+        self._kernel = products.kernel
+        self._products = products
+
+    def held_kernel(self) -> tuple[Matrix, Matrix]:
+        return self._products.held, self._products.held_squares
+
+    def ridge_path(self, alphas: Sequence[float]) -> Matrix:
+        """Ridge predictions for the held-out rows, shape (n_held, n_alphas, n_targets).
+
+        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas.
+        The kernel is **overwritten**: a training set serves one ridge, after everything else.
+        """
+        system = ShiftedSystem(self._products.kernel)
+        dual = system.solve(self.Y - self.y_mean, np.asarray(alphas, dtype=np.float64))
+        predicted = self._products.held @ dual.reshape(len(dual), -1)
+        return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean

@@ -1,0 +1,177 @@
+"""Forward search: which block, added to those chosen so far, lowers the error most?
+
+A candidate costs one addition of products and one Cholesky factorisation a fold, whatever the
+number of columns. To rank candidates it is enough to standardise by all training rows (the inner
+folds differ by their intercept alone), to work in single precision, and to keep the penalty per
+column of the last step; what is found is then scored like every other selection, exactly.
+The search is lazy: what a block gained when it was last tried bounds what it gains with more
+blocks there, nearly always, so that those with small gains need no new trial (M. Minoux,
+"Accelerated greedy algorithms", 1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regress.grams import Grams, Unit
+from regress.lapack import solve_positive
+from regress.parallel import run_jobs
+
+Single = NDArray[np.float32]
+
+#: Penalties per column to choose from.
+PENALTIES = tuple(float(penalty) for penalty in np.logspace(-2.5, 2.5, 21))
+#: The search ends when the best candidate lowers the mean squared error by less than this share.
+LEAST_GAIN = 0.002
+MAX_STEPS = 10
+#: Rows that candidates are ranked on at the most, drawn at random from more.
+MAX_ROWS = 6000
+#: Steps of `PENALTIES` that the first candidates are tried at.
+_FIRST = slice(4, 17, 4)
+#: Candidates that are tried before looking whether the others could still be better.
+_BATCH = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block that was added, and the mean squared error over the inner folds with it."""
+
+    unit: Unit
+    error: float
+
+
+class _Ranking:
+    """Products of every block over the rows that are not in the outer fold."""
+
+    def __init__(self, grams: Grams, units: Sequence[Unit], outer: int | None, target: int) -> None:
+        left_out = () if outer is None else (outer,)
+        rows = np.concatenate(
+            [grams.folds.rows([f]) for f in range(grams.folds.n_folds) if f != outer]
+        )
+        most = min(MAX_ROWS, max(200, int((grams.memory / 8 / len(units)) ** 0.5)))
+        if len(rows) > most:
+            drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
+            rows = rows[np.sort(drawn)]
+        self.grams, self.units, self.left_out, self.rows = grams, units, left_out, rows
+        y = grams.design.Y[rows, target]
+        self.y = ((y - y.mean()) / (y.std() or 1.0)).astype(np.float32)
+        numbers = grams.folds.numbers[rows]
+        stops = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
+        self.folds = [slice(start, stop) for start, stop in pairwise(stops)]
+        self.n_active = {u: grams.training(u, left_out).n_active for u in units}
+
+    def products(self, unit: Unit) -> Single:
+        Z = self.grams.training(unit, self.left_out).standardised(self.rows).astype(np.float32)
+        return Z @ Z.T
+
+    def error(self, K: Single, penalty: float) -> float:
+        """Mean over the inner folds of the mean squared error, in variances of the target."""
+        errors = []
+        for fold in self.folds:
+            train = np.r_[0 : fold.start, fold.stop : len(K)]
+            A = K[np.ix_(train, train)]
+            A.reshape(-1)[:: len(train) + 1] += np.float32(penalty)
+            both = np.stack([self.y[train], np.ones(len(train), np.float32)], axis=1)
+            try:
+                # The free intercept: the residuals' weights must sum to zero.
+                of_y, of_one = solve_positive(A, both).astype(np.float64).T
+            except np.linalg.LinAlgError:
+                return float("inf")
+            intercept = of_y.sum() / of_one.sum()
+            dual = of_y - intercept * of_one
+            predicted = K[fold][:, train] @ dual + intercept
+            errors.append(float(np.mean((self.y[fold] - predicted) ** 2)))
+        return float(np.mean(errors))
+
+
+def forward_search(
+    grams: Grams,
+    units: Sequence[Unit],
+    *,
+    outer: int | None = None,
+    target: int = 0,
+    max_steps: int = MAX_STEPS,
+    n_jobs: int | None = None,
+    on_done: Callable[[float], object] = lambda share: None,
+) -> list[Step]:
+    """Blocks in the order in which they lower the error of ridge over the inner folds.
+
+    Parameters
+    ----------
+    units
+        Blocks to choose from.
+    outer
+        The fold that the search must not see; None to use all rows.
+    target
+        Which column of the targets.
+    on_done
+        Called with the share of the longest possible search that a step was.
+    """
+    ranking = _Ranking(grams, units, outer, target)
+    units = [unit for unit in units if ranking.n_active[unit]]
+    products = dict(
+        zip(
+            units,
+            run_jobs(ranking.products, [(unit,) for unit in units], n_jobs=n_jobs),
+            strict=True,
+        )
+    )
+    steps: list[Step] = []
+    total = np.zeros((len(ranking.rows),) * 2, dtype=np.float32)
+    n_active, penalty = 0, 0.0
+
+    def tried(unit: Unit, penalties: Sequence[float]) -> tuple[float, float]:
+        K = total + products[unit]
+        columns = n_active + ranking.n_active[unit]
+        return min((ranking.error(K, each * columns), each) for each in penalties)
+
+    gains = dict.fromkeys(units, float("inf"))
+    max_steps = min(max_steps, len(units))
+    for number in range(max_steps):
+        before = steps[-1].error if steps else 1.0
+        penalties = [penalty] if steps else list(PENALTIES[_FIRST])
+        scored: dict[Unit, tuple[float, float]] = {}
+        waiting = sorted(gains, key=lambda unit: -gains[unit])
+        while waiting and (not scored or gains[waiting[0]] > max(gains[unit] for unit in scored)):
+            batch, waiting = waiting[:_BATCH], waiting[_BATCH:]
+            of_batch = run_jobs(tried, [(unit, penalties) for unit in batch], n_jobs=n_jobs)
+            scored |= dict(zip(batch, of_batch, strict=True))
+            gains |= {unit: before - error for unit, (error, _) in scored.items()}
+        best = min(scored, key=lambda unit: scored[unit])
+        error, penalty = _tuned(partial(_error_of, tried, best), *scored[best])
+        if steps and error > (1 - LEAST_GAIN) * before:
+            on_done((max_steps - number) / max_steps)
+            break
+        del gains[best]
+        total += products[best]
+        n_active += ranking.n_active[best]
+        steps.append(Step(best, error))
+        on_done(1 / max_steps)
+    return steps
+
+
+def _error_of(
+    tried: Callable[[Unit, Sequence[float]], tuple[float, float]], unit: Unit, penalty: float
+) -> float:
+    return tried(unit, [penalty])[0]
+
+
+def _tuned(error_at: Callable[[float], float], error: float, penalty: float) -> tuple[float, float]:
+    """Walk downhill over `PENALTIES` from a penalty; the error and penalty where that ends."""
+    start = PENALTIES.index(penalty)
+    for step in (1, -1):
+        at, moved = start, False
+        while 0 <= at + step < len(PENALTIES):
+            here = error_at(PENALTIES[at + step])
+            if here >= error:
+                break
+            at, error, moved = at + step, here, True
+        if moved:
+            return error, PENALTIES[at]
+    return error, penalty

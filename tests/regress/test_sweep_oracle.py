@@ -1,0 +1,132 @@
+"""Sums of products against the plain way: every cell of a sweep is what a Pipeline gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+
+from features.banks import Banks
+from regress import TunedSVR, make_folds
+from regress.candidates import combined, every_unit, of_units, single_blocks
+from regress.cells import Cell, Scoring, Store, every_part
+from regress.design import checked_design
+from regress.fitting import fit_parts
+from regress.grams import Grams
+from regress.greedy import forward_search
+from regress.registry import named_regressors
+from regress.ridge import ALPHAS
+from tests.regress.conftest import Task
+from tests.regress.plain import nested_predictions
+
+MakeTask = Callable[..., Task]
+PLENTY = 1 << 30
+
+
+class Bench:
+    """All that fitting cells takes."""
+
+    def __init__(self, task: Task, folder: Path, memory: int = PLENTY, Y: Any = None) -> None:
+        self.banks = Banks([task.bank])
+        self.design = checked_design(task.texts, task.y if Y is None else Y)
+        self.folds = make_folds(self.design.keys, self.design.Y)
+        self.grams = Grams(self.banks, self.design, self.folds, memory)
+        regressors = named_regressors(["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1])])
+        names = {task.bank.name: task.bank.fingerprint}
+        self.store = Store(folder, names, self.design, self.folds, regressors)
+
+    def fit(self, *cells: Cell, **options: Any) -> None:
+        parts = every_part(self.folds)
+        fit_parts(self.grams, self.store, dict.fromkeys(cells, parts), **options)
+
+
+@pytest.fixture
+def task(make_task: MakeTask) -> Task:
+    return make_task(60, hidden=16)
+
+
+@pytest.mark.parametrize("memory", [PLENTY, 1])
+@pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "mean[:]", "*[:]"])
+def test_ridge_of_a_sweep_is_a_nested_pipeline(
+    task: Task, tmp_path: Path, select: str, memory: int
+) -> None:
+    bench = Bench(task, tmp_path / "cells", memory)
+    candidate = next(c for c in all_candidates(bench, select) if c.select == select)
+    bench.fit(Cell("ridge", candidate))
+    expected, _ = nested_predictions(
+        make_pipeline(StandardScaler(), Ridge(solver="cholesky")),
+        lambda _: {"ridge__alpha": ALPHAS},
+        task.bank.matrix(task.texts, select, dtype=np.float64),
+        task.y,
+        bench.folds,
+    )
+    predicted = Scoring(bench.store, 0).nested_predictions(Cell("ridge", candidate))
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "*[:]"])
+def test_svr_of_a_sweep_is_a_nested_pipeline(task: Task, tmp_path: Path, select: str) -> None:
+    bench = Bench(task, tmp_path / "cells")
+    candidate = next(c for c in all_candidates(bench, select) if c.select == select)
+    bench.fit(Cell("svr", candidate))
+    X = task.bank.matrix(task.texts, select, dtype=np.float64)
+    n_active = int((np.ptp(X, axis=0) > 0).sum())
+    svr = SVR(gamma=0.5 / n_active, epsilon=0.1)
+    plain = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), svr), transformer=StandardScaler()
+    )
+    expected, _ = nested_predictions(
+        plain, lambda _: {"regressor__svr__C": [1.0, 4.0]}, X, task.y, bench.folds
+    )
+    predicted = Scoring(bench.store, 0).nested_predictions(Cell("svr", candidate))
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-6)
+
+
+def all_candidates(bench: Bench, select: str) -> list[Any]:
+    return [*single_blocks(bench.banks), *combined(bench.banks, [select])]
+
+
+def test_finished_parts_are_not_fitted_again(task: Task, tmp_path: Path) -> None:
+    cells = [Cell("ridge", c) for c in all_candidates(Bench(task, tmp_path / "a"), "mean[:]")]
+    first = Bench(task, tmp_path / "a")
+    first.fit(*cells)
+    written = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").iterdir()}
+    done: list[float] = []
+    again = Bench(task, tmp_path / "a")
+    again.fit(*cells, on_done=done.append)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").iterdir()} == written
+    assert sum(done) > 0
+    other = Bench(task, tmp_path / "a", Y=task.y**2)
+    assert not any(other.store.has(cell, (0,)) for cell in cells)
+
+
+def test_the_forward_search_finds_blocks_that_complete_each_other(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_task(120)
+    X = {b: task.bank.matrix(task.texts, f"{b}[0]") for b in ("mean", "max")}
+    y = X["mean"] @ np.arange(6.0) + X["max"] @ np.arange(6.0)[::-1]
+    bench = Bench(task, tmp_path / "cells", Y=y)
+    steps = forward_search(bench.grams, every_unit(bench.banks), outer=2)
+    assert {str(step.unit.block) for step in steps[:2]} == {"mean[0]", "max[0]"}
+    errors = [step.error for step in steps]
+    assert errors == sorted(errors, reverse=True)
+    assert of_units(bench.banks, [step.unit for step in steps[:2]]).select == "mean[0]+max[0]"
+
+
+def test_the_forward_search_never_sees_the_outer_fold(task: Task, tmp_path: Path) -> None:
+    bench = Bench(task, tmp_path / "a")
+    spoiled = np.where(bench.folds.numbers == 1, 1e6, task.y)
+    other = Bench(task, tmp_path / "b", Y=spoiled)
+    other.grams.folds = other.folds = bench.folds
+    units = every_unit(bench.banks)
+    one, two = (forward_search(b.grams, units, outer=1) for b in (bench, other))
+    assert one == two
