@@ -16,6 +16,7 @@ from features.format import Setup, order_poolings
 from features.index import Keys
 from features.keys import Text, text_keys
 from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
+from features.mapped import read_errors
 from features.segment import Segment, SnapshotMoved
 from features.selection import Selection, Shelf
 from features.snapshot import Snapshot
@@ -299,4 +300,5 @@ def is_bank(path: str | Path) -> bool:
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    return (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    with read_errors(folder):
+        return (entry for entry in list(folder.iterdir()) if not entry.name.startswith("."))

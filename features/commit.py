@@ -24,6 +24,7 @@ import xxhash
 
 from features.errors import CommitError
 from features.image import Image
+from features.mapped import release
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +127,11 @@ def locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
                 yield descriptor, path
                 return
         finally:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            os.close(descriptor)
+            try:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            finally:
+                release(descriptor)
 
 
 def sweep(folder: Path) -> None:
@@ -153,7 +156,7 @@ def is_abandoned(path: Path, *, remove: bool = False) -> bool:
                 path.unlink()
         return dead
     finally:
-        os.close(descriptor)
+        release(descriptor)
 
 
 def _is_unlocked(descriptor: int) -> bool:
@@ -175,4 +178,4 @@ def sync_folder(folder: Path) -> None:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
             raise
     finally:
-        os.close(descriptor)
+        release(descriptor)

@@ -15,11 +15,10 @@ from pathlib import Path
 import xxhash
 
 from features.format import COMMITS_LOG, SEGMENT_NAME
+from features.mapped import read_errors, release
 
 logger = logging.getLogger(__name__)
 
-#: Events after which a segment no longer has to be there.
-GONE = ("retire", "set aside", "lost")
 _LINE = re.compile(
     r"(?P<entry>\d{4}-\d\d-\d\dT[\d:.]{8,15}\+00:00\t"
     r"(?P<event>commit|retire|set aside|lost)\t(?P<name>[^\t\n]+)\t(?P<n>\d+))"
@@ -46,7 +45,7 @@ def note(folder: Path, event: str, name: str, n: int) -> None:
             while line:  # a line cut short would spoil the next one too
                 line = line[os.write(descriptor, line) :]
         finally:
-            os.close(descriptor)
+            release(descriptor)
     except OSError as error:
         logger.warning("could not note %s in %s (%s)", name, COMMITS_LOG, error)
 
@@ -55,21 +54,21 @@ def read_journal(folder: Path) -> Journal:
     """What the log says by now."""
     rows: dict[str, int] = {}
     try:
-        text = (folder / COMMITS_LOG).read_text(encoding="utf-8", errors="replace")
+        with read_errors(folder / COMMITS_LOG):
+            text = (folder / COMMITS_LOG).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return Journal(rows, 0)
     n_damaged = 0
     for line in text.splitlines():
+        n_damaged += not _LINE.fullmatch(line)
         # A line that its writer could not finish runs into the next, which still counts.
-        match = _LINE.search(line)
-        whole = match and _hash(match["entry"]) == match["checksum"]
-        n_damaged += not whole
-        if not whole or match is None or not SEGMENT_NAME.fullmatch(match["name"]):
-            continue
-        if match["event"] == "commit":
-            rows[match["name"]] = int(match["n"])
-        else:
-            rows.pop(match["name"], None)
+        for match in _LINE.finditer(line):
+            if _hash(match["entry"]) != match["checksum"]:
+                n_damaged += 1
+            elif match["event"] == "commit" and SEGMENT_NAME.fullmatch(match["name"]):
+                rows[match["name"]] = int(match["n"])
+            else:
+                rows.pop(match["name"], None)
     return Journal(rows, n_damaged)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from features.commit import disk_errors
 from features.errors import BankError
 from features.format import MANIFEST
+from features.mapped import release
 
 #: Locked by the one process that rearranges a bank.
 REARRANGING = ".rearranging"
@@ -57,4 +58,4 @@ def _lock(path: Path, flags: int, operation: int) -> Iterator[None]:
             pass  # a file system without locks: as safe as one host alone on it
         yield
     finally:
-        os.close(descriptor)
+        release(descriptor)

@@ -26,6 +26,7 @@ from features.format import (
     differing_fields,
     fingerprint,
 )
+from features.mapped import read_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with read_errors(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise NotABank(
             f"{folder} is not a bank (it has no {MANIFEST}): make one with "

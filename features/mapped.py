@@ -6,13 +6,36 @@ segments. So only the files used last stay mapped; another is mapped anew when i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
 import resource
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakKeyDictionary
+
+from features.errors import BankError
+
+
+@contextlib.contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """What keeps a file or folder from being read, as a BankError; that it has gone, as it is."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise BankError(
+            f"{path} cannot be read ({error.strerror or error}): mend it and call again"
+        ) from error
+
+
+def release(descriptor: int) -> None:
+    """Close a file of which nothing more is wanted: an error on closing tells nothing."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 class MappedFile:
@@ -78,7 +101,7 @@ class MappedFile:
                 return b""
             return mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_READ)
         finally:
-            os.close(descriptor)
+            release(descriptor)
 
 
 def _limit() -> int:

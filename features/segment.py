@@ -16,7 +16,7 @@ from features.errors import BankError, CorruptSegment
 from features.format import FORMAT, READABLE, RETIRED
 from features.header import read_header
 from features.keys import KEY_SIZE
-from features.mapped import MappedFile
+from features.mapped import MappedFile, read_errors
 
 _ROW_DTYPES = {"/key": "|u1", "/n_tokens": "<i4", "/truncated": "|u1"}
 _BLOCK_DTYPES = ("<f2", "<f4")
@@ -68,12 +68,10 @@ class Segment:
         self.blocks = blocks
         self._checked: set[str] = set()
         try:
-            self._file = MappedFile(path, path.parent / RETIRED / path.name)
+            with read_errors(path):
+                self._file = MappedFile(path, path.parent / RETIRED / path.name)
         except FileNotFoundError:
             raise SnapshotMoved(path) from None
-        except OSError as error:
-            raise BankError(f"{path} cannot be opened ({error.strerror}): mend it and call again"
-                            ) from error  # fmt: skip
         self.size = self._file.size
         try:
             self.header = read_header(self._file.view())
@@ -109,7 +107,8 @@ class Segment:
     def bytes(self) -> memoryview:
         """The whole file."""
         try:
-            return self._file.view()
+            with read_errors(self.path):
+                return self._file.view()
         except FileNotFoundError:
             raise SnapshotMoved(self.path) from None
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.blocks import Block, ResolvedTerm
-from features.errors import BankError
 from features.format import SEGMENT_NAME
 from features.index import KeyIndex, Keys
+from features.mapped import read_errors
 from features.segment import Segment, SnapshotMoved
 from features.widen import widen
 
@@ -166,8 +166,5 @@ def segment_names(folder: Path) -> list[str]:
 
 
 def _list_segments(folder: Path) -> list[str]:
-    try:
+    with read_errors(folder):
         return sorted(filter(SEGMENT_NAME.fullmatch, os.listdir(folder)))
-    except OSError as error:
-        raise BankError(f"{folder} cannot be listed ({error.strerror}): mend it and call again"
-                        ) from error  # fmt: skip

@@ -23,7 +23,7 @@ from features.index import INDEX, KeyIndex, Keys
 from features.journal import read_journal
 from features.lock import REARRANGING
 from features.manifest import Manifest, read_manifest
-from features.mapped import MappedFile
+from features.mapped import MappedFile, read_errors
 from features.segment import Segment, SnapshotMoved
 
 _OURS = {MANIFEST, COMMITS_LOG, INDEX, RETIRED, DAMAGED, REARRANGING}
@@ -103,7 +103,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
     journal = read_journal(folder)
     keys: dict[str, Keys] = {}
     n_bytes = 0
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(_listed(folder)):
         if SEGMENT_NAME.fullmatch(name):
             rows = f"{journal.rows[name]} rows" if name in journal.rows else "rows unknown"
             try:
@@ -122,7 +122,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
     if journal.n_damaged:
         detail = f"{journal.n_damaged} lines cannot be read; advisory"
         findings.append(Finding("damaged", COMMITS_LOG, detail))
-    present = {*os.listdir(folder), *_listed(folder / RETIRED), *_listed(folder / DAMAGED)}
+    present = {*_listed(folder), *_listed(folder / RETIRED), *_listed(folder / DAMAGED)}
     for name, n in journal.rows.items():
         if name not in present:
             findings.append(Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}"))
@@ -153,16 +153,15 @@ def _check(path: Path, manifest: Manifest | None) -> Segment:
     match = SEGMENT_NAME.fullmatch(path.name)
     assert match is not None
     try:
-        with path.open("rb") as file:
+        with read_errors(path), path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     except FileNotFoundError:
         raise SnapshotMoved(path) from None
-    except OSError as error:
-        if error.errno == errno.EIO:  # other errors say nothing of the file itself
-            raise CorruptSegment(f"{path} cannot be read ({error.strerror})", path) from error
-        raise BankError(f"{path} cannot be read ({error.strerror}): mend it and call again"
-                        ) from error  # fmt: skip
+    except BankError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EIO:
+            raise  # for want of rights, say: nothing is known of the file itself
+        raise CorruptSegment(f"{path} cannot be read (Input/output error)", path) from error
     if digest[:16] != match["sha16"]:
         raise CorruptSegment(
             f"{path} is not what was written: {size} bytes whose hash is not the one in its name",
@@ -213,4 +212,5 @@ def _index_findings(folder: Path, keys: dict[str, Keys]) -> Iterator[Finding]:
 
 
 def _listed(folder: Path) -> list[str]:
-    return os.listdir(folder) if folder.is_dir() else []
+    with read_errors(folder):
+        return os.listdir(folder) if folder.is_dir() else []
