@@ -130,4 +130,11 @@ def make_batch(tokens: Sequence[Tokens], pad_id: int) -> Batch:
         type_ids = np.zeros(inside.shape, np.int64)
         for row, text in zip(type_ids, tokens, strict=True):
             row[: len(text.ids)] = 0 if text.type_ids is None else text.type_ids
-    return Batch(ids, None if inside.all() else inside, type_ids)
+    content = None
+    if any(text.content is not None for text in tokens):
+        content = inside.copy()
+        for row, text in zip(content, tokens, strict=True):
+            # A text without any token of its own is nothing but its special ones.
+            if text.content is not None and text.content.any():
+                row[: len(text.ids)] = text.content
+    return Batch(ids, None if inside.all() else inside, type_ids, content)

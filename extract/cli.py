@@ -72,6 +72,22 @@ def extract_command(
             "  \\[default: the bank's, or auto]",
         ),
     ] = None,
+    long: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="Texts beyond --max-length: truncate, or window (overlapping windows, pooled "
+            "over all of them).  \\[default: the bank's, or truncate]",
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Tokens from one window's start to the next's.  \\[default: the bank's, or half "
+            "of --max-length]",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="auto (OpenVINO on a CPU where it is installed), torch, openvino.")
@@ -114,7 +130,8 @@ def extract_command(
     RunOptions(device, engine, batch_tokens).check()
     tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
-    plan = prepare(bank, Options(encoder, revision, chosen, max_length, precision))
+    options = Options(encoder, revision, chosen, max_length, precision, long, stride)
+    plan = prepare(bank, options)
     # Every row is read once before any is encoded: a long run must not end at a bad last row.
     _, total = count_new(_texts(tables, columns, skip_empty), plan.bank)
     report = run_plan(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extract.batching import Window, make_batch, plan_batches
 from extract.encoder import DeviceOutOfMemory, Encoder, Pending
+from extract.long_texts import Combined, Windows, groups
 from extract.texts import Tokens, beginning
 from features.errors import EncoderError
 
@@ -42,10 +44,18 @@ class Budget:
         self._said = True
 
 
+Rows = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
 def encode(
-    encoder: Encoder, window: Window, tokens: Sequence[Tokens], pad_id: int, budget: Budget
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Encode a window, longest texts first, one batch ahead of what is handed out.
+    encoder: Encoder,
+    window: Window,
+    tokens: Sequence[Tokens],
+    pad_id: int,
+    budget: Budget,
+    windows: Windows | None = None,
+) -> Iterator[Rows]:
+    """Encode a stretch of the stream, longest texts first.
 
     Parameters
     ----------
@@ -57,6 +67,8 @@ def encode(
         Fills the end of shorter texts.
     budget
         Tokens of a batch; changed when the device runs out of memory.
+    windows
+        How texts are read that do not fit; None when there are none.
 
     Yields
     ------
@@ -66,6 +78,57 @@ def encode(
     ------
     EncoderError
         When a text's numbers are not finite, or a single text exceeds the device's memory.
+    """
+    fitting = np.array([i for i, text in enumerate(tokens) if text.slides is None], np.int64)
+    if windows is not None and len(fitting) < len(tokens):
+        yield from _long(encoder, window, tokens, pad_id, budget, windows)
+    inputs = [tokens[i] for i in fitting]
+    for rows, values in _batches(encoder, window, fitting, inputs, pad_id, budget):
+        yield fitting[rows], values
+
+
+def _long(
+    encoder: Encoder,
+    window: Window,
+    tokens: Sequence[Tokens],
+    pad_id: int,
+    budget: Budget,
+    windows: Windows,
+) -> Iterator[Rows]:
+    """The texts that do not fit, each once all of its windows are encoded."""
+    long = [i for i, text in enumerate(tokens) if text.slides is not None]
+    counts = [windows.count(tokens[i]) for i in long]
+    for group in groups(counts):
+        pieces = {long[j]: windows.split(tokens[long[j]]) for j in group}
+        combined = {i: Combined(windows, texts) for i, texts in pieces.items()}
+        of = np.repeat([*pieces], [len(texts) for texts in pieces.values()])
+        number = np.concatenate([np.arange(len(texts)) for texts in pieces.values()])
+        every = list(chain.from_iterable(pieces.values()))
+        for rows, values in _batches(encoder, window, of, every, pad_id, budget):
+            for row, new in zip(rows, values, strict=True):
+                i = int(of[row])
+                if combined[i].add(int(number[row]), new):
+                    yield np.array([i]), combined.pop(i).result()[None]
+
+
+def _batches(
+    encoder: Encoder,
+    window: Window,
+    of: NDArray[np.int64],
+    tokens: Sequence[Tokens],
+    pad_id: int,
+    budget: Budget,
+) -> Iterator[Rows]:
+    """Encode inputs batch by batch, one batch ahead of what is handed out.
+
+    Parameters
+    ----------
+    of
+        Which text of the stretch each input is, or is a window of; shape ``(n,)``.
+
+    Yields
+    ------
+    Positions among the inputs, shape ``(B,)``, and their blocks.
     """
     lengths = np.array([len(text.ids) for text in tokens], np.int64)
     todo = np.arange(len(tokens))
@@ -82,22 +145,22 @@ def encode(
                 break
             submitted.append(rows)
             if waiting is not None:
-                yield _finished(window, *waiting)
+                yield _finished(window, of, *waiting)
             waiting = rows, pending
         todo = np.setdiff1d(todo, np.concatenate(submitted))
     if waiting is not None:
-        yield _finished(window, *waiting)
+        yield _finished(window, of, *waiting)
 
 
 def _finished(
-    window: Window, rows: NDArray[np.int64], pending: Pending
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    window: Window, of: NDArray[np.int64], rows: NDArray[np.int64], pending: Pending
+) -> Rows:
     """A batch's blocks, all finite."""
     values, finite = pending.result()
     if not finite.all():
-        row = rows[np.flatnonzero(~finite)[0]]
+        text = of[rows[np.flatnonzero(~finite)[0]]]
         raise EncoderError(
-            f"text {window.numbers[row]} ({beginning(window.texts[row])}) gives numbers that are "
+            f"text {window.numbers[text]} ({beginning(window.texts[text])}) gives numbers that are "
             "not finite: give --precision fp32 (which makes another bank), or leave it out if "
             "that is what was used"
         )

@@ -31,6 +31,8 @@ class Batch(NamedTuple):
     type_ids: NDArray[np.int64] | None
     """Shape ``(B, T)``, 1 in the second text of a pair; None where the model takes none or all
     are 0."""
+    content: NDArray[np.bool_] | None = None
+    """Shape ``(B, T)``, False at padding and special tokens; None where no pooling asks."""
 
 
 class Pooled(NamedTuple):

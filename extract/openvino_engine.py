@@ -124,7 +124,11 @@ def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
     ids = batch.ids
     mask = np.ones(ids.shape, bool) if batch.mask is None else batch.mask
     types = np.zeros_like(ids) if batch.type_ids is None else batch.type_ids
-    feeds = {"input_ids": ids, "attention_mask": mask.astype(np.int64), "token_type_ids": types}
+    content = mask if batch.content is None else batch.content
+    feeds = {
+        "input_ids": ids, "attention_mask": mask.astype(np.int64), "token_type_ids": types,
+        "content_mask": content.astype(np.int64),
+    }  # fmt: skip
     return {name: feeds[name] for name in inputs}
 
 

@@ -11,6 +11,9 @@ from extract.encoder import ENGINES
 from extract.pooling import choose_poolings
 from features.errors import InputError
 
+#: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.
+LONG = ("truncate", "window")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -21,6 +24,8 @@ class Options:
     poolings: Sequence[str] | None = None
     max_length: int | None = None
     precision: str | None = None
+    long: str | None = None
+    stride: int | None = None
 
     def check(self) -> None:
         """InputError for a value that can never be right, before anything is looked up."""
@@ -35,6 +40,15 @@ class Options:
             raise InputError(
                 f"a maximum length of {self.max_length} tokens holds no text: give --max-length "
                 "512, say"
+            )
+        if self.long not in (None, *LONG):
+            raise InputError(
+                f"there is no way {self.long!r} with long texts: choose from {', '.join(LONG)}"
+            )
+        if self.stride is not None and (self.stride < 1 or self.long == "truncate"):
+            raise InputError(
+                f"a stride of {self.stride} tokens makes no windows: give a positive --stride, "
+                "with --long window"
             )
 
 

@@ -17,8 +17,10 @@ from extract.background import BackgroundWriter, one_ahead
 from extract.batching import NewTexts, Window
 from extract.encode import Budget, encode
 from extract.encoder import Encoder, EngineOptions, load_encoder
+from extract.long_texts import Windows
 from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
+from extract.pooling import marks_special
 from extract.progress import Progress
 from extract.report import ExtractReport
 from features.bank import Bank
@@ -37,6 +39,8 @@ def extract(
     poolings: Sequence[str] | None = None,
     max_length: int | None = None,
     precision: str | None = None,
+    long: str | None = None,
+    stride: int | None = None,
     device: str = "auto",
     engine: str = "auto",
     batch_tokens: int | None = None,
@@ -70,6 +74,12 @@ def extract(
     precision
         ``fp32``, ``bf16``, ``fp16``, or ``auto``: bf16 where the device computes it natively.
         Default: the bank's, or ``auto``.
+    long
+        ``truncate`` cuts longer texts off; ``window`` reads them in overlapping windows of
+        ``max_length`` tokens (:mod:`extract.long_texts`). Default: the bank's, or ``truncate``.
+    stride
+        Tokens from the start of one window to the start of the next. Default: the bank's, or half
+        of ``max_length``.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     engine
@@ -97,7 +107,8 @@ def extract(
     """
     running = RunOptions(device, engine, batch_tokens, total, progress)
     running.check()
-    plan = prepare(Path(bank), Options(encoder, revision, poolings, max_length, precision), like)
+    options = Options(encoder, revision, poolings, max_length, precision, long, stride)
+    plan = prepare(Path(bank), options, like)
     if total is None and progress and isinstance(texts, Sequence):
         running = replace(running, total=count_new(texts, plan.bank)[1])
     return run(plan, texts, running)
@@ -137,8 +148,13 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
     from extract.device import choose_device
     from extract.tokens import Tokenizer
 
-    tokenizer = Tokenizer.load(plan.checkpoint, plan.setup["max_length"])
+    setup = plan.setup
+    length, stride, poolings = setup["max_length"], setup["stride"], tuple(setup["poolings"])
+    tokenizer = Tokenizer.load(
+        plan.checkpoint, length, stride=stride, marked=marks_special(poolings)
+    )
     encoder, bank = _load(plan, choose_device(options.device), options.engine)
+    long_ones = None if stride is None else Windows(length, stride, poolings, encoder.n_layers)
     budget = Budget(options.batch_tokens or encoder.batch_tokens)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     to_bank = bank.writer({**encoder.provenance, "began": began})
@@ -153,7 +169,9 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
                 lengths = np.array([len(text.ids) for text in tokens], np.int32)
                 truncated = np.array([text.truncated for text in tokens])
                 bar.expect(len(lengths), int(lengths.sum()))
-                for rows, values in encode(encoder, window, tokens, tokenizer.pad_id, budget):
+                for rows, values in encode(
+                    encoder, window, tokens, tokenizer.pad_id, budget, long_ones
+                ):
                     writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
                     bar.advance(len(rows), int(lengths[rows].sum()))
                 n_tokens += int(lengths.sum())

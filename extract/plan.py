@@ -144,7 +144,7 @@ def choose_setup(
     Raises
     ------
     InputError
-        When the maximum length is beyond what the encoder can use.
+        When the maximum length is beyond what the encoder can use, or a stride has no windows.
     """
     usable = checkpoint.usable_length()
     max_length = options.max_length or like.get("max_length") or usable or DEFAULT_LENGTH
@@ -153,12 +153,20 @@ def choose_setup(
             f"the encoder {checkpoint.found.encoder} takes at most {usable} tokens, and a maximum "
             f"length of {max_length} was asked for: give --max-length {usable} or less"
         )
+    long = options.long or like.get("long") or "truncate"
+    stride = options.stride or like.get("stride")
+    if long == "window":
+        stride = int(stride or max(1, max_length // 2))
+    elif options.stride is not None:
+        raise InputError("--stride is of --long window: give that too, or leave --stride out")
+    else:
+        stride = None
     precision = options.precision if options.precision != "auto" else None
     return {
         **checkpoint.identity(),
         "max_length": int(max_length),
-        "long": "truncate",
-        "stride": None,
+        "long": long,
+        "stride": stride,
         "special_tokens": SPECIAL_TOKENS,
         "precision": precision or like.get("precision") or "auto",
         "poolings": list(choose_poolings(options.poolings or like.get("poolings") or DEFAULT)),

@@ -19,6 +19,10 @@ class Tokens(NamedTuple):
     type_ids: NDArray[np.int8] | None
     """Shape ``(n_tokens,)``; None when all are 0 or the encoder takes none."""
     truncated: bool
+    content: NDArray[np.bool_] | None = None
+    """Shape ``(n_tokens,)``, False at special tokens; None where no pooling asks for it."""
+    slides: tuple[int, int] | None = None
+    """Where the part begins and ends over which windows slide; None for a text that fits."""
 
 
 def refuse_odd(text: object, number: int) -> None:
@@ -32,6 +36,11 @@ def refuse_odd(text: object, number: int) -> None:
             f"text {number} has {len(parts)} parts, and an encoder takes one text or a pair: join "
             "some of them first"
         )
+
+
+def n_characters(text: Text) -> int:
+    """Characters of a text, or of all parts of one."""
+    return len(text) if isinstance(text, str) else sum(map(len, text))
 
 
 def beginning(text: Text) -> str:

@@ -14,13 +14,15 @@ from tokenizers.pre_tokenizers import PreTokenizer, Split
 from tokenizers.pre_tokenizers import Sequence as Chain
 
 from extract.checkpoint import Checkpoint
+from extract.long_texts import sliding
 from extract.quiet import quiet_transformers
-from extract.texts import Tokens, beginning
+from extract.texts import Tokens, beginning, n_characters
 from features.errors import EncoderError, InputError
 from features.keys import Text
 
-#: Texts tokenised at one time: the tokenizer's own objects are some 100 bytes a token.
-CHUNK = 512
+#: Texts, and their characters, tokenised at one time: the tokenizer's own objects are some 100
+#: bytes a token.
+CHUNK, CHUNK_CHARACTERS = 512, 1 << 20
 
 
 class Tokenizer:
@@ -46,6 +48,10 @@ class Tokenizer:
         Whether the encoder tells the texts of a pair apart by token types.
     side
         Where a text is cut: ``right`` (its end) or ``left``.
+    stride
+        Longer texts are not cut off, but read in windows that begin so many tokens apart.
+    marked
+        Whether the tokens are to say which of them are special.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class Tokenizer:
         n_ids: int | None = None,
         typed: bool = False,
         side: str = "right",
+        stride: int | None = None,
+        marked: bool = False,
     ) -> None:
         self._backend = backend
         self._typed = typed
@@ -67,11 +75,24 @@ class Tokenizer:
         keep_literal(backend, special_tokens)
         self._refuse_short(pair=False)
         backend.no_padding()
-        backend.enable_truncation(max_length, strategy="longest_first", direction=side)
+        self._windows = stride is not None
+        self._marked = marked
+        if stride is None:
+            backend.enable_truncation(max_length, strategy="longest_first", direction=side)
+        else:
+            backend.no_truncation()
+            self._refuse_gaps(stride)
         self._typed_singles = typed and any(backend.encode("a").type_ids)
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, max_length: int) -> Tokenizer:
+    def load(
+        cls,
+        checkpoint: Checkpoint,
+        max_length: int,
+        *,
+        stride: int | None = None,
+        marked: bool = False,
+    ) -> Tokenizer:
         """The tokenizer of a checkpoint.
 
         Raises
@@ -79,7 +100,8 @@ class Tokenizer:
         EncoderError
             When it has none, or none that is fast.
         InputError
-            When ``max_length`` leaves no room for a single token of text.
+            When ``max_length`` leaves no room for a single token of text, or ``stride`` would
+            leave out some.
         """
         from transformers import AutoTokenizer
 
@@ -108,6 +130,8 @@ class Tokenizer:
             n_ids=checkpoint.config.get("vocab_size"),
             typed="token_type_ids" in loaded.model_input_names,
             side=loaded.truncation_side,
+            stride=stride,
+            marked=marked,
         )
 
     def encode(self, texts: Sequence[Text]) -> list[Tokens]:
@@ -120,8 +144,7 @@ class Tokenizer:
         EncoderError
             When the tokenizer is not the encoder's.
         """
-        return [tokens for start in range(0, len(texts), CHUNK)
-                for tokens in self._encode_chunk(texts[start : start + CHUNK])]  # fmt: skip
+        return [tokens for chunk in _chunks(texts) for tokens in self._encode_chunk(chunk)]
 
     def _encode_chunk(self, texts: Sequence[Text]) -> Iterator[Tokens]:
         parts = [text if isinstance(text, str) or len(text) > 1 else text[0] for text in texts]
@@ -139,7 +162,15 @@ class Tokenizer:
             types = None
             if self._typed_singles or (self._typed and isinstance(text, tuple)):
                 types = np.array(encoding.type_ids, np.int8)
-            yield Tokens(ids, types, bool(encoding.overflowing))
+            content = None
+            if self._marked:
+                content = np.array(encoding.special_tokens_mask, bool)
+                np.logical_not(content, out=content)
+            if self._windows and len(ids) > self.max_length:
+                part_of = np.array([-1 if i is None else i for i in encoding.sequence_ids])
+                yield sliding(Tokens(ids, types, False, content), part_of, self.max_length)
+            else:
+                yield Tokens(ids, types, bool(encoding.overflowing), content)
 
     def _refuse_short(self, *, pair: bool) -> None:
         needed = self._backend.num_special_tokens_to_add(pair) + 1
@@ -148,6 +179,25 @@ class Tokenizer:
                 f"a maximum length of {self.max_length} leaves no room for text: this encoder "
                 f"needs at least --max-length {needed}{' for pairs' if pair else ''}"
             )
+
+    def _refuse_gaps(self, stride: int) -> None:
+        room = self.max_length - self._backend.num_special_tokens_to_add(False)
+        if stride > room:
+            raise InputError(
+                f"windows hold {room} tokens of a text, and a stride of {stride} would leave some "
+                f"out: give --stride {room} or less"
+            )
+
+
+def _chunks(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
+    start = size = 0
+    for i, text in enumerate(texts):
+        if i - start == CHUNK or size > CHUNK_CHARACTERS:
+            yield texts[start:i]
+            start, size = i, 0
+        size += n_characters(text)
+    if start < len(texts):
+        yield texts[start:]
 
 
 def keep_literal(backend: Backend, special_tokens: Iterable[str]) -> None:

@@ -107,6 +107,7 @@ class TorchEncoder:
             inputs["attention_mask"] = mask.long()
         if batch.type_ids is not None and self.takes_types:
             inputs["token_type_ids"] = self._to_device(batch.type_ids)
+        content = None if batch.content is None else self._to_device(batch.content)
         n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
         values = torch.empty(
             (len(batch.ids), n_blocks, self.hidden_size), dtype=torch.float32, device=self._device
@@ -114,7 +115,9 @@ class TorchEncoder:
 
         def pool(layer: int, hidden: Tensor) -> None:
             for i, pooling in enumerate(self._poolings):
-                values[:, i * self.n_layers + layer] = pooling(hidden, mask)
+                values[:, i * self.n_layers + layer] = pooling(
+                    hidden, mask if pooling.special else content
+                )
 
         output = self._layers.run(inputs, pool)
         if self.has_pooler:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from extract.checkpoint import Checkpoint
 from extract.encoder import Batch, EngineOptions
 from extract.load_model import load_model
-from extract.pooling import POOLINGS
+from extract.pooling import POOLINGS, marks_special
 from extract.quiet import quiet_transformers
 from extract.torch_engine import TorchEncoder, position_rows
 
@@ -32,15 +32,22 @@ class PooledModule(nn.Module):
         self._has_pooler = has_pooler
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        content_mask: Tensor | None = None,
     ) -> Tensor:
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         output = self._model(**inputs, output_hidden_states=True, return_dict=True)
         mask = attention_mask.bool()
+        content = mask if content_mask is None else content_mask.bool()
         blocks = [
-            pooling(hidden, mask) for pooling in self._poolings for hidden in output.hidden_states
+            pooling(hidden, mask if pooling.special else content)
+            for pooling in self._poolings
+            for hidden in output.hidden_states
         ]
         if self._has_pooler:
             blocks.append(output.pooler_output.float())
@@ -90,10 +97,14 @@ def trace_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Traced:
     model, has_pooler = load_model(checkpoint, torch.float32, "cpu")
     plain = TorchEncoder(model, options, has_pooler=has_pooler)
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if plain.takes_types else [])]
+    if marks_special(options.poolings):
+        names.append("content_mask")
     probe = _inputs(model, names, [23, 17, 9])
     mask = probe["attention_mask"].bool().numpy()
     types = probe["token_type_ids"].numpy() if plain.takes_types else None
-    expected = plain.submit(Batch(probe["input_ids"].numpy(), mask, types)).result().values.copy()
+    content = probe["content_mask"].bool().numpy() if "content_mask" in probe else None
+    batch = Batch(probe["input_ids"].numpy(), mask, types, content)
+    expected = plain.submit(batch).result().values.copy()
     # The plain attention traces into the operations that OpenVINO fuses best.
     model.set_attn_implementation("eager")
     facts = {
@@ -120,5 +131,10 @@ def _inputs(model: Any, names: Sequence[str], lengths: Sequence[int]) -> dict[st
     mask = torch.arange(shape[1])[None] < torch.tensor(lengths)[:, None]
     ids[~mask] = padding
     types = (torch.arange(shape[1])[None] >= 5).expand(shape) & mask
-    every = {"input_ids": ids, "attention_mask": mask.long(), "token_type_ids": types.long()}
+    content = mask & (ids % 5 > 0)
+    content[:, 0] = True
+    every = {
+        "input_ids": ids, "attention_mask": mask.long(), "token_type_ids": types.long(),
+        "content_mask": content.long(),
+    }  # fmt: skip
     return {name: every[name] for name in names}

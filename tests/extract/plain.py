@@ -14,6 +14,11 @@ POOLINGS = {
     "cls": lambda states: states[0],
     "mean": lambda states: states.mean(axis=0),
     "max": lambda states: states.max(axis=0),
+    "min": lambda states: states.min(axis=0),
+    "last": lambda states: states[-1],
+    "std": lambda states: states.std(axis=0),
+    # Of the tokens that are not special: those that it is given.
+    "mean_no_special": lambda states: states.mean(axis=0),
 }
 
 
@@ -45,7 +50,16 @@ def plain_blocks(
         with torch.no_grad():
             output = model(**inputs, output_hidden_states=True)
         layers = [states[0].double().numpy() for states in output.hidden_states]
-        blocks = [POOLINGS[pooling](states) for pooling in poolings for states in layers]
+        special = tokenizer.get_special_tokens_mask(
+            inputs["input_ids"][0].tolist(), already_has_special_tokens=True
+        )
+        own = np.flatnonzero(np.array(special) == 0)
+        chosen = {"mean_no_special": own if len(own) else slice(None)}
+        blocks = [
+            POOLINGS[pooling](states[chosen.get(pooling, slice(None))])
+            for pooling in poolings
+            for states in layers
+        ]
         if pooler:
             blocks.append(output.pooler_output[0].double().numpy())
         rows.append(np.stack(blocks))
