@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
 
 from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
@@ -17,15 +14,17 @@ from features.keys import Text
 from features.selection import Selection
 from regress.design import BankLike, Design, checked_design, opened
 from regress.estimator import TunedRegressor
-from regress.folds import Folds, make_folds
-from regress.metrics import Scores, rmse, score
-from regress.model import FittedModel, Matrix
+from regress.fold_banks import FoldBanks, fold_template, open_fold_banks, tune_fold_banks
+from regress.folds import Folds, given_folds, make_folds
+from regress.matrix import fitting_matrix, n_columns
+from regress.metrics import mean_scores, rmse, score
+from regress.near_duplicates import near_duplicates
 from regress.registry import named_regressors
+from regress.results import Experiment, Repeat, Result, table_row
 from regress.statistics import FoldData
-from regress.tuning import Tuned, n_steps, tune
+from regress.tuning import Tuned, n_steps, pooled, refitted, tune
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Experiment", "Result", "evaluate", "table_row"]
 
 
 def evaluate(
@@ -36,12 +35,15 @@ def evaluate(
     select: str | Sequence[str] = ("mean[-1]",),
     models: str | Sequence[str | TunedRegressor] = ("ridge",),
     cv: int = 5,
-    folds: str = "stratified",
+    folds: str | Sequence[object] = "stratified",
     groups: Sequence[str] | None = None,
-    random_state: int = 0,
+    random_state: int | Sequence[int] = 0,
+    sample_weight: ArrayLike | None = None,
     ids: Sequence[object] | None = None,
     id_name: str = "id",
+    rows: Sequence[int] | None = None,
     target_names: Sequence[str] | None = None,
+    memory: int | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Experiment:
@@ -50,7 +52,8 @@ def evaluate(
     Parameters
     ----------
     bank
-        One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``).
+        One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``). A
+        path with ``{fold}`` in it stands for one bank a fold; see `regress.fold_banks`.
     texts
         n_samples texts that the bank holds; duplicates never straddle folds.
     y
@@ -59,14 +62,26 @@ def evaluate(
         Selections.
     models
         Names from `MODELS`, or regressors set up otherwise than by default.
-    cv, folds, groups, random_state
+    cv, folds, groups
         Number of folds, ``"stratified"`` by deciles of the target, ``"plain"`` or ``"group"``,
-        the group of each row, and the seed; see `regress.folds.make_folds`.
+        and the group of each row; see `regress.folds.make_folds`. Or, as `folds`, the fold of
+        each row; see `regress.folds.given_folds`.
+    random_state
+        The seed of the folds. With several, all is repeated on each seed's folds: scores are
+        means over the repeats, and settings are chosen over all of them.
+    sample_weight
+        Shape (n_samples,), above 0: how much each row counts in fits, scalers, choices and
+        scores. Only the ratios matter.
     ids, id_name
         What each row is called in the out-of-fold predictions, and the name of that column; None
         for row numbers from 1.
+    rows
+        Row numbers that errors name; None to count from 1.
     target_names
         One for each target.
+    memory
+        Bytes to stay within, about; None for what is free. A matrix that would take more than
+        half is read from the bank part by part, as often as it is needed.
     n_jobs
         Worker threads; None for one a core.
     progress
@@ -80,26 +95,70 @@ def evaluate(
     SelectionError, MissingTexts
         As `features.bank.Bank.matrix`.
     """
-    banks = Banks(opened(bank))
     design = checked_design(
-        texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups
-    )
-    selections = _resolved(banks, select)
-    regressors = named_regressors(models, random_state)
-    split = make_folds(
-        design.keys, design.Y, n_folds=cv, scheme=folds, groups=groups, seed=random_state
-    )
+        texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
+        sample_weight=sample_weight, rows=rows,
+    )  # fmt: skip
+    seeds = [random_state] if isinstance(random_state, int) else list(random_state)
+    regressors = named_regressors(models, seeds[0] if seeds else 0)
+    template = fold_template(bank)
+    if template is None:
+        banks = Banks(opened(bank))
+        selections = _resolved(banks, select)
+    splits = _divisions(design, folds, cv, seeds, rows)
+    if template is not None:
+        banks = open_fold_banks(template, splits[0])
+        selections = _resolved(banks, select)
+    near = near_duplicates(texts, splits[0].numbers)
     results: list[Result] = []
-    steps = len(selections) * n_steps(cv, len(regressors))
-    with tqdm(total=steps, desc="fits", unit="fit", disable=not progress, leave=False) as bar:
+    bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
+    bar.total = len(selections) * _n_steps(banks, splits, len(regressors))
+    with bar:
         for selection, terms in selections.items():
             bar.set_postfix_str(selection)
-            data = FoldData(banks.matrix(design.texts, selection), design.Y, split)
-            tuned = tune(data, [*regressors.values()], n_jobs=n_jobs, on_done=bar.update)
+            fit = _tuned_fold_banks if isinstance(banks, FoldBanks) else _tuned
+            tuned = fit(
+                banks, design, terms, splits, [*regressors.values()], memory, n_jobs, bar.update
+            )
             for name, of_model in zip(regressors, tuned, strict=True):
-                results += _results(selection, terms, name, of_model, data, design)
+                results += _results(
+                    selection,
+                    terms,
+                    name,
+                    of_model,
+                    design,
+                    splits,
+                    n_columns(banks.by_name, terms),
+                )
     results.sort(key=lambda result: result.scores.rmse)
-    return Experiment(banks, design, split, results, regressors)
+    return Experiment(
+        banks, design, splits[0], results, regressors,
+        selections=[*selections], repeats=splits[1:], near=near, memory=memory,
+    )  # fmt: skip
+
+
+def _divisions(
+    design: Design,
+    folds: str | Sequence[object],
+    cv: int,
+    seeds: Sequence[int],
+    rows: Sequence[int] | None,
+) -> list[Folds]:
+    """The folds of every repeat."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(
+            f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
+        )
+    if isinstance(folds, str):
+        return [
+            make_folds(
+                design.keys, design.Y, n_folds=cv, scheme=folds, groups=design.groups, seed=seed
+            )
+            for seed in seeds
+        ]
+    if len(seeds) > 1:
+        raise InputError("folds that are given stay as they are: give one seed")
+    return [given_folds(design.keys, folds, rows=rows)]
 
 
 def _resolved(
@@ -113,151 +172,105 @@ def _resolved(
     return {str(selection): banks.resolve(selection) for selection in parsed}
 
 
+def _n_steps(banks: Banks, splits: Sequence[Folds], n_regressors: int) -> int:
+    n_folds = splits[0].n_folds
+    if isinstance(banks, FoldBanks):
+        return n_folds * (n_folds + n_regressors)
+    return len(splits) * n_steps(n_folds, 0) + n_regressors
+
+
+def _tuned(
+    banks: Banks,
+    design: Design,
+    terms: Sequence[ResolvedTerm],
+    splits: Sequence[Folds],
+    regressors: Sequence[TunedRegressor],
+    memory: int | None,
+    n_jobs: int | None,
+    on_done: Callable[[], object],
+) -> list[list[Tuned]]:
+    """For each regressor, what came out on each division; the first is refitted on all rows."""
+    X = fitting_matrix(banks.by_name, design.texts, terms, memory)
+    repeats = []
+    for folds in reversed(splits):
+        data = FoldData(X, design.Y, folds, design.weights, memory=memory)
+        repeats.append(tune(data, regressors, refit=False, n_jobs=n_jobs, on_done=on_done))
+    # The folds that came last are the first repeat's.
+    by_regressor = [list(of[::-1]) for of in zip(*repeats, strict=True)]
+    together = [pooled(of) for of in by_regressor]
+    together = refitted(data, regressors, together, n_jobs=n_jobs, on_done=on_done)
+    return [[of_all, *of] for of_all, of in zip(together, by_regressor, strict=True)]
+
+
+def _tuned_fold_banks(
+    banks: Banks,
+    design: Design,
+    terms: Sequence[ResolvedTerm],
+    splits: Sequence[Folds],
+    regressors: Sequence[TunedRegressor],
+    memory: int | None,
+    n_jobs: int | None,
+    on_done: Callable[[], object],
+) -> list[list[Tuned]]:
+    """The same for one bank a fold, which is never repeated."""
+
+    def data(number: int) -> FoldData:
+        own = [term for term in terms if term.bank == [*banks.by_name][number]]
+        X = fitting_matrix(banks.by_name, design.texts, own, memory)
+        return FoldData(X, design.Y, splits[0], design.weights, memory=memory)
+
+    tuned = tune_fold_banks(data, regressors, splits[0], n_jobs=n_jobs, on_done=on_done)
+    return [[of, of] for of in tuned]
+
+
 def _results(
     selection: str,
     terms: tuple[ResolvedTerm, ...],
     model: str,
-    tuned: Tuned,
-    data: FoldData,
+    tuned: Sequence[Tuned],
     design: Design,
+    splits: Sequence[Folds],
+    columns: int,
 ) -> list[Result]:
+    """The results of one regressor for each target; `tuned` has all repeats in one, then each."""
+    together, *each = tuned
     results = []
     for target, name in enumerate(design.target_names):
-        y, predictions = design.Y[:, target], tuned.predictions[:, target]
-        by_fold = [data.folds.rows([fold]) for fold in range(data.folds.n_folds)]
+        repeats = [
+            _repeat(of, target, design, folds) for of, folds in zip(each, splits, strict=True)
+        ]
+        first = repeats[0]
         results.append(
             Result(
                 select=selection,
                 terms=terms,
-                n_columns=data.X.shape[1],
+                n_columns=columns,
                 model=model,
                 target=name,
-                predictions=predictions,
-                scores=score(y, predictions),
-                naive_rmse=float(tuned.cv_rmse[:, target].min()),
-                fold_rmse=[rmse(y[rows], predictions[rows]) for rows in by_fold],
-                fold_params=[dict(tuned.settings[at]) for at in tuned.chosen[:, target]],
-                params=dict(tuned.settings[tuned.final[target]]),
-                fitted=tuned.models[target],
-                seconds=tuned.seconds,
+                predictions=first.predictions,
+                scores=mean_scores([repeat.scores for repeat in repeats]),
+                naive_rmse=float(together.cv_rmse[:, target].min()),
+                fold_rmse=first.fold_rmse,
+                fold_params=first.fold_params,
+                params=dict(together.settings[together.final[target]]) if together.final else {},
+                fitted=together.models[target],
+                seconds=together.seconds,
+                repeats=tuple(repeats[1:]),
             )
         )
     return results
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """One regressor on one selection, for one target.
-
-    Attributes
-    ----------
-    select, terms, n_columns
-        The selection, its blocks as the bank resolves them, and the columns they make.
-    model, target
-        Names.
-    predictions
-        Shape (n_samples,): nested out-of-fold predictions.
-    scores
-        Of these predictions.
-    naive_rmse
-        The lowest cross-validated RMSE among the settings: what is reported where the same folds
-        choose and score.
-    fold_rmse, fold_params
-        RMSE of each outer fold, and the setting chosen without it.
-    params, fitted
-        The setting chosen over all folds, and the model refitted on all rows with it.
-    seconds
-        Time that tuning and fitting took.
-    """
-
-    select: str
-    terms: tuple[ResolvedTerm, ...]
-    n_columns: int
-    model: str
-    target: str
-    predictions: Matrix
-    scores: Scores
-    naive_rmse: float
-    fold_rmse: list[float]
-    fold_params: list[dict[str, float]]
-    params: dict[str, float]
-    fitted: FittedModel
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Experiment:
-    """What `evaluate` found.
-
-    Attributes
-    ----------
-    banks, design
-        What it was fitted on.
-    folds
-        The outer folds.
-    results
-        Sorted by RMSE.
-    regressors
-        By name, as they were set up.
-    """
-
-    banks: Banks
-    design: Design
-    folds: Folds
-    results: list[Result]
-    regressors: Mapping[str, TunedRegressor]
-
-    @property
-    def best(self) -> Result:
-        """The result with the lowest nested RMSE."""
-        return self.results[0]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Scores of each selection and regressor, best first."""
-        import pandas as pd
-
-        rows = [table_row(result) for result in self.results]
-        table = pd.DataFrame(rows)
-        return table if len(self.design.target_names) > 1 else table.drop(columns="target")
-
-    @property
-    def oof(self) -> pd.DataFrame:
-        """Each row's fold, target and nested out-of-fold predictions, a column a result."""
-        import pandas as pd
-
-        columns: dict[str, Any] = {
-            self.design.id_name: list(self.design.ids),
-            "fold": self.folds.numbers,
-            **dict(zip(self.design.target_names, self.design.Y.T, strict=True)),
-        }
-        columns |= {self.label(result): result.predictions for result in self.results}
-        return pd.DataFrame(columns)
-
-    def label(self, result: Result) -> str:
-        """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""
-        label = f"{result.model} {result.select}"
-        return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
-
-    def predict(self, texts: Sequence[Text]) -> Matrix:
-        """The best model's predictions for texts that the banks hold, shape (n_texts,)."""
-        return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
-
-    def save(self, path: str | Path, force: bool = False) -> Path:
-        """Write a run folder; see `regress.persistence.save_run`."""
-        from regress.persistence import save_run
-
-        return save_run(self, path, force=force)
-
-
-def table_row(result: Result) -> dict[str, Any]:
-    """A result as a row of the table."""
-    return {
-        "target": result.target,
-        "select": result.select,
-        "model": result.model,
-        **asdict(result.scores),
-        "naive_rmse": result.naive_rmse,
-        "seconds": result.seconds,
-        "params": result.params,
-    }
+def _repeat(tuned: Tuned, target: int, design: Design, folds: Folds) -> Repeat:
+    y, predictions, weights = design.Y[:, target], tuned.predictions[:, target], design.weights
+    by_fold = [folds.rows([fold]) for fold in range(folds.n_folds)]
+    return Repeat(
+        predictions=predictions,
+        scores=score(y, predictions, weights),
+        naive_rmse=float(tuned.cv_rmse[:, target].min()),
+        fold_rmse=[
+            rmse(y[rows], predictions[rows], None if weights is None else weights[rows])
+            for rows in by_fold
+        ],
+        fold_params=[dict(tuned.settings[at]) for at in tuned.chosen[:, target]],
+    )

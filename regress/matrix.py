@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.blocks import ResolvedTerm
 from features.keys import Text
+from regress.parallel import available_memory
+from regress.statistics import chunk_values
 
 
 def term_matrix(
@@ -88,6 +89,17 @@ class StreamedMatrix:
             return term_matrix(self._banks, texts, self._terms)
 
 
-def as_array(X: NDArray[Any] | StreamedMatrix) -> NDArray[Any]:
-    """All of X in memory."""
-    return X if isinstance(X, np.ndarray) else X[np.arange(len(X))]
+def fitting_matrix(
+    banks: Mapping[str, Bank],
+    texts: Sequence[Text],
+    terms: Sequence[ResolvedTerm],
+    memory: int | None = None,
+) -> NDArray[np.float32] | StreamedMatrix:
+    """The matrix, in memory where it takes no more than half of what there is."""
+    limit = available_memory() if memory is None else memory
+    streamed = StreamedMatrix(banks, texts, terms, chunk_values(memory))
+    if streamed.nbytes <= limit // 2:
+        return term_matrix(banks, texts, terms)
+    for bank in banks.values():
+        bank.require(texts)
+    return streamed

@@ -94,7 +94,7 @@ def tune(
     if nested:
         left_out += combinations(range(n_folds), 2)
     data.prepare()
-    held = _run(data, n_jobs, on_done)(hold_out, [(data, regressors, at) for at in left_out])
+    held = run_on(data, n_jobs, on_done)(hold_out, [(data, regressors, at) for at in left_out])
     tuned = [
         _choose(data, regressor, dict(zip(left_out, of_regressor, strict=True)), nested)
         for regressor, of_regressor in zip(regressors, zip(*held, strict=True), strict=True)
@@ -115,7 +115,7 @@ def refitted(
     start = time.perf_counter()
     data.prepare()
     jobs = [(data, regressor, of) for regressor, of in zip(regressors, tuned, strict=True)]
-    models, seconds = zip(*_run(data, n_jobs, on_done)(_refit, jobs), strict=True)
+    models, seconds = zip(*run_on(data, n_jobs, on_done)(_refit, jobs), strict=True)
     pace = (time.perf_counter() - start) / sum(seconds)
     return [
         replace(of, models=fitted, seconds=of.seconds + spent * pace)
@@ -138,7 +138,8 @@ def pooled(repeats: Sequence[Tuned]) -> Tuned:
     )
 
 
-def _run(data: FoldData, n_jobs: int | None, on_done: Callable[[], object] | None) -> Any:
+def run_on(data: FoldData, n_jobs: int | None, on_done: Callable[[], object] | None) -> Any:
+    """`run_jobs` with what jobs on these data take."""
     return partial(
         run_jobs, n_jobs=n_jobs, job_bytes=data.job_bytes, memory=data.memory, on_done=on_done
     )
@@ -202,11 +203,27 @@ def _choose(
             for fold in range(n_folds)
             if fold != outer
         ]
-        chosen[outer] = np.mean(inner, axis=0).argmin(axis=0)
-        at = chosen[outer][None, None]
-        rows = data.folds.rows([outer])
-        predictions[rows] = np.take_along_axis(held[(outer,)].predictions, at, axis=1)[:, 0]
+        chosen[outer], predicted = choose_for(held[(outer,)], inner)
+        predictions[data.folds.rows([outer])] = predicted
     return replace(tuned, chosen=chosen, predictions=predictions)
+
+
+def choose_for(outer: HeldOut, inner: Sequence[Matrix]) -> tuple[NDArray[np.int64], Matrix]:
+    """The setting that inner folds choose for each target, and what it predicts for the outer.
+
+    Parameters
+    ----------
+    outer
+        Fitted without the outer fold.
+    inner
+        For each inner fold, errors of fits without it and the outer: (n_settings, n_targets).
+
+    Returns
+    -------
+    Shapes (n_targets,) and (n_held, n_targets).
+    """
+    best = np.mean(inner, axis=0).argmin(axis=0)
+    return best, np.take_along_axis(outer.predictions, best[None, None], axis=1)[:, 0]
 
 
 def _refit(data: FoldData, regressor: Regressor, tuned: Tuned) -> tuple[list[FittedModel], float]:

@@ -1,0 +1,186 @@
+"""What an experiment found: results, their table, out-of-fold predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.banks import Banks
+from features.blocks import ResolvedTerm
+from features.keys import Text
+from regress.design import Design
+from regress.estimator import TunedRegressor
+from regress.folds import Folds
+from regress.metrics import Scores
+from regress.model import FittedModel, Matrix
+from regress.near_duplicates import NearDuplicates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """A result on a further division into folds.
+
+    Attributes
+    ----------
+    predictions
+        Shape (n_samples,): nested out-of-fold predictions.
+    scores, naive_rmse, fold_rmse, fold_params
+        As in `Result`.
+    """
+
+    predictions: Matrix
+    scores: Scores
+    naive_rmse: float
+    fold_rmse: list[float]
+    fold_params: list[dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One regressor on one selection, for one target.
+
+    Attributes
+    ----------
+    select, terms, n_columns
+        The selection, its blocks as the bank resolves them, and the columns they make.
+    model, target
+        Names.
+    predictions
+        Shape (n_samples,): nested out-of-fold predictions.
+    scores
+        Of these predictions.
+    naive_rmse
+        The lowest cross-validated RMSE among the settings: what is reported where the same folds
+        choose and score.
+    fold_rmse, fold_params
+        RMSE of each outer fold, and the setting chosen without it.
+    params, fitted
+        The setting chosen over all folds, and the model refitted on all rows with it.
+    seconds
+        Time that tuning and fitting took.
+    repeats
+        The same on further divisions into folds. With these, `scores` and `naive_rmse` are means
+        over all divisions, and `params` was chosen over all; predictions, `fold_rmse` and
+        `fold_params` are those of the first.
+    """
+
+    select: str
+    terms: tuple[ResolvedTerm, ...]
+    n_columns: int
+    model: str
+    target: str
+    predictions: Matrix
+    scores: Scores
+    naive_rmse: float
+    fold_rmse: list[float]
+    fold_params: list[dict[str, float]]
+    params: dict[str, float]
+    fitted: FittedModel
+    seconds: float
+    repeats: tuple[Repeat, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What `evaluate` found.
+
+    Attributes
+    ----------
+    banks, design
+        What it was fitted on.
+    folds
+        The outer folds.
+    results
+        Sorted by RMSE.
+    regressors
+        By name, as they were set up.
+    selections
+        As they were asked for.
+    repeats
+        Further divisions into folds, where several seeds were given.
+    near
+        Texts that are nearly the same; None where they are too many to compare.
+    memory
+        Bytes that the fits were held to, where a limit was given.
+    """
+
+    banks: Banks
+    design: Design
+    folds: Folds
+    results: list[Result]
+    regressors: Mapping[str, TunedRegressor]
+    selections: Sequence[str] = field(default=(), kw_only=True)
+    repeats: Sequence[Folds] = field(default=(), kw_only=True)
+    near: NearDuplicates | None = field(default=None, kw_only=True)
+    memory: int | None = field(default=None, kw_only=True)
+
+    @property
+    def best(self) -> Result:
+        """The result with the lowest nested RMSE."""
+        return self.results[0]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Scores of each selection and regressor, best first."""
+        import pandas as pd
+
+        rows = [table_row(result) for result in self.results]
+        table = pd.DataFrame(rows)
+        return table if len(self.design.target_names) > 1 else table.drop(columns="target")
+
+    @property
+    def oof(self) -> pd.DataFrame:
+        """Each row's fold, target and nested out-of-fold predictions, a column a result.
+
+        Repeats are never averaged, which would score an ensemble: each has its own columns,
+        named after its seed.
+        """
+        import pandas as pd
+
+        columns: dict[str, Any] = {
+            self.design.id_name: list(self.design.ids),
+            "fold": self.folds.names if self.folds.labels else self.folds.numbers,
+            **dict(zip(self.design.target_names, self.design.Y.T, strict=True)),
+        }
+        if self.design.weights is not None:
+            columns["weight"] = self.design.weights
+        columns |= {self.label(result): result.predictions for result in self.results}
+        for at, folds in enumerate(self.repeats):
+            columns[f"fold (seed {folds.seed})"] = folds.numbers
+            for result in self.results:
+                name = f"{self.label(result)} (seed {folds.seed})"
+                columns[name] = result.repeats[at].predictions
+        return pd.DataFrame(columns)
+
+    def label(self, result: Result) -> str:
+        """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""
+        label = f"{result.model} {result.select}"
+        return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
+
+    def predict(self, texts: Sequence[Text]) -> Matrix:
+        """The best model's predictions for texts that the banks hold, shape (n_texts,)."""
+        return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write a run folder; see `regress.persistence.save_run`."""
+        from regress.persistence import save_run
+
+        return save_run(self, path, force=force)
+
+
+def table_row(result: Result) -> dict[str, Any]:
+    """A result as a row of the table."""
+    return {
+        "target": result.target,
+        "select": result.select,
+        "model": result.model,
+        **asdict(result.scores),
+        "naive_rmse": result.naive_rmse,
+        "seconds": result.seconds,
+        "params": result.params,
+    }
