@@ -3,9 +3,9 @@
 The file, ``keys.index``, is derived: it may be deleted at any time, is ignored when it does not
 fit the folder, and is never trusted over the segments (a reader compares the keys it finds there
 with those it asked for). It is a line of JSON padded to 4,096 bytes or a multiple (names and
-sizes of the segments, and the XXH3 hash of what follows), then three arrays of n elements, all
-little-endian: the keys' first eight bytes, as numbers, sorted (uint64), their rows (uint32), and
-the keys (32 bytes each).
+sizes of the segments, and the XXH3 hash of these and of what follows), then three arrays of n
+elements, all little-endian: the keys' first eight bytes, as numbers, sorted (uint64), their rows
+(uint32), and the keys (32 bytes each).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from features.commit import locked_temporary, write_all
-from features.format import ALIGNMENT
+from features.format import ALIGNMENT, canonical_json
 from features.keys import KEY_SIZE
 
 Keys = NDArray[np.uint8]
@@ -103,7 +103,7 @@ class KeyIndex:
             self.keys,
         )
         body = [np.ascontiguousarray(array).view(np.uint8).reshape(-1).data for array in arrays]
-        checksum = xxhash.xxh3_64()
+        checksum = xxhash.xxh3_64(canonical_json(dict(sizes)).encode())
         for part in body:
             checksum.update(part)
         header = json.dumps(
@@ -135,11 +135,10 @@ class KeyIndex:
             sizes = {str(name): int(n) for name, n in header["segments"].items()}
             n = sum(sizes.values())
             body = memoryview(data)[_aligned(len(header_line)) :]
-            intact = (
-                header["version"] == INDEX_VERSION
-                and len(body) == n * (8 + 4 + KEY_SIZE)
-                and xxhash.xxh3_64_hexdigest(body) == header["xxh3_64"]
-            )
+            intact = header["version"] == INDEX_VERSION and len(body) == n * (8 + 4 + KEY_SIZE)
+            checksum = xxhash.xxh3_64(canonical_json(sizes).encode())
+            checksum.update(body)
+            intact = intact and checksum.hexdigest() == header["xxh3_64"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         if not intact:
