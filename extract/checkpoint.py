@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +58,29 @@ class Checkpoint:
     config: Mapping[str, Any]
     tokenizer_config: Mapping[str, Any]
     weight_files: tuple[Path, ...]
+    fine_tuned: Path | None = None
+    """The file of weights that was given instead of the encoder's own."""
 
     @classmethod
-    def find(cls, encoder: str, revision: str | None = None) -> Checkpoint:
+    def find(
+        cls, encoder: str, revision: str | None = None, weights: str | Path | None = None
+    ) -> Checkpoint:
         """Find an encoder by name or folder.
+
+        Parameters
+        ----------
+        encoder, revision
+            See :func:`extract.hub.find_encoder`.
+        weights
+            A state dict that holds the encoder's weights; the encoder's own are then not needed.
 
         Raises
         ------
         EncoderError
             When it cannot be found or lacks a file; says what was looked for.
         """
-        found = find_encoder(encoder, revision)
+        fine_tuned = None if weights is None else _weights_file(Path(weights).expanduser())
+        found = find_encoder(encoder, revision, with_weights=fine_tuned is None)
         config = _read_json(found.folder / "config.json")
         if config is None:
             raise EncoderError(
@@ -92,7 +105,8 @@ class Checkpoint:
                 f"{', '.join(VOCABULARIES)}): save it there with `tokenizer.save_pretrained`"
             )
         tokenizer_config = _read_json(found.folder / "tokenizer_config.json") or {}
-        return cls(found, config, tokenizer_config, _weight_files(found.folder))
+        files = _weight_files(found.folder) if fine_tuned is None else (fine_tuned,)
+        return cls(found, config, tokenizer_config, files, fine_tuned)
 
     @property
     def folder(self) -> Path:
@@ -107,11 +121,12 @@ class Checkpoint:
     @property
     def source(self) -> dict[str, Any]:
         """Where the encoder was found: what a bank records and never compares."""
-        return {
+        source = {
             "encoder": self.found.encoder,
             "revision": self.found.revision,
             "model_type": self.config["model_type"],
         }
+        return source if self.fine_tuned is None else {**source, "weights": str(self.fine_tuned)}
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers in the files: ``weights``, ``config`` and ``tokenizer``."""
@@ -173,6 +188,16 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         f"{folder} holds no weights: looked for model.safetensors and pytorch_model.bin, whole or "
         "in shards with their index"
     )
+
+
+def _weights_file(path: Path) -> Path:
+    """An existing file of weights, by its absolute path."""
+    if not path.is_file():
+        raise EncoderError(
+            f"there is no file {str(path)!r} with weights: give --encoder-weights the state dict "
+            "that training saved (model.bin, model.safetensors)"
+        )
+    return Path(os.path.abspath(path))
 
 
 def _without(entries: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -49,6 +49,14 @@ def extract_command(
         str | None,
         typer.Option(metavar="R", help="Branch, tag or commit of an encoder from the hub."),
     ] = None,
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Fine-tuned weights of that encoder: a state dict (model.bin, model.safetensors) "
+            "that holds them under any prefix.",
+        ),
+    ] = None,
     poolings: Annotated[
         str | None,
         typer.Option(
@@ -130,7 +138,9 @@ def extract_command(
     RunOptions(device, engine, batch_tokens).check()
     tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
-    options = Options(encoder, revision, chosen, max_length, precision, long, stride)
+    options = Options(
+        encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
+    )
     plan = prepare(bank, options)
     # Every row is read once before any is encoded: a long run must not end at a bad last row.
     _, total = count_new(_texts(tables, columns, skip_empty), plan.bank)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +33,10 @@ class Found(NamedTuple):
     folder: Path
 
 
-def find_encoder(encoder: str, revision: str | None = None) -> Found:
+def find_encoder(encoder: str, revision: str | None = None, *, with_weights: bool = True) -> Found:
     """The files of a local folder, or of a model on the hub (fetched when not in the cache).
+
+    Without weights, only the settings and the tokenizer are fetched.
 
     Raises
     ------
@@ -60,14 +63,14 @@ def find_encoder(encoder: str, revision: str | None = None) -> Found:
             f"there is no folder {encoder!r}: give the folder of a saved encoder (the one with "
             "config.json), or a name on the Hugging Face hub"
         )
-    folder = fetch(encoder, revision)
+    folder = fetch(encoder, revision, WEIGHTS if with_weights else ((),))
     return Found(encoder, folder.name, folder)
 
 
-def fetch(name: str, revision: str | None) -> Path:
+def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIGHTS) -> Path:
     """A model's files in the hub's cache; whatever is missing there is downloaded."""
     try:
-        for weights in WEIGHTS:
+        for weights in kinds:
             folder = _snapshot(name, revision, [*SETTINGS, *weights])
             if any(next(folder.glob(pattern), None) for pattern in weights):
                 break

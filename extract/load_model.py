@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from extract.checkpoint import Checkpoint
+from extract.fine_tuned import is_pooler, put_weights, read_state
 from extract.quiet import quiet_transformers
 from features.errors import EncoderError
 
@@ -36,21 +37,23 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple
     EncoderError
         When the checkpoint cannot be loaded, or lacks weights other than the pooler's.
     """
-    folder = checkpoint.folder
+    given = checkpoint.fine_tuned or checkpoint.folder
     try:
         with quiet_transformers():
             model, info = _load(checkpoint, dtype)
+    except EncoderError:
+        raise
     except Exception as error:  # a checkpoint can be wrong in any way
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EncoderError(
-            f"the checkpoint in {folder} cannot be loaded as an encoder ({reason}): save it again, "
+            f"the checkpoint in {given} cannot be loaded as an encoder ({reason}): save it again, "
             "or give another one"
         ) from error
-    missing = sorted(name for name in info["missing_keys"] if not _is_pooler(name))
+    missing = sorted(name for name in info["missing_keys"] if not is_pooler(name))
     wrong = missing + sorted(str(key[0]) for key in info["mismatched_keys"])
     if wrong:
         raise EncoderError(
-            f"the checkpoint in {folder} lacks {len(wrong)} weights of {type(model).__name__}, "
+            f"the checkpoint in {given} lacks {len(wrong)} weights of {type(model).__name__}, "
             f"{wrong[0]} for one, and random ones would stand in: give a complete checkpoint"
         )
     without_pooler = len(missing) < len(info["missing_keys"])
@@ -59,14 +62,10 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple
             "%s holds no weights for the encoder's pooler, and random ones would differ from run "
             "to run: `pooler` is not stored (a revision or file of the checkpoint that holds them "
             "would give it)",
-            folder,
+            given,
         )
     has_pooler = getattr(model, "pooler", None) is not None and not without_pooler
     return model.to(device).eval().requires_grad_(False), has_pooler
-
-
-def _is_pooler(name: str) -> bool:
-    return "pooler" in name.split(".")
 
 
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
@@ -77,13 +76,22 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
     in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
     # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.
     encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
-    family = AutoModelForTextEncoding if in_two_halves and encoder_only else AutoModel
-    model, info = family.from_pretrained(
-        checkpoint.folder,
-        config=config,
-        dtype=dtype,
-        use_safetensors=checkpoint.safetensors,
-        output_loading_info=True,
-        **common,
-    )
-    return (model.get_encoder() if in_two_halves and not encoder_only else model), info
+    family: Any = AutoModelForTextEncoding if in_two_halves and encoder_only else AutoModel
+    info: dict[str, Any] = {"missing_keys": [], "mismatched_keys": []}
+    if checkpoint.fine_tuned is None:
+        model, info = family.from_pretrained(
+            checkpoint.folder,
+            config=config,
+            dtype=dtype,
+            use_safetensors=checkpoint.safetensors,
+            output_loading_info=True,
+            **common,
+        )
+    else:
+        model = family.from_config(config, dtype=dtype)
+    if in_two_halves and not encoder_only:
+        model = model.get_encoder()
+    if checkpoint.fine_tuned is not None:
+        path = checkpoint.fine_tuned
+        info["missing_keys"] = put_weights(model, read_state(path), path)
+    return model, info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from extract.device import DEVICE, PRECISIONS
 from extract.encoder import ENGINES
@@ -26,6 +27,7 @@ class Options:
     precision: str | None = None
     long: str | None = None
     stride: int | None = None
+    encoder_weights: str | Path | None = None
 
     def check(self) -> None:
         """InputError for a value that can never be right, before anything is looked up."""

@@ -36,6 +36,7 @@ def extract(
     *,
     encoder: str | None = None,
     revision: str | None = None,
+    encoder_weights: str | Path | None = None,
     poolings: Sequence[str] | None = None,
     max_length: int | None = None,
     precision: str | None = None,
@@ -66,6 +67,9 @@ def extract(
         bank's, or ``roberta-base``.
     revision
         Branch, tag or commit of an encoder from the hub.
+    encoder_weights
+        A state dict with fine-tuned weights of that encoder, under any prefix, beside others or
+        not (:mod:`extract.fine_tuned`). Default: the bank's, or the encoder's own.
     poolings
         What to keep of each layer. Default: the bank's, or cls, mean and max.
     max_length
@@ -107,7 +111,9 @@ def extract(
     """
     running = RunOptions(device, engine, batch_tokens, total, progress)
     running.check()
-    options = Options(encoder, revision, poolings, max_length, precision, long, stride)
+    options = Options(
+        encoder, revision, poolings, max_length, precision, long, stride, encoder_weights
+    )
     plan = prepare(Path(bank), options, like)
     if total is None and progress and isinstance(texts, Sequence):
         running = replace(running, total=count_new(texts, plan.bank)[1])

@@ -116,13 +116,16 @@ def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:
     revision = options.revision
     if revision is None and encoder == recorded.get("encoder"):
         revision = recorded.get("revision")
+    weights = options.encoder_weights
+    if weights is None and encoder == recorded.get("encoder"):
+        weights = recorded.get("weights")
     try:
-        return Checkpoint.find(encoder, revision)
+        return Checkpoint.find(encoder, revision, weights)
     except EncoderError as error:
         if options.encoder is None and bank is not None:
             raise EncoderError(
                 f"{error}; this is the encoder that the bank {bank.path} was made with: if its "
-                "files have moved, say where with --encoder"
+                "files have moved, say where with --encoder (and --encoder-weights)"
             ) from error
         raise
 
