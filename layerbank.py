@@ -115,6 +115,10 @@ def predict_command(
         str | None,
         typer.Option(metavar="FOLDER", help="Where the run's encoder is now, when it has moved."),
     ] = None,
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the encoder's fine-tuned weights are now."),
+    ] = None,
     scratch: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +172,8 @@ def predict_command(
             into,
             encoder=encoder or recorded["source"].get("encoder"),
             revision=None if encoder else recorded["source"].get("revision"),
+            encoder_weights=encoder_weights
+            or (None if encoder else recorded["source"].get("weights")),
             like=recorded["setup"],
             device=device,
             progress=not quiet,
