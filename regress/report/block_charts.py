@@ -61,8 +61,8 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         f"heat-map-{heat_map.model}" + (f"-{heat_map.bank}" if several_banks else ""),
         f"RMSE by layer and pooling: {heat_map.model}{where}",
         "Nested RMSE of single blocks; bright is better. ★ is the best block of this map, and = "
-        "ties with it: zero lies within 1.96 paired standard errors of the difference of their "
-        "squared errors on the same texts. Of many cells, some that are worse look like ties, and "
+        "ties with it: their difference on the same texts is within 1.96 of its "
+        "paired standard errors. Of many cells, some that are worse look like ties, and "
         "the best of many looks better than it is.",
         chart,
         width=90 * len(heat_map.poolings) + 60,

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from regress.experiment import Result
 from regress.metrics import Vector
+from regress.results import Result
 
 #: Standard errors on either side of a 95 % interval.
 Z95 = 1.96
@@ -56,16 +56,21 @@ def standings(y: Vector, results: Sequence[Result]) -> list[Standing]:
 def paired_standard_error(y: Vector, predicted: Vector, best: Vector) -> float:
     """Standard error of the difference between two RMSEs on the same rows.
 
-    The mean squared errors differ by the mean of the rows' differences d, whose standard error is
-    ``sd(d) / sqrt(n)``; and ``MSE1 - MSE2 = (RMSE1 - RMSE2)(RMSE1 + RMSE2)``. Rows count as
-    independent. What both predictions miss alike cancels, so that this is much smaller than
-    either RMSE's own standard error.
+    By the delta method, as `regress.metrics.rmse_standard_error`: a row adds
+    ``e1^2 / (2 RMSE1) - e2^2 / (2 RMSE2)`` to the difference, with the errors e1 and e2. What both
+    predictions miss alike cancels, so that this is much smaller than either RMSE's own standard
+    error. Rows count as independent.
     """
-    first, second = (y - predicted) ** 2, (y - best) ** 2
-    total = math.sqrt(float(first.mean())) + math.sqrt(float(second.mean()))
-    if total == 0 or len(y) < 2:
+    if len(y) < 2:
         return 0.0
-    return float(np.std(first - second, ddof=1)) / math.sqrt(len(y)) / total
+    of_row = _influence(y, predicted) - _influence(y, best)
+    return float(np.std(of_row, ddof=1)) / math.sqrt(len(y))
+
+
+def _influence(y: Vector, predicted: Vector) -> Vector:
+    squared = (y - predicted) ** 2
+    rmse = math.sqrt(float(squared.mean()))
+    return squared / (2 * rmse) if rmse > 0 else squared
 
 
 def _standing(y: Vector, result: Result, best: Result) -> Standing:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from features.errors import LayerbankError
 from features.keys import Text
-from regress.experiment import Experiment, Result
 from regress.metrics import Vector, rmse, rmse_standard_error
 from regress.report.comparison import Standing, standings
 from regress.report.heatmap import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
+from regress.results import Experiment, Result
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000
@@ -105,6 +105,11 @@ def beginning(text: Text, width: int = BEGINNING) -> str:
     whole = shown(text)
     short = " ".join(whole[: 4 * width].split())
     return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
+
+
+def one_line(name: str) -> str:
+    """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
+    return " ".join(name.split())
 
 
 def shown(text: Text) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.blocks import POOLER
-from regress.experiment import Result
 from regress.metrics import Vector
 from regress.report.comparison import Standing, standings
+from regress.results import Result
 
 #: Fewer cells are no map.
 MIN_CELLS = 2

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.experiment import Experiment, Result
+from features.banks import Banks
 from regress.folds import Folds
 from regress.metrics import rmse, rmse_standard_error
 from regress.model import Matrix
 from regress.parallel import run_jobs
+from regress.results import Experiment, Result
 from regress.ridge import TunedRidge
 from regress.statistics import FoldData
 
@@ -48,7 +49,7 @@ def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None
 
     Every held-out fold is predicted from the same number of texts, drawn from the other folds;
     alpha is the one that does best on the other held-out folds. None where it would take longer
-    than a glance at it is worth.
+    than a glance at it is worth, and where each fold has a bank of its own.
     """
     X_values = len(experiment.folds) * best.n_columns
     n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
@@ -57,7 +58,7 @@ def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None
         (r for r in experiment.results
          if (r.model, r.select, r.target) == ("ridge", best.select, best.target)), None
     )  # fmt: skip
-    if X_values > MAX_VALUES or not sizes:
+    if X_values > MAX_VALUES or not sizes or type(experiment.banks) is not Banks:
         return None
     y = experiment.design.Y[:, experiment.design.target_names.index(best.target)]
     X = experiment.banks.matrix(experiment.design.texts, best.select)

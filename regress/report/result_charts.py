@@ -44,7 +44,7 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
         for one in shown
     ]
     base = chart_of(rows).encode(
-        y=alt.Y("result:N", sort=[one.label for one in shown], title=None),
+        y=alt.Y("result:N", sort=None, title=None),
         color=alt.Color("verdict:N", legend=alt.Legend(orient="top", title=None),
                         scale=alt.Scale(domain=[*VERDICTS], range=[ORANGE, BLUE])),
         tooltip=[named("result"), number("rmse", "RMSE"), number("low", "95 % from"),
@@ -74,7 +74,7 @@ def folds_figure(standings: Sequence[Standing]) -> Figure:
         for fold, value in enumerate(one.result.fold_rmse, start=1)
     ]
     base = chart_of(rows).encode(
-        y=alt.Y("result:N", sort=[one.label for one in shown], title=None),
+        y=alt.Y("result:N", sort=None, title=None),
         tooltip=[named("result"), count("fold"), number("rmse", "RMSE of the fold"),
                  number("overall", "RMSE of all")],
     )  # fmt: skip
@@ -92,7 +92,7 @@ def folds_figure(standings: Sequence[Standing]) -> Figure:
 def groups_figure(groups: Sequence[Share], overall: float) -> Figure:
     rows = _with_limits(groups)
     base = chart_of(rows).encode(
-        y=alt.Y("name:N", sort=[one.name for one in groups], title=None),
+        y=alt.Y("name:N", sort=None, title=None),
         tooltip=[named("name", "group"), number("rmse", "RMSE"), count("n_texts", "texts"),
                  number("low", "95 % from"), number("high", "to")],
     )  # fmt: skip

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from regress.experiment import Experiment
 from regress.leaderboard import text_table
 from regress.report.comparison import Standing, Verdict, standings
 from regress.report.heatmap import HeatMap, decimals, heat_maps
+from regress.results import Experiment
 
 MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
 #: The colour scale viridis from its bright end, red, green and blue.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.report.comparison import Z95
-from regress.report.contents import Contents
+from regress.report.contents import Contents, one_line
 from regress.report.figure import (
     BLUE,
     GREY,
@@ -29,15 +29,16 @@ MAX_VALUES = 12
 
 
 def predicted_figure(contents: Contents) -> Figure:
+    target = one_line(contents.target)
     both = np.concatenate([contents.y, contents.best.predictions])
     low, high = float(both.min()), float(both.max())
     line = chart_of([{"at": low}, {"at": high}]).mark_line(color=GREY, strokeDash=[4, 4])
     chart = alt.layer(
-        line.encode(x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=contents.target)),
         _points(contents).encode(
             x=alt.X(**axis("predicted", "predicted")),
-            y=alt.Y(**axis("true", contents.target)),
+            y=alt.Y(**axis("true", target)),
         ),
+        line.encode(x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=target)),
     ).properties(height=360)
     return Figure(
         "predicted-against-true",
@@ -66,7 +67,7 @@ def residuals_by_target_figure(contents: Contents) -> Figure:
         contents,
         "true",
         contents.y,
-        contents.target,
+        one_line(contents.target),
         "True less predicted. A rising line is what every regressor does that is not sure: "
         "it draws extreme texts towards the mean.",
     )
@@ -94,13 +95,16 @@ def _residuals(
 
 
 def _points(contents: Contents) -> alt.Chart:
-    tooltip = [named("id", contents.experiment.design.id_name), number("true", contents.target),
+    design = contents.experiment.design
+    tooltip = [named("id", one_line(design.id_name)), number("true", one_line(contents.target)),
                number("predicted"), number("residual", "true - predicted"),
                count("length", contents.length_name), count("fold")]  # fmt: skip
-    if contents.experiment.design.groups is not None:
+    if design.groups is not None:
         tooltip.append(named("group"))
     chart = alt.Chart(alt.NamedData(name="points"), name="texts")
-    dots: alt.Chart = chart.mark_circle(color=BLUE, size=28, opacity=0.5)
+    dots: alt.Chart = chart.mark_circle(
+        aria=False, color=BLUE, size=28, opacity=0.5 if len(contents.drawn) < 1000 else 0.3
+    )
     return dots.encode(tooltip=[*tooltip, named("text")])
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import vl_convert
 
-from regress.experiment import Experiment
 from regress.report.charts import figures
 from regress.report.contents import Contents, all_contents
 from regress.report.figure import Figure
 from regress.report.html import CONFIG, engine_version, render
+from regress.results import Experiment
 
+log = logging.getLogger(__name__)
 REPORT = "report.html"
 FIGURES = "figures"
 
@@ -25,7 +27,7 @@ def write_report(
     *,
     run: Path | None = None,
     save_figures: bool = False,
-) -> Path:
+) -> Path | None:
     """Write ``report.html``, and ``figures/`` if wanted, into a folder.
 
     Parameters
@@ -38,10 +40,31 @@ def write_report(
         The folder that the run will have, where that is another.
     save_figures
         Whether to write each figure as PNG and as SVG.
+
+    Returns
+    -------
+    The file; None where it could not be made for another reason than the disk, which is logged.
     """
+    try:
+        return _write(experiment, description, folder, run or folder, save_figures)
+    except OSError:
+        raise
+    except Exception as error:
+        # Hours of fitting are not thrown away for a picture.
+        log.warning("the report could not be made (%s: %s)", type(error).__name__, error)
+        return None
+
+
+def _write(
+    experiment: Experiment,
+    description: Mapping[str, Any],
+    folder: Path,
+    run: Path,
+    save_figures: bool,
+) -> Path:
     drawn = [(contents, figures(contents)) for contents in all_contents(experiment)]
     path = folder / REPORT
-    path.write_text(render(drawn, description, run or folder), encoding="utf-8")
+    path.write_text(render(drawn, description, run), encoding="utf-8")
     if save_figures:
         (folder / FIGURES).mkdir()
         for number, (contents, of_target) in enumerate(drawn, start=1):

@@ -1,0 +1,250 @@
+"""``report.html``: complete, self-contained, and harmless whatever the texts say."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features import Bank
+from regress import Experiment, TunedSVR, evaluate
+from regress.persistence import save_run
+from regress.report.comparison import Z95, paired_standard_error, standings
+from regress.report.contents import all_contents, beginning
+from regress.report.html import embedded_json
+from regress.report.learning import learning_curve
+from tests.made_up import SETUP, SOURCE
+from tests.regress.conftest import Task, fill
+
+MakeTask = Callable[..., Task]
+BLOCKS = [f"{pooling}[{layer}]" for pooling in ("cls", "mean", "max") for layer in range(3)]
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 '\"`{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, visible text, and what stands in script elements."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.scripts = "", []
+        self._script = False
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._script = tag == "script"
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[-1] += data
+        else:
+            self.text += data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return json.loads(self.scripts[0])
+
+
+@pytest.fixture
+def task(make_task: MakeTask) -> Task:
+    return make_task()
+
+
+@pytest.fixture
+def experiment(task: Task) -> Experiment:
+    return evaluate(
+        task.bank,
+        task.texts,
+        task.y,
+        select=[*BLOCKS, "mean[:]"],
+        models=["ridge", TunedSVR([0.5], [1.0], [0.1])],
+        groups=[f"author {i % 4}" for i in range(90)],
+        ids=[f"{i:03d}" for i in range(90)],
+    )
+
+
+def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> None:
+    folder = save_run(experiment, tmp_path / "run", source={"path": "/data/my texts.csv"})
+    page = Page(folder / "report.html")
+    assert set(page.data["t0"]["figures"]) == {
+        "leaderboard", "heat-map-ridge", "heat-map-svr", "predicted-against-true",
+        "residuals-by-length", "residuals-by-target", "fold-scores", "groups", "learning-curve",
+    }  # fmt: skip
+    [bank] = experiment.banks.by_name.values()
+    for fact in (
+        bank.fingerprint, SOURCE["encoder"], experiment.folds.digest, "scikit-learn",
+        "layerbank regress '/data/my texts.csv'", f"{experiment.best.scores.rmse:.3f}",
+    ):  # fmt: skip
+        assert str(fact) in page.text
+    rows = [tag for tag, _ in page.tags if tag == "tr"]
+    assert len(rows) == 1 + len(experiment.results)
+    contents = all_contents(experiment)[0]
+    for row in contents.worst:
+        assert experiment.design.texts[row] in page.text
+    largest = np.abs(contents.y - experiment.best.predictions).max()
+    assert abs(contents.residuals[contents.worst[0]]) == largest
+
+
+def test_nothing_is_loaded_from_anywhere(experiment: Experiment, tmp_path: Path) -> None:
+    page = Page(experiment.save(tmp_path / "run") / "report.html")
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img")
+        assert not {"src", "srcset", "data", "action", "background"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    styles = (Path(__file__).parents[2] / "regress/report/page/report.css").read_text("utf-8")
+    assert "url(" not in styles
+    assert "@import" not in styles
+    [policy] = [a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a]
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    scripts = policy.split("script-src")[1].split(";")[0]
+    assert "'unsafe-inline'" not in scripts
+    assert scripts.count("'sha256-") == 2
+
+
+def evil_experiment(tmp_path: Path) -> Experiment:
+    """Texts, ids, groups and names that try to break out of the page."""
+    rng = np.random.default_rng(0)
+    setup: dict[str, Any] = {**SETUP, "hidden_size": 4, "pooler": False}
+    bank = Bank.create(tmp_path / "evil.bank", setup, {**SOURCE, "encoder": EVIL})
+    texts = [f"{EVIL} {i}" for i in range(40)]
+    states = rng.standard_normal((40, len(bank.blocks), 4)).astype(np.float32)
+    fill(bank, texts, states)
+    y = states[:, -1].sum(axis=1) + rng.standard_normal(40)
+    return evaluate(
+        bank,
+        texts,
+        y,
+        select=["max[-1]", "mean[-1]"],
+        groups=[f"{EVIL} {i % 3}" for i in range(40)],
+        ids=[f"{EVIL}{i}" for i in range(40)],
+        id_name=EVIL,
+        target_names=[EVIL],
+    )
+
+
+def test_texts_cannot_break_out(tmp_path: Path) -> None:
+    experiment = evil_experiment(tmp_path)
+    source = {"path": f"/data/{EVIL}.csv", "text": [EVIL]}
+    folder = save_run(experiment, tmp_path / "run", source=source, figures=True)
+    page = Page(folder / "report.html")
+    assert len(page.scripts) == 3
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    raw = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in raw
+    assert page.text.count(EVIL) > 12
+    assert page.data["t0"]["points"]["id"][0].startswith(EVIL)
+    assert "49" not in page.data["t0"]["points"]["group"][0]
+    for file in (folder / "figures").glob("*.svg"):
+        tags = {element.tag.split("}")[1] for element in ElementTree.parse(file).iter()}
+        assert not tags & {"script", "img", "foreignObject"}
+
+
+def test_embedded_json_holds_no_markup() -> None:
+    text = embedded_json([EVIL, "<!--", "]]>"])
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == [EVIL, "<!--", "]]>"]
+
+
+def test_figures_are_written_as_png_and_svg(experiment: Experiment, tmp_path: Path) -> None:
+    folder = save_run(experiment, tmp_path / "run", figures=True) / "figures"
+    names = {file.stem for file in folder.iterdir()}
+    assert names == set(Page(tmp_path / "run" / "report.html").data["t0"]["figures"])
+    for name in names:
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert len(ElementTree.parse(folder / f"{name}.svg").findall(".//*")) > 20
+    assert not (experiment.save(tmp_path / "plain") / "figures").exists()
+
+
+def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
+    both = np.stack([task.y, -(task.y**2)], axis=1)
+    experiment = evaluate(
+        task.bank, task.texts, both, select=["mean[0]", "mean[1]"], target_names=["ease", "a/b"]
+    )
+    folder = save_run(experiment, tmp_path / "run", figures=True)
+    page = Page(folder / "report.html")
+    assert set(page.data) == {"t0", "t1"}
+    np.testing.assert_allclose(page.data["t1"]["points"]["true"], both[:, 1])
+    assert "learning-curve" in page.data["t1"]["figures"]
+    assert {file.name[:2] for file in (folder / "figures").iterdir()} == {"1-", "2-"}
+
+
+def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> None:
+    source = {"path": "/d/it's.csv", "text": ["a b"], "id": "id", "skip_empty": True}
+    folder = save_run(experiment, tmp_path / "run", source=source)
+    found = re.search(r"layerbank regress.*?--skip-empty", Page(folder / "report.html").text, re.S)
+    assert found is not None
+    words = shlex.split(found.group().replace("\\\n", ""))
+    assert words[2:6] == ["/d/it's.csv", "--text", "a b", "--target"]
+    selected = [after for word, after in itertools.pairwise(words) if word == "--select"]
+    assert set(selected) == {*BLOCKS, "mean[:]"}
+    assert words[words.index("--out") + 1] == str(tmp_path / "run")
+
+
+def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment) -> None:
+    y = experiment.design.Y[:, 0]
+    best, *others = standings(y, experiment.results)
+    assert best.verdict == "best"
+    assert (best.behind, best.result) == (0, experiment.best)
+    rows = np.random.default_rng(0).integers(0, len(y), (4000, len(y)))
+    reference = np.sqrt((((y - best.result.predictions) ** 2)[rows]).mean(axis=1))
+    for other in others:
+        drawn = np.sqrt((((y - other.result.predictions) ** 2)[rows]).mean(axis=1)) - reference
+        assert other.behind_se == pytest.approx(drawn.std(), rel=0.12)
+        assert other.verdict == ("tie" if other.behind <= Z95 * other.behind_se else "worse")
+    assert paired_standard_error(y, y + 1, y + 1) == 0
+    assert paired_standard_error(y, y, y) == 0
+
+
+def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
+    ridge, svr = all_contents(experiment)[0].heat_maps
+    assert (ridge.model, svr.model) == ("ridge", "svr")
+    assert set(ridge.cells) == {(i, p) for i in range(3) for p in ("cls", "mean", "max")}
+    assert ridge.layers == [2, 1, 0]
+    for (layer, pooling), cell in ridge.cells.items():
+        assert cell.result.select == f"{pooling}[{layer}]"
+    assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
+
+
+def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
+    ridge = next(r for r in experiment.results if r.model == "ridge")
+    curve = learning_curve(experiment, ridge)
+    assert curve is not None
+    sizes = [point.n_texts for point in curve.points]
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == 72
+    assert curve.points[-1].rmse == ridge.scores.rmse
+    assert curve.points[0].rmse > ridge.scores.rmse
+
+
+def test_many_texts_are_sampled_and_the_worst_stay(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regress.report.contents.MAX_POINTS", 30)
+    contents = all_contents(experiment)[0]
+    assert len(contents.drawn) == 30
+    assert set(contents.worst) <= set(contents.drawn)
+
+
+def test_beginnings_of_texts() -> None:
+    assert beginning("a\n b\t c") == "a b c"
+    assert beginning(("one", "two")) == "one two"
+    assert len(beginning("word " * 1000)) <= 140
+    assert beginning("word " * 1000).endswith("…")

@@ -1,0 +1,79 @@
+"""Results in a terminal: coloured there, plain on a pipe."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.regress.conftest import Task
+
+ESCAPE = "\x1b["
+
+
+@pytest.fixture
+def command(make_task: Callable[..., Task], tmp_path: Path) -> list[str]:
+    task = make_task(40)
+    lines = ["text,score", *(f"{t},{y}" for t, y in zip(task.texts, task.y, strict=True))]
+    (tmp_path / "train.csv").write_text("\n".join(lines), encoding="utf-8")
+    return [
+        sys.executable, "-m", "regress", "regress", str(tmp_path / "train.csv"),
+        "--target", "score", "--bank", str(task.bank.path), "--out", str(tmp_path / "run"),
+        "--select", "mean[0]", "--select", "mean[1]", "--select", "cls[2]",
+    ]  # fmt: skip
+
+
+def on_a_terminal(command: list[str], **variables: str) -> str:
+    """What a command writes to a terminal of 256 colours."""
+    controller, terminal = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"TERM": "xterm-256color", **variables}
+    with subprocess.Popen(
+        command, stdout=terminal, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        os.close(terminal)
+        written = b""
+        while True:
+            try:
+                part = os.read(controller, 65536)
+            except OSError:  # Linux reports the other end's closing this way
+                break
+            if not part:
+                break
+            written += part
+        os.close(controller)
+    assert process.returncode == 0
+    return written.decode()
+
+
+def test_colours_on_a_terminal(command: list[str]) -> None:
+    shown = on_a_terminal(command)
+    assert f"{ESCAPE}1;32m" in shown
+    assert "48;5;" in shown
+    assert "★" in shown
+    assert "RMSE by layer and pooling: ridge" in shown
+
+
+def test_no_colour_where_it_is_not_wanted(command: list[str]) -> None:
+    shown = on_a_terminal(command, NO_COLOR="1")
+    assert "48;5;" not in shown
+    assert "32m" not in shown
+    assert "★" in shown
+
+
+def test_plain_text_on_a_pipe(command: list[str]) -> None:
+    piped = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ESCAPE not in piped.stdout
+    lines = piped.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("RMSE by layer"))
+    assert lines[at + 1].split() == ["layer", "cls", "mean"]
+    assert [line.split()[0] for line in lines[at + 2 : at + 5]] == ["2", "1", "0"]
+    quiet = subprocess.run([*command, "-q", "--force"], capture_output=True, text=True, check=True)
+    assert "RMSE by layer" not in quiet.stdout
+    assert quiet.stdout.splitlines()[2].startswith("select")
+    assert quiet.stderr == ""
