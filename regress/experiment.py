@@ -103,7 +103,7 @@ def evaluate(
     regressors = named_regressors(models, seeds[0] if seeds else 0)
     template = fold_template(bank)
     if template is None:
-        banks = Banks(opened(bank))
+        banks = bank if isinstance(bank, Banks) else Banks(opened(bank))
         selections = _resolved(banks, select)
     splits = _divisions(design, folds, cv, seeds, rows)
     if template is not None:

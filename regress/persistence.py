@@ -1,47 +1,32 @@
 """The run folder: ``run.json``, ``oof.csv`` and ``models/``, written at once or not at all.
 
-``run.json`` (format ``layerbank run``, version 0) is an object with
-
-- ``banks``: a list, each with ``name``, ``path``, ``fingerprint``, ``source`` and ``setup``;
-- ``texts``: their number, and ``keys``, the SHA-256 over their keys in the order of the rows;
-- ``targets``: names; ``input``: the file and columns they came from, where a file was read;
-- ``folds``: ``scheme``, ``n_folds``, ``seed`` and ``hash`` (`regress.folds.Folds.digest`);
-- ``regressors``: parameters of each, and the ``settings`` it chose from;
-- ``results``: the lowest RMSE first; each with the blocks as resolved, nested scores, the naive
-  RMSE, what was chosen, its ``column`` in ``oof.csv``, its ``file`` and the ``sha256`` of that;
-- ``versions`` and ``created``: recorded only.
-
-Nothing in the folder is code or pickle: models are .npz arrays or LightGBM's own text.
+What ``run.json`` holds stands in `regress.description`. Nothing in the folder is code or pickle:
+models are .npz arrays, LightGBM's own text, or a zip of these.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.blocks import Block, ResolvedTerm
 from features.errors import RunError
+from regress.description import FORMAT, VERSION, describe, describe_result, plain
+from regress.fold_banks import FoldModels
 from regress.registry import MODELS
 from regress.run import Run, SavedModel
 
 if TYPE_CHECKING:
-    from regress.experiment import Experiment, Result
+    from regress.experiment import Experiment
 
-FORMAT = "layerbank run"
-VERSION = 0
 MANIFEST = "run.json"
-PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
 
 def save_run(
@@ -51,6 +36,7 @@ def save_run(
     force: bool = False,
     source: Mapping[str, Any] | None = None,
     figures: bool = False,
+    also: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write a run folder.
 
@@ -64,6 +50,8 @@ def save_run(
         The file and columns that texts and targets came from; recorded as ``input``.
     figures
         Whether to write each of the report's figures as PNG and SVG as well.
+    also
+        Writes further files into the folder, and returns what ``run.json`` is to hold besides.
 
     Raises
     ------
@@ -79,13 +67,14 @@ def save_run(
         results = []
         for number, result in enumerate(experiment.results):
             file = result.fitted.save(folder / "models" / f"{number:03d}-{result.model}")
-            described = _describe_result(experiment, result)
+            described = describe_result(experiment, result)
             described["file"] = file.relative_to(folder).as_posix()
             described["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
             results.append(described)
         experiment.oof.to_csv(folder / "oof.csv", index=False, lineterminator="\n")
-        description = {**_describe(experiment), "input": source, "results": results}
-        text = json.dumps(_plain(description), indent=1, ensure_ascii=False, allow_nan=False)
+        description = {**describe(experiment), "input": source, "results": results}
+        description |= also(folder) if also is not None else {}
+        text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         write_report(experiment, description, folder, run=path, save_figures=figures)
     return path
@@ -137,58 +126,6 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise RunError(f"{path} exists and is not a run, so --force leaves it: give another --out")
 
 
-def _describe(experiment: Experiment) -> dict[str, Any]:
-    design, folds = experiment.design, experiment.folds
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "banks": [
-            {
-                "name": name,
-                "path": str(bank.path),
-                "fingerprint": bank.fingerprint,
-                "source": dict(bank.source),
-                "setup": dict(bank.setup),
-            }
-            for name, bank in experiment.banks.by_name.items()
-        ],
-        "texts": {"n": len(design.texts), "keys": design.keys_digest},
-        "targets": list(design.target_names),
-        "folds": {
-            "scheme": folds.scheme,
-            "n_folds": folds.n_folds,
-            "seed": folds.seed,
-            "hash": folds.digest,
-        },
-        "regressors": {
-            name: {"params": regressor.get_params(), "settings": list(regressor.settings())}
-            for name, regressor in experiment.regressors.items()
-        },
-        "versions": dict(_versions()),
-    }
-
-
-def _describe_result(experiment: Experiment, result: Result) -> dict[str, Any]:
-    return {
-        "model": result.model,
-        "select": result.select,
-        "target": result.target,
-        "blocks": [
-            {"bank": term.bank, "blocks": [list(b) for b in term.blocks], "average": term.average}
-            for term in result.terms
-        ],
-        "n_columns": result.n_columns,
-        "scores": asdict(result.scores),
-        "naive_rmse": result.naive_rmse,
-        "fold_rmse": result.fold_rmse,
-        "fold_params": result.fold_params,
-        "params": result.params,
-        "seconds": round(result.seconds, 3),
-        "column": experiment.label(result),
-    }
-
-
 def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
     if result["model"] not in MODELS:
         raise ValueError(f"unknown regressor {result['model']!r}")
@@ -204,27 +141,8 @@ def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
         params=dict(result["params"]),
         path=path / result["file"],
         sha256=result["sha256"],
-        kind=MODELS[result["model"]][1],
+        kind=FoldModels if result.get("fold_models") else MODELS[result["model"]][1],
     )
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: NaN and infinity as null, tuples as lists."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for package in PACKAGES:
-        try:
-            yield package, version(package)
-        except PackageNotFoundError:  # run from a checkout that was not installed
-            yield package, "unknown"
 
 
 @contextmanager

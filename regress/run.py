@@ -17,7 +17,19 @@ from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.format import differing_fields
 from features.keys import Text
 from regress.design import BankLike, opened
+from regress.fold_banks import PLACE, fold_template
+from regress.matrix import term_matrix
 from regress.model import FittedModel, Matrix
+
+
+def bank_of_each_fold(bank: BankLike, needed: Sequence[Mapping[str, Any]]) -> BankLike:
+    """The same, where ``{fold}`` in its path stands for the folds of recorded banks."""
+    template = fold_template(bank)
+    if template is None:
+        return bank
+    if not all("fold" in of for of in needed):
+        raise InputError(f"the run has no bank for each fold, as {template} would: name one bank")
+    return [template.replace(PLACE, of["fold"]) for of in needed]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +167,7 @@ class Run:
         columns = []
         for chosen in self.chosen(model):
             if chosen.select not in matrices:
-                matrices[chosen.select] = _matrix(banks, texts, chosen.terms)
+                matrices[chosen.select] = term_matrix(banks, texts, chosen.terms)
             columns.append(chosen.fitted.predict(matrices[chosen.select]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
@@ -166,9 +178,18 @@ class Run:
         model: str | None = None,
     ) -> dict[str, Bank]:
         """The banks that the chosen models need, by the names they have in the run."""
-        needed = self.banks_needed(model)
+        return self._opened(self.banks_needed(model), bank)
+
+    def open_all(self, bank: BankLike | None = None) -> dict[str, Bank]:
+        """All banks of the run, by the names they have in it."""
+        return self._opened(self.banks, bank)
+
+    def _opened(
+        self, needed: Sequence[Mapping[str, Any]], bank: BankLike | None
+    ) -> dict[str, Bank]:
         if bank is None:
             return {of["name"]: self._recorded(of) for of in needed}
+        bank = bank_of_each_fold(bank, needed)
         given = {one.fingerprint: one for one in opened(bank)}
         for of in needed:
             if of["fingerprint"] not in given:
@@ -195,16 +216,3 @@ class Run:
             f"({of['source'].get('encoder')}) with --bank",
             fields,
         )
-
-
-def _matrix(
-    banks: Mapping[str, Bank], texts: Sequence[Text], terms: Sequence[ResolvedTerm]
-) -> np.ndarray[Any, Any]:
-    """The features that these terms make, shape (n_texts, n_columns), float32."""
-    widths = [banks[term.bank].width(term) for term in terms]
-    X = np.empty((len(texts), sum(widths)), dtype=np.float32)
-    stop = 0
-    for term, width in zip(terms, widths, strict=True):
-        banks[term.bank].fill(X[:, stop : stop + width], texts, [term])
-        stop += width
-    return X
