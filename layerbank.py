@@ -37,6 +37,7 @@ from features.console import (
 )
 from features.lazy import lazy_exports
 from regress.cli import regress_command
+from regress.sweep_cli import sweep_command
 
 if TYPE_CHECKING:
     from extract import extract
@@ -93,6 +94,7 @@ app.command("extract")(extract_command)
 app.command("info")(info_command)
 app.command("export")(export_command)
 app.command("regress")(regress_command)
+app.command("sweep")(sweep_command)
 
 
 @app.command("predict")

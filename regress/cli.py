@@ -21,85 +21,61 @@ from features.console import (
     run,
     set_verbosity,
 )
+from regress.options import (
+    BanksOption,
+    FiguresOption,
+    FoldColumnOption,
+    FoldsOption,
+    FromOption,
+    GroupOption,
+    JobsOption,
+    MemoryOption,
+    ModelsOption,
+    OptionalInput,
+    OutOption,
+    RepeatsOption,
+    SeedsOption,
+    SelectOption,
+    TargetOption,
+    WeightOption,
+    fold_scheme,
+    fold_seeds,
+    memory_bytes,
+    refuse_beside_from,
+)
+from regress.sweep_cli import sweep_command
 
-BanksOption = Annotated[
-    list[Path],
-    typer.Option(
-        "--bank",
-        metavar="DIR",
-        help="A bank's folder; with several, selections name theirs: 'roberta/mean\\[-1]'.",
-        show_default=False,
-    ),
-]
-SelectOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--select",
-        metavar="S",
-        help="Which blocks, such as 'mean\\[-4:]' (default: 'mean\\[-1]'); any number of times.",
-        show_default=False,
-    ),
-]
-ModelsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="NAME",
-        help="ridge (default), svr or lightgbm; any number of times.",
-        show_default=False,
-    ),
-]
-TargetOption = Annotated[
-    list[str],
-    typer.Option(
-        "--target",
-        metavar="COL",
-        help="Column with the numbers to predict; several share the work.",
-        show_default=False,
-    ),
-]
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
 ]
 
 
 def regress_command(
-    input: InputArgument,
-    target: TargetOption,
-    bank: BanksOption,
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False),
-    ],
+    out: OutOption,
+    input: OptionalInput = None,
+    target: TargetOption = None,
+    bank: BanksOption = None,
     text: TextOption = None,
     select: SelectOption = None,
     model: ModelsOption = None,
-    cv: Annotated[int, typer.Option("--cv", metavar="N", help="Number of folds.")] = 5,
-    folds: Annotated[
-        str | None,
-        typer.Option(
-            "--folds",
-            metavar="KIND",
-            help="stratified (by deciles of the target; the default), plain, or group.",
-            show_default=False,
-        ),
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="COL", help="Column whose rows of one value share a fold."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the folds.")] = 0,
-    id: IdOption = None,
-    jobs: Annotated[
+    cv: Annotated[
         int | None,
-        typer.Option("--jobs", metavar="N", help="Worker threads.", show_default="one a core"),
+        typer.Option("--cv", metavar="N", help="Number of folds.", show_default="5"),
     ] = None,
+    folds: FoldsOption = None,
+    group: GroupOption = None,
+    fold_column: FoldColumnOption = None,
+    seed: SeedsOption = None,
+    repeats: RepeatsOption = None,
+    sample_weight: WeightOption = None,
+    id: IdOption = None,
+    memory: MemoryOption = None,
+    jobs: JobsOption = None,
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
-    figures: Annotated[
-        bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
-    ] = False,
+    repeated: FromOption = None,
+    figures: FiguresOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -110,54 +86,67 @@ def regress_command(
 
     Example: [bold]layerbank regress train.csv --text excerpt --target score --bank my.bank
     --select 'mean\\[-1]' --select 'mean\\[:]' --model ridge --model svr --out run[/bold]
+
+    The same once more: [bold]layerbank regress --from run --out again[/bold]
     """
-    from features.table import open_table, read_dataset
+    from features.errors import InputError
     from regress.experiment import evaluate
     from regress.leaderboard import json_report
-    from regress.persistence import refuse_existing, save_run
+    from regress.persistence import load_run, refuse_existing, save_run
+    from regress.reading import Source
+    from regress.repeat import repeat_run, report_differences
     from regress.report.terminal import show_results
 
     set_verbosity(quiet=quiet)
-    scheme = _scheme(folds, group)
     refuse_existing(out, force=force)
-    table = open_table(input, format=format, encoding=encoding)
-    dataset = read_dataset(
-        table, text=text, target=target, id=id, group=group, skip_empty=skip_empty
-    )
-    experiment = evaluate(
-        bank,
-        dataset.texts,
-        dataset.targets,
-        select=select or ["mean[-1]"],
-        models=model or ["ridge"],
-        cv=cv,
-        folds=scheme,
-        groups=dataset.groups,
-        random_state=seed,
-        ids=dataset.rows.tolist() if dataset.ids is None else dataset.ids,
-        id_name=id or "row",
-        target_names=target,
-        n_jobs=jobs,
-        progress=not quiet,
-    )
-    text_columns = table.text_columns(text)
-    source = {
-        "path": str(input.absolute()),
-        "format": format,
-        "encoding": encoding,
-        "text": text_columns,
-        "target": target,
-        "id": id,
-        "group": group,
-        "skip_empty": skip_empty,
-    }
-    folder = save_run(experiment, out, force=force, source=source, figures=figures)
+    if repeated is not None:
+        refuse_beside_from(
+            {
+                "--target": target, "--text": text, "--select": select, "--model": model,
+                "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
+                "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
+                "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+            }
+        )  # fmt: skip
+        run = load_run(repeated)
+        experiment, source = repeat_run(
+            run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
+        )
+        report_differences(run, experiment)
+    else:
+        if input is None or not target or not bank:
+            raise InputError(
+                "regress takes INPUT, --target and --bank, or --from and the run to be repeated"
+            )
+        if fold_column is not None and cv is not None:
+            raise InputError("--fold-column gives the folds: drop --cv")
+        scheme = fold_scheme(folds, group, fold_column)
+        seeds = fold_seeds(seed, repeats, fold_column)
+        limit = memory_bytes(memory)
+        source, dataset = Source(
+            path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
+            group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
+        ).read()  # fmt: skip
+        experiment = evaluate(
+            bank,
+            dataset.texts,
+            dataset.targets,
+            select=select or ["mean[-1]"],
+            models=model or ["ridge"],
+            cv=5 if cv is None else cv,
+            random_state=seeds,
+            memory=limit,
+            n_jobs=jobs,
+            progress=not quiet,
+            **{"folds": scheme, **source.arguments(dataset)},
+        )
+    folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(json_report(experiment, str(folder)))
         return
     show_results(experiment, quiet=quiet)
     if not quiet:
-        options = "".join(f" --text {name}" for name in text_columns)
+        options = "".join(f" --text {name}" for name in source.text or ())
         typer.echo(
             f"\nThe run is in {out}: open {out / 'report.html'} in a browser.\n"
             "Predict new texts with\n"
@@ -224,16 +213,9 @@ def predict_command(
 app = new_app("Stage 2: regressors on a bank. Texts the bank lacks are added by stage 1, extract.")
 app.command("regress")(regress_command)
 app.command("predict")(predict_command)
+app.command("sweep")(sweep_command)
 
 
 def main() -> None:
     """Entry of ``python -m regress``."""
     run(app)
-
-
-def _scheme(folds: str | None, group: str | None) -> str:
-    from features.errors import InputError
-
-    if group is not None and folds not in (None, "group"):
-        raise InputError(f"--group asks for group folds and --folds for {folds}: drop one of them")
-    return folds or ("stratified" if group is None else "group")

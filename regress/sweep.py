@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,6 @@ from regress.candidates import combined, distinct, single_blocks
 from regress.cells import Cell, Store
 from regress.design import BankLike, Design, checked_design, opened
 from regress.estimator import TunedRegressor
-from regress.experiment import Experiment, Result
 from regress.fitting import refit
 from regress.folds import Folds, make_folds
 from regress.grams import Grams
@@ -36,6 +35,7 @@ from regress.metrics import rmse, score
 from regress.model import Matrix
 from regress.parallel import available_memory
 from regress.registry import named_regressors
+from regress.results import Experiment, Result
 from regress.search import SCOUT, Search, estimated_work, search
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class AutoResult(Result):
         Shape (n_folds, n_samples): see `regress.search.Search.inner_predictions`.
     """
 
-    procedure: str
-    inner: Matrix
+    procedure: str = "auto"
+    inner: Matrix = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Sweep(Experiment):
         For each target, everything that was tried, the lowest nested RMSE first.
     """
 
-    leaders: dict[str, list[Leader]]
+    leaders: dict[str, list[Leader]] = field(default_factory=dict)
 
     def label(self, result: Result) -> str:
         label = result.procedure if isinstance(result, AutoResult) else super().label(result)
@@ -177,7 +177,10 @@ def sweep(
             name: _leaders(grams, one, design.Y[:, target], results, name)
             for target, (name, one) in enumerate(zip(design.target_names, searches, strict=True))
         }
-    return Sweep(banks, design, split, results, regressors, leaders)
+    return Sweep(
+        banks=banks, design=design, folds=split, results=results, regressors=regressors,
+        leaders=leaders,
+    )  # fmt: skip
 
 
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"

@@ -1,0 +1,148 @@
+"""The whole sweep: what it finds, that it does not flatter, and that it can be stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from features.errors import InputError, MissingTexts
+from regress import TunedLightGBM, TunedSVR, load_run, make_folds
+from regress.cli import app
+from regress.compare import against_best
+from regress.metrics import rmse
+from regress.sweep import Sweep, sweep
+from regress.sweep_files import save_sweep
+from tests.regress.conftest import Task
+
+MakeTask = Callable[..., Task]
+QUICK: list[Any] = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
+
+
+def swept(task: Task, **options: Any) -> Sweep:
+    return sweep(task.bank, task.texts, task.y, **{"models": "ridge", **options})
+
+
+def test_a_sweep_tries_blocks_combinations_and_a_search(make_task: MakeTask) -> None:
+    task = make_task(60)
+    found = swept(task, models=QUICK, n_best=2, select="avg(mean[1:])")
+    board = found.leaderboard
+    tried = set(board["model"] + " " + board["select"])
+    assert {"ridge cls[0]", "ridge mean[-2:]", "ridge mean[-1]+max[-1]", "ridge *[:]"} <= tried
+    assert "ridge avg(mean[1:])" in tried
+    assert set(board["kind"]) >= {"block", "combination", "greedy", "auto", "auto svr"}
+    assert (board["model"] == "svr").sum() >= 2
+    assert board["rmse"].is_monotonic_increasing
+    assert board["ties"].iloc[0]
+    assert (board["behind_low"] <= board["behind"] + 1e-9).all()
+    auto = found.results[0]
+    assert found.label(auto) == "auto"
+    assert auto.scores.rmse == pytest.approx(rmse(task.y, auto.predictions))
+    winner = board[(board["model"] == auto.model) & (board["select"] == auto.select)]
+    assert winner["naive_rmse"].min() == pytest.approx(auto.naive_rmse)
+
+
+def test_shuffled_targets_score_nothing_and_the_naive_score_flatters(make_task: MakeTask) -> None:
+    task = make_task(200)
+    y = np.random.default_rng(3).permutation(task.y)
+    found = sweep(task.bank, task.texts, y, models=QUICK)
+    for result in found.results:
+        assert result.scores.r2 <= 0.02, found.label(result)
+    auto = found.results[0]
+    naive_r2 = 1 - auto.naive_rmse**2 / np.var(y)
+    assert naive_r2 > max(0.005, auto.scores.r2 + 0.005)
+
+
+def test_no_row_is_predicted_by_what_saw_it(make_task: MakeTask) -> None:
+    """Spoil one fold's targets: all that is chosen and fitted without it predicts the same."""
+    task = make_task(60)
+    folds = make_folds(np.arange(60, dtype=np.uint8)[:, None], task.y)
+    groups = [str(number) for number in folds.numbers]
+    options: dict[str, Any] = {"groups": groups, "folds": "group", "models": QUICK[:2], "n_best": 2}
+    plain = sweep(task.bank, task.texts, task.y, **options)
+    spoiled = plain.folds.numbers == 2
+    y = np.where(spoiled, -50 * task.y, task.y)
+    other = sweep(task.bank, task.texts, y, **options)
+    np.testing.assert_array_equal(other.folds.numbers, plain.folds.numbers)
+    for one, two in zip(plain.results, other.results, strict=True):
+        np.testing.assert_allclose(two.predictions[spoiled], one.predictions[spoiled], atol=1e-8)
+
+
+def test_a_stopped_sweep_goes_on(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(40)
+    first = swept(task, cache=tmp_path / "parts")
+    parts = sorted((tmp_path / "parts").iterdir())
+    for part in parts[::3]:
+        part.unlink()
+    kept = {part: part.stat().st_mtime_ns for part in parts if part.exists()}
+    again = swept(task, cache=tmp_path / "parts")
+    assert kept == {part: part.stat().st_mtime_ns for part in kept}
+    assert sorted((tmp_path / "parts").iterdir()) == parts
+    np.testing.assert_array_equal(first.results[0].predictions, again.results[0].predictions)
+
+
+def test_a_sweep_predicts_like_any_run(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(60)
+    found = swept(task, models=QUICK[:2], n_best=1)
+    run = load_run(save_sweep(found, tmp_path / "run"))
+    np.testing.assert_allclose(run.predict(task.texts), found.predict(task.texts), atol=1e-12)
+    with (tmp_path / "run" / "leaderboard.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found.leaderboard)
+    description = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert "procedure" in description["sweep"]["scores"]
+    assert [r["column"] for r in description["results"]] == ["auto", "auto ridge", "auto svr"]
+
+
+def test_several_targets_and_two_banks(make_task: MakeTask) -> None:
+    one, texts, y = make_task(50, seed=1, name="one.bank")
+    other = make_task(50, seed=1, name="other.bank", hidden=4).bank
+    both = np.stack([y, -(y**2)], axis=1)
+    found = sweep([one, other], texts, both, models="ridge", greedy=False, target_names=["a", "b"])
+    assert [found.label(result) for result in found.results] == ["a: auto", "b: auto"]
+    assert set(found.leaderboard["target"]) == {"a", "b"}
+    assert "one/mean[:]+other/mean[:]" in set(found.leaderboard["select"])
+
+
+def test_the_bootstrap_knows_a_tie() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.standard_normal((3, 400)) ** 2 + np.array([[0.0], [0.01], [2.0]])
+    best, tie, far = against_best(errors, n_resamples=300)
+    assert best.behind == 0
+    assert tie.ties
+    assert not far.ties
+    assert far.low < far.behind < far.high
+    together = against_best(errors, np.arange(400) // 4, n_resamples=300)
+    assert together[2].behind == pytest.approx(far.behind)
+
+
+def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(40)
+    with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text", "y"], *zip(task.texts, task.y, strict=True)])
+    out = tmp_path / "run"
+    command = ["sweep", str(tmp_path / "t.csv"), "--target", "y", "--bank", str(task.bank.path)]
+    command += ["--out", str(out), "--model", "ridge", "--no-greedy", "--memory", "0.5"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "auto: nested RMSE" in result.stdout
+    assert "naive CV RMSE" in result.stdout
+    assert (out / "leaderboard.csv").exists()
+    result = CliRunner().invoke(app, [*command, "--force", "--json", "--quiet"])
+    assert json.loads(result.stdout)["results"][0]["procedure"] == "auto"
+
+
+def test_what_cannot_be_swept(make_task: MakeTask) -> None:
+    task = make_task(20)
+    with pytest.raises(InputError, match="no regressor 'forest'"):
+        swept(task, models=["forest"])
+    with pytest.raises(InputError, match="a selection at least, not 0"):
+        swept(task, n_best=0)
+    with pytest.raises(MissingTexts, match="lacks 1 of the texts"):
+        sweep(task.bank, [*task.texts[:-1], "another"], task.y)
