@@ -22,16 +22,16 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         {
             "layer": layer,
             "pooling": pooling,
-            "rmse": cell.result.scores.rmse,
-            "shown": f"{cell.result.scores.rmse:.{places}f}"
+            "rmse": cell.entry.scores.rmse,
+            "shown": f"{cell.entry.scores.rmse:.{places}f}"
             + {"best": " ★", "tie": " =", "worse": ""}[cell.verdict],
-            "select": cell.result.select,
+            "select": cell.entry.select,
             "interval": f"{cell.low:.4g} to {cell.high:.4g}",
             "behind": f"{cell.behind:.4g} ± {cell.behind_se:.2g}",
             "verdict": {"best": "best", "tie": "ties with the best", "worse": "worse"}[
                 cell.verdict
             ],
-            "dark": cell.result.scores.rmse > middle,
+            "dark": cell.entry.scores.rmse > middle,
         }
         for (layer, pooling), cell in heat_map.cells.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from features.errors import LayerbankError
 from features.keys import Text
 from regress.metrics import Vector, rmse, rmse_standard_error
 from regress.report.comparison import Standing, standings
+from regress.report.entries import Entry, entries
 from regress.report.heatmap import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
-from regress.results import Experiment, Result
+from regress.results import Experiment
+from regress.sweep import drawn_together
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000
@@ -44,11 +47,13 @@ class Contents:
     target
         Its name.
     y, residuals, lengths
-        Shape (n_samples,): true values, true less predicted by the best result, and lengths.
+        Shape (n_samples,): true values, true less predicted by the headline, and lengths.
     length_name
         What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say.
     standings
-        Results, the lowest RMSE first.
+        Entries, the lowest RMSE first.
+    headline
+        What the report is about: the first of these, or in a sweep the whole procedure.
     heat_maps, groups, curve
         What the run has of these.
     drawn
@@ -64,6 +69,7 @@ class Contents:
     lengths: NDArray[Any]
     length_name: str
     standings: Sequence[Standing]
+    headline: Standing
     heat_maps: Sequence[HeatMap]
     groups: Sequence[Share]
     curve: LearningCurve | None
@@ -71,9 +77,9 @@ class Contents:
     worst: NDArray[np.int64]
 
     @property
-    def best(self) -> Result:
-        """The result with the lowest RMSE."""
-        return self.standings[0].result
+    def best(self) -> Entry:
+        """The headline's entry."""
+        return self.headline.entry
 
     def points(self) -> dict[str, list[Any]]:
         """Columns of the scatter plots' data."""
@@ -122,9 +128,12 @@ def _contents(
 ) -> Contents:
     design = experiment.design
     y = design.Y[:, design.target_names.index(target)]
-    results = [result for result in experiment.results if result.target == target]
-    ranked = standings(y, results)
-    best = ranked[0].result
+    found = entries(experiment, target)
+    units = drawn_together(design)
+    compare = partial(standings, y, units=units, weights=design.weights)
+    ranked = compare(found)
+    headline = next((one for one in ranked if one.entry.kind == "auto"), ranked[0])
+    best = headline.entry
     residuals = y - best.predictions
     by_error = np.argsort(-np.abs(residuals), kind="stable")
     drawn = np.arange(len(y))
@@ -140,9 +149,10 @@ def _contents(
         lengths=lengths,
         length_name=length_name,
         standings=ranked,
-        heat_maps=heat_maps(y, results, last_layers),
+        headline=headline,
+        heat_maps=heat_maps(found, last_layers, compare),
         groups=_shares(y, best.predictions, design.groups),
-        curve=learning_curve(experiment, best),
+        curve=learning_curve(experiment, target, best),
         drawn=drawn,
         worst=by_error[:N_WORST],
     )

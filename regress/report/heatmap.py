@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from features.blocks import POOLER
-from regress.metrics import Vector
-from regress.report.comparison import Standing, standings
-from regress.results import Result
+from regress.report.comparison import Standing
+from regress.report.entries import Entry
 
 #: Fewer cells are no map.
 MIN_CELLS = 2
@@ -52,34 +51,38 @@ class HeatMap:
         A cell that is far off, such as layer 0's constant cls, would leave the others one colour:
         the upper end is at most three times as far from the best as the median cell is.
         """
-        values = sorted(cell.result.scores.rmse for cell in self.cells.values())
+        values = sorted(cell.entry.scores.rmse for cell in self.cells.values())
         best, median, worst = values[0], values[len(values) // 2], values[-1]
         return best, min(worst, best + 3 * (median - best)) if median > best else worst
 
 
-def heat_maps(y: Vector, results: Sequence[Result], last_layers: dict[str, int]) -> list[HeatMap]:
+def heat_maps(
+    entries: Sequence[Entry],
+    last_layers: Mapping[str, int],
+    compare: Callable[[Sequence[Entry]], list[Standing]],
+) -> list[HeatMap]:
     """A map for each regressor and bank with two single blocks or more.
 
     Parameters
     ----------
-    y
-        Shape (n_samples,), the target that all results are of.
+    entries
+        Of one target.
     last_layers
         The last layer of each bank, by name.
+    compare
+        Ranks entries; see `regress.report.comparison.standings`.
     """
-    found: dict[tuple[str, str], dict[tuple[int, str], Result]] = {}
-    for result in results:
-        if len(result.terms) != 1 or len(result.terms[0].blocks) != 1:
-            continue
-        [term] = result.terms
-        [block] = term.blocks
-        layer = last_layers[term.bank] if block.layer is None else block.layer
-        found.setdefault((result.model, term.bank), {})[layer, block.pooling] = result
+    found: dict[tuple[str, str], dict[Entry, tuple[int, str]]] = {}
+    for entry in entries:
+        if entry.bank_block is not None:
+            bank, block = entry.bank_block
+            layer = last_layers[bank] if block.layer is None else block.layer
+            found.setdefault((entry.model, bank), {})[entry] = (layer, block.pooling)
     maps = []
-    for (model, bank), cells in sorted(found.items()):
-        if len(cells) >= MIN_CELLS:
-            of_result = {standing.result: standing for standing in standings(y, [*cells.values()])}
-            maps.append(HeatMap(model, bank, {at: of_result[one] for at, one in cells.items()}))
+    for (model, bank), places in sorted(found.items(), key=lambda item: item[0]):
+        if len(places) >= MIN_CELLS:
+            compared = compare([*places])
+            maps.append(HeatMap(model, bank, {places[one.entry]: one for one in compared}))
     return maps
 
 

@@ -15,7 +15,8 @@ from regress.folds import Folds
 from regress.metrics import rmse, rmse_standard_error
 from regress.model import Matrix
 from regress.parallel import run_jobs
-from regress.results import Experiment, Result
+from regress.report.entries import Entry, entries
+from regress.results import Experiment
 from regress.ridge import TunedRidge
 from regress.statistics import FoldData
 
@@ -44,7 +45,7 @@ class LearningCurve:
     points: Sequence[Point]
 
 
-def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None:
+def learning_curve(experiment: Experiment, target: str, best: Entry) -> LearningCurve | None:
     """Ridge on the selection of `best`, trained on ever larger parts of the training folds.
 
     Every held-out fold is predicted from the same number of texts, drawn from the other folds;
@@ -54,13 +55,12 @@ def learning_curve(experiment: Experiment, best: Result) -> LearningCurve | None
     X_values = len(experiment.folds) * best.n_columns
     n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
     sizes = _affordable(n_full, best.n_columns, experiment.folds)
-    full = next(
-        (r for r in experiment.results
-         if (r.model, r.select, r.target) == ("ridge", best.select, best.target)), None
-    )  # fmt: skip
+    others = (one for one in entries(experiment, target) if one.kind != "auto")
+    same = [one for one in others if (one.model, one.select) == ("ridge", best.select)]
+    full = same[0] if same else None
     if X_values > MAX_VALUES or not sizes or type(experiment.banks) is not Banks:
         return None
-    y = experiment.design.Y[:, experiment.design.target_names.index(best.target)]
+    y = experiment.design.Y[:, experiment.design.target_names.index(target)]
     X = experiment.banks.matrix(experiment.design.texts, best.select)
     points = [_point(X, y, experiment.folds, n) for n in sizes if full is None or n < n_full]
     if full is not None:

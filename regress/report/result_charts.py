@@ -34,8 +34,8 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_BARS]
     rows = [
         {
-            "result": one.label,
-            "rmse": one.result.scores.rmse,
+            "result": one.entry.label,
+            "rmse": one.entry.scores.rmse,
             "low": one.low,
             "high": one.high,
             "behind": one.behind,
@@ -69,9 +69,9 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
 def folds_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_STRIPS]
     rows = [
-        {"result": one.label, "fold": fold, "rmse": value, "overall": one.result.scores.rmse}
+        {"result": one.entry.label, "fold": fold, "rmse": value, "overall": one.entry.scores.rmse}
         for one in shown
-        for fold, value in enumerate(one.result.fold_rmse, start=1)
+        for fold, value in enumerate(one.entry.fold_rmse, start=1)
     ]
     base = chart_of(rows).encode(
         y=alt.Y("result:N", sort=None, title=None),

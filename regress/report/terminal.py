@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.color import Color
 from rich.console import Console
@@ -11,8 +13,10 @@ from rich.text import Text
 
 from regress.leaderboard import text_table
 from regress.report.comparison import Standing, Verdict, standings
+from regress.report.entries import Entry, entries
 from regress.report.heatmap import HeatMap, decimals, heat_maps
 from regress.results import Experiment
+from regress.sweep import drawn_together
 
 MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
 #: The colour scale viridis from its bright end, red, green and blue.
@@ -24,24 +28,30 @@ def show_results(experiment: Experiment, *, quiet: bool = False) -> None:
 
     Colours are left out where stdout is no terminal, or the variable ``NO_COLOR`` is set.
     """
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    by_target = _standings(experiment)
-    console.print(leaderboard(experiment, [one for ranked in by_target for one in ranked]))
-    if quiet:
-        return
+    _console().print(leaderboard(experiment))
+    if not quiet:
+        show_heat_maps(experiment)
+
+
+def show_heat_maps(experiment: Experiment) -> None:
+    """Print a map for each target, regressor and bank that has single blocks."""
+    design, console = experiment.design, _console()
     last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
-    for number, ranked in enumerate(by_target):
-        target = experiment.design.target_names[number]
-        y = experiment.design.Y[:, number]
-        for heat_map in heat_maps(y, [one.result for one in ranked], last_layers):
-            of_target = f"{target}, " if len(by_target) > 1 else ""
+    for target in design.target_names:
+        of_target = f"{target}, " if len(design.target_names) > 1 else ""
+        compare = _compare(experiment, target)
+        for heat_map in heat_maps(entries(experiment, target), last_layers, compare):
             console.print()
             console.print(drawn(heat_map, of_target))
 
 
-def leaderboard(experiment: Experiment, ranked: list[Standing]) -> Text:
+def leaderboard(experiment: Experiment) -> Text:
     """The table of results with the best in bold, and what ties with it in the same green."""
-    verdicts = {one.result: one.verdict for one in ranked}
+    verdicts = {
+        (target, one.entry.model, one.entry.select): one.verdict
+        for target in experiment.design.target_names
+        for one in _compare(experiment, target)(entries(experiment, target))
+    }
     styles: dict[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
     lines = text_table(experiment).splitlines()
     first = len(lines) - len(experiment.results)
@@ -49,7 +59,8 @@ def leaderboard(experiment: Experiment, ranked: list[Standing]) -> Text:
     for number, line in enumerate(lines):
         style = "bold" if number == first - 1 else "dim"
         if number >= first:
-            style = styles[verdicts[experiment.results[number - first]]]
+            one = experiment.results[number - first]
+            style = styles[verdicts[one.target, one.model, one.select]]
         text.append(line, style).append("\n" if number + 1 < len(lines) else "")
     return text
 
@@ -59,7 +70,7 @@ def drawn(heat_map: HeatMap, of_target: str = "") -> Text:
     low, high = heat_map.limits
     places = decimals(low)
     cells = {
-        at: f"{cell.result.scores.rmse:.{places}f}{MARKS[cell.verdict]}"
+        at: f"{cell.entry.scores.rmse:.{places}f}{MARKS[cell.verdict]}"
         for at, cell in heat_map.cells.items()
     }
     width = max(map(len, [*cells.values(), *heat_map.poolings])) + 2
@@ -72,7 +83,7 @@ def drawn(heat_map: HeatMap, of_target: str = "") -> Text:
         for pooling in heat_map.poolings:
             cell = heat_map.cells.get((layer, pooling))
             shown = cells.get((layer, pooling), "").center(width)
-            style = "" if cell is None else _colour(cell.result.scores.rmse, low, high)
+            style = "" if cell is None else _colour(cell.entry.scores.rmse, low, high)
             text.append(shown, style)
     text.append("\n★ best of this map; = ties with it (1.96 paired standard errors)", "dim")
     return text
@@ -89,8 +100,11 @@ def _colour(value: float, low: float, high: float) -> Style:
     return Style(color=front, bgcolor=Color.from_rgb(red, green, blue), bold=False)
 
 
-def _standings(experiment: Experiment) -> list[list[Standing]]:
-    return [
-        standings(Y, [result for result in experiment.results if result.target == name])
-        for name, Y in zip(experiment.design.target_names, experiment.design.Y.T, strict=True)
-    ]
+def _compare(experiment: Experiment, target: str) -> Callable[[Sequence[Entry]], list[Standing]]:
+    design = experiment.design
+    y = design.Y[:, design.target_names.index(target)]
+    return partial(standings, y, units=drawn_together(design), weights=design.weights)
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)

@@ -43,7 +43,7 @@ def predicted_figure(contents: Contents) -> Figure:
     return Figure(
         "predicted-against-true",
         "Predicted against true",
-        f"Each text of {_drawn(contents)}, predicted by {contents.standings[0].label} fitted "
+        f"Each text of {_drawn(contents)}, predicted by {contents.best.label} fitted "
         "without its fold. On the dashed line, the prediction is right.",
         chart,
         needs_points=True,

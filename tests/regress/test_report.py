@@ -17,11 +17,14 @@ import pytest
 
 from features import Bank
 from regress import Experiment, TunedSVR, evaluate
+from regress.compare import against_best
 from regress.persistence import save_run
 from regress.report.comparison import Z95, paired_standard_error, standings
 from regress.report.contents import all_contents, beginning
+from regress.report.entries import entries
 from regress.report.html import embedded_json
 from regress.report.learning import learning_curve
+from regress.sweep import sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task, fill
 
@@ -186,6 +189,19 @@ def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
     assert {file.name[:2] for file in (folder / "figures").iterdir()} == {"1-", "2-"}
 
 
+def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
+    swept = sweep(task.bank, task.texts, task.y, models=["ridge", TunedSVR([0.5], [1.0], [0.1])])
+    folder = save_run(swept, tmp_path / "run")
+    page = Page(folder / "report.html")
+    assert {"heat-map-ridge", "learning-curve"} <= set(page.data["t0"]["figures"])
+    rows = [tag for tag, _ in page.tags if tag == "tr"]
+    assert len(rows) == 1 + len(swept.leaders["target"])
+    contents = all_contents(swept)[0]
+    assert contents.best.kind == "auto"
+    assert contents.best.scores.rmse == swept.best.scores.rmse
+    assert len(contents.heat_maps[0].cells) == len(task.bank.blocks)
+
+
 def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> None:
     source = {"path": "/d/it's.csv", "text": ["a b"], "id": "id", "skip_empty": True}
     folder = save_run(experiment, tmp_path / "run", source=source)
@@ -198,17 +214,30 @@ def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> 
     assert words[words.index("--out") + 1] == str(tmp_path / "run")
 
 
-def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment) -> None:
+@pytest.mark.parametrize("grouped", [False, True])
+def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment, grouped: bool) -> None:
     y = experiment.design.Y[:, 0]
-    best, *others = standings(y, experiment.results)
+    units = np.arange(90) // 2 if grouped else np.arange(90)
+    best, *others = standings(y, entries(experiment, "target"), units if grouped else None)
     assert best.verdict == "best"
-    assert (best.behind, best.result) == (0, experiment.best)
-    rows = np.random.default_rng(0).integers(0, len(y), (4000, len(y)))
-    reference = np.sqrt((((y - best.result.predictions) ** 2)[rows]).mean(axis=1))
-    for other in others:
-        drawn = np.sqrt((((y - other.result.predictions) ** 2)[rows]).mean(axis=1)) - reference
-        assert other.behind_se == pytest.approx(drawn.std(), rel=0.12)
+    assert best.entry.predictions is experiment.best.predictions
+    squared = [(y - one.entry.predictions) ** 2 for one in (best, *others)]
+    bootstrap = against_best(np.stack(squared), units)
+    for other, expected in zip(others, bootstrap[1:], strict=True):
+        assert other.behind == pytest.approx(expected.behind)
+        width = (expected.high - expected.low) / (2 * Z95)
+        assert other.behind_se == pytest.approx(width, rel=0.15)
         assert other.verdict == ("tie" if other.behind <= Z95 * other.behind_se else "worse")
+
+
+def test_a_weight_of_two_is_two_rows() -> None:
+    rng = np.random.default_rng(0)
+    y, first, second = rng.standard_normal((3, 50))
+    twice = np.repeat(np.arange(50), 2)
+    weighted = paired_standard_error(y, first, second, weights=np.full(50, 2.0))
+    copied = paired_standard_error(y[twice], first[twice], second[twice], units=twice)
+    assert weighted == pytest.approx(copied)
+    assert weighted == pytest.approx(paired_standard_error(y, first, second))
     assert paired_standard_error(y, y + 1, y + 1) == 0
     assert paired_standard_error(y, y, y) == 0
 
@@ -219,13 +248,13 @@ def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
     assert set(ridge.cells) == {(i, p) for i in range(3) for p in ("cls", "mean", "max")}
     assert ridge.layers == [2, 1, 0]
     for (layer, pooling), cell in ridge.cells.items():
-        assert cell.result.select == f"{pooling}[{layer}]"
+        assert cell.entry.select == f"{pooling}[{layer}]"
     assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
 
 
 def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
-    ridge = next(r for r in experiment.results if r.model == "ridge")
-    curve = learning_curve(experiment, ridge)
+    ridge = next(one for one in entries(experiment, "target") if one.model == "ridge")
+    curve = learning_curve(experiment, "target", ridge)
     assert curve is not None
     sizes = [point.n_texts for point in curve.points]
     assert sizes == sorted(set(sizes))
