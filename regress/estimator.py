@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,12 @@ class TunedRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     cv: int
     random_state: int
     n_jobs: int | None
+    #: The regressor that this one is built on, and has to beat.
+    base: ClassVar[str | None] = None
+
+    def note(self, n_samples: int) -> str:
+        """What users have to know of how so many rows are fitted; mostly nothing."""
+        return ""
 
     @abstractmethod
     def settings(self) -> Sequence[Setting]:

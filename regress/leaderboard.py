@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regress.experiment import Experiment, table_row
+from regress.notes import notes
 
 #: Columns of the table, with what stands above them.
 HEADINGS = {
@@ -44,11 +45,12 @@ def text_table(experiment: Experiment) -> str:
         for line in cells
     ]
     folds = experiment.folds
+    seed = "" if folds.labels else f"seed {folds.seed}, "
     what = (
-        f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds (seed {folds.seed}, hash "
+        f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds ({seed}hash "
         f"{folds.short}); nested scores: each fold by a model that was chosen and fitted without it"
     )
-    return "\n".join([what, "", *lines])
+    return "\n".join([what, *notes(experiment), "", *lines])
 
 
 def json_report(experiment: Experiment, run: str) -> str:
@@ -57,7 +59,13 @@ def json_report(experiment: Experiment, run: str) -> str:
     report = {
         "run": run,
         "n_texts": len(folds),
-        "folds": {"scheme": folds.scheme, "n_folds": folds.n_folds, "hash": folds.digest},
+        "folds": {
+            "scheme": folds.scheme,
+            "n_folds": folds.n_folds,
+            "hash": folds.digest,
+            "repeats": [{"seed": of.seed, "hash": of.digest} for of in experiment.repeats],
+        },
+        "notes": notes(experiment),
         "results": [
             {name: _finite(value) for name, value in table_row(result).items()}
             for result in experiment.results
@@ -72,6 +80,8 @@ def _finite(value: Any) -> Any:
 
 def _cell(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
+        if not value:
+            return "by fold"
         return ", ".join(f"{key} {number:.4g}" for key, number in value.items())
     if isinstance(value, float):
         return f"{value:.1f}" if name == "seconds" else f"{value:.4f}"

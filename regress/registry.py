@@ -23,7 +23,7 @@ MODELS: dict[str, tuple[type[TunedRegressor], type[FittedModel]]] = {
 def named_regressors(
     models: str | TunedRegressor | Iterable[str | TunedRegressor], random_state: int = 0
 ) -> dict[str, TunedRegressor]:
-    """Regressors by name, each name once.
+    """Regressors by name, each name once, and the base of each that has one.
 
     Raises
     ------
@@ -43,6 +43,9 @@ def named_regressors(
             named[model] = MODELS[model][0](random_state=random_state)
         else:
             named[name_of(model)] = model
+    for regressor in [*named.values()]:
+        if regressor.base is not None and regressor.base not in named:
+            named[regressor.base] = MODELS[regressor.base][0](random_state=random_state)
     if not named:
         raise InputError(f"name at least one regressor: {', '.join(MODELS)}")
     return named

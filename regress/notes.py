@@ -1,0 +1,70 @@
+"""What has to be said beside the scores of an experiment, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from regress.fold_banks import FoldBanks
+from regress.near_duplicates import ALIKE
+from regress.registry import MODELS
+from regress.results import Experiment, Result
+
+
+def notes(experiment: Experiment) -> list[str]:
+    """Notes in the order in which they are shown."""
+    return [*_on_folds(experiment), *_on_models(experiment)]
+
+
+def _on_folds(experiment: Experiment) -> Iterator[str]:
+    design, near = experiment.design, experiment.near
+    if experiment.repeats:
+        seeds = [experiment.folds.seed, *(folds.seed for folds in experiment.repeats)]
+        yield (
+            f"scores are means over {len(seeds)} divisions into folds (seeds "
+            f"{', '.join(map(str, seeds))}), and settings are chosen over all of them"
+        )
+    if isinstance(experiment.banks, FoldBanks):
+        yield (
+            "each fold is scored on its own bank, and new texts get the mean of the models of all "
+            "folds"
+        )
+    if design.weights is not None:
+        yield "fits, scalers, choices and scores are weighted by the sample weights"
+    if near is None:
+        yield "near-duplicates were not counted: the texts are too many to compare"
+    elif near.straddling:
+        first = " and ".join(str(design.ids[row]) for row in near.first or ())
+        torn = "stand in different folds, which flatters the scores"
+        yield (
+            f"near-duplicates: {near.pairs} pairs of texts share {ALIKE:.0%} of their three-word "
+            f"runs, and {near.straddling} {torn} (the first: {design.id_name} {first}); --group "
+            "keeps them together"
+        )
+    elif near.pairs:
+        yield f"near-duplicates: {near.pairs} pairs of texts, none of them in different folds"
+
+
+def _on_models(experiment: Experiment) -> Iterator[str]:
+    for regressor in experiment.regressors.values():
+        if note := regressor.note(len(experiment.folds)):
+            yield note
+    for result in experiment.results:
+        base = MODELS[result.model][0].base if result.model in MODELS else None
+        for other in experiment.results:
+            same = (other.select, other.target) == (result.select, result.target)
+            if same and other.model == base:
+                yield _beside_base(experiment, result, other)
+
+
+def _beside_base(experiment: Experiment, result: Result, base: Result) -> str:
+    from regress.report.comparison import paired_standard_error
+
+    y = experiment.design.Y[:, experiment.design.target_names.index(result.target)]
+    gain = base.scores.rmse - result.scores.rmse
+    se = paired_standard_error(y, result.predictions, base.predictions)
+    verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
+    return (
+        f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "
+        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {-gain:+.4f}, "
+        f"standard error {se:.4f})"
+    )

@@ -1,0 +1,168 @@
+"""Options of ``layerbank regress``, as its command line and its help show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+OptionalInput = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="INPUT", help="A .csv, .tsv, .jsonl or .parquet file.", show_default=False
+    ),
+]
+BanksOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--bank",
+        metavar="DIR",
+        help="A bank's folder; with several, selections name theirs: 'roberta/mean\\[-1]'. "
+        "'tuned-{fold}.bank' stands for one bank a fold (with --fold-column).",
+        show_default=False,
+    ),
+]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="S",
+        help="Which blocks, such as 'mean\\[-4:]' (default: 'mean\\[-1]'); any number of times.",
+        show_default=False,
+    ),
+]
+ModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="ridge (default), svr, lightgbm or pairwise; any number of times.",
+        show_default=False,
+    ),
+]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="COL",
+        help="Column with the numbers to predict; several share the work.",
+        show_default=False,
+    ),
+]
+FoldsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--folds",
+        metavar="KIND",
+        help="stratified (by deciles of the target; the default), plain, or group.",
+        show_default=False,
+    ),
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COL", help="Column whose rows of one value share a fold."),
+]
+FoldColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fold-column", metavar="COL", help="Column with each row's fold, instead of new folds."
+    ),
+]
+SeedsOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="Seed of the folds (default: 0); several repeat all, and scores are means.",
+        show_default=False,
+    ),
+]
+RepeatsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--repeats", metavar="N", help="So many seeds, from --seed on.", show_default=False
+    ),
+]
+WeightOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sample-weight", metavar="COL", help="Column with how much each row counts, above 0."
+    ),
+]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        metavar="GB",
+        help="Memory to stay within, about: what is larger is read again as needed.",
+        show_default="what is free",
+    ),
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Repeat this run exactly; INPUT and --bank say where its file and bank are now.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False)
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", metavar="N", help="Worker threads.", show_default="one a core"),
+]
+FiguresOption = Annotated[
+    bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
+]
+
+
+def fold_scheme(folds: str | None, group: str | None, fold_column: str | None) -> str:
+    """Which folds these options ask for; InputError where they disagree."""
+    from features.errors import InputError
+
+    if fold_column is not None and (folds or group):
+        raise InputError("--fold-column gives the folds: drop --folds and --group")
+    if group is not None and folds not in (None, "group"):
+        raise InputError(f"--group asks for group folds and --folds for {folds}: drop one of them")
+    return folds or ("stratified" if group is None else "group")
+
+
+def fold_seeds(
+    seeds: Sequence[int] | None, repeats: int | None, fold_column: str | None
+) -> list[int]:
+    """The seed of each repeat; InputError where options disagree."""
+    from features.errors import InputError
+
+    several = list(seeds or [0])
+    if fold_column is not None and (seeds or repeats is not None):
+        raise InputError("--fold-column gives the folds: drop --seed and --repeats")
+    if any(seed < 0 for seed in several):
+        raise InputError(f"--seed takes numbers from 0 on, not {min(several)}")
+    if repeats is None:
+        return several
+    if len(several) > 1 or repeats < 1:
+        raise InputError("--repeats takes a number from 1 on, and --seed once beside it")
+    return list(range(several[0], several[0] + repeats))
+
+
+def memory_bytes(gigabytes: float | None) -> int | None:
+    """--memory in bytes."""
+    from features.errors import InputError
+
+    if gigabytes is not None and not gigabytes > 0:
+        raise InputError(f"--memory takes gigabytes above 0, not {gigabytes:g}")
+    return None if gigabytes is None else max(1, int(gigabytes * 1e9))
+
+
+def refuse_beside_from(given: Mapping[str, Any]) -> None:
+    """InputError for options that a repeated run has of its own."""
+    from features.errors import InputError
+
+    wrong = [name for name, value in given.items() if value not in (None, False, [], ())]
+    if wrong:
+        raise InputError(f"--from repeats a run as it was: drop {', '.join(wrong)}")

@@ -1,0 +1,130 @@
+"""A run once more, from its own record: the same numbers to the last digit."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from features.banks import Banks
+from features.errors import InputError, RunError
+from regress.description import describe_result, plain, versions
+from regress.design import BankLike, checked_design
+from regress.experiment import evaluate
+from regress.fold_banks import FoldBanks
+from regress.reading import Source
+from regress.registry import MODELS
+from regress.results import Experiment
+from regress.run import Run
+
+log = logging.getLogger(__name__)
+#: Timings are no numbers of the run.
+UNTIMED = ("seconds", "file", "sha256")
+
+
+def repeat_run(
+    run: Run,
+    *,
+    input: Path | None = None,
+    bank: BankLike | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> tuple[Experiment, Source]:
+    """Evaluate again what a run evaluated, with the same folds, seeds and settings.
+
+    Parameters
+    ----------
+    input
+        Where the file is now; None for where it was.
+    bank
+        Where the banks are now.
+    n_jobs
+        Worker threads; numbers do not depend on them.
+
+    Returns
+    -------
+    The experiment, and the file it was read from.
+
+    Raises
+    ------
+    RunError
+        The run was not made from a file by `layerbank regress`, or texts or targets have changed.
+    FingerprintMismatch, MissingTexts
+        The bank is another.
+    """
+    description = run.description
+    recorded = description.get("input")
+    if not recorded or "selections" not in description:
+        raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
+    if not description["selections"] or any(key in description for key in ("sweep", "blend")):
+        raise RunError(f"{run.path} was not made by `layerbank regress`: repeat its own command")
+    source = Source.recorded(recorded)
+    source, dataset = (replace(source, path=str(input)) if input else source).read()
+    arguments = source.arguments(dataset)
+    _refuse_changes(run, source, dataset.texts, dataset.targets, arguments)
+    banks = run.open_all(bank)
+    for name, one in banks.items():
+        one.name = name  # selections know it by the name it had
+    labels = {of["fold"]: banks[of["name"]] for of in run.banks if "fold" in of}
+    folds = description["folds"]
+    if folds["scheme"] != "given":
+        arguments["folds"] = folds["scheme"]
+        arguments["random_state"] = [folds["seed"], *(of["seed"] for of in folds["repeats"])]
+    experiment = evaluate(
+        FoldBanks(labels) if labels else Banks([*banks.values()]),
+        dataset.texts,
+        dataset.targets,
+        select=description["selections"],
+        models=[MODELS[name][0](**of["params"]) for name, of in description["regressors"].items()],
+        cv=folds["n_folds"],
+        memory=description["memory"],
+        n_jobs=n_jobs,
+        progress=progress,
+        **arguments,
+    )
+    if experiment.folds.digest != folds["hash"]:
+        raise RunError(f"the folds of {source.path} are not those of the run {run.path}")
+    return experiment, source
+
+
+def differences(run: Run, experiment: Experiment) -> list[str]:
+    """Results whose numbers are not the recorded ones to the last digit."""
+    now = {_numbers(plain(describe_result(experiment, one))) for one in experiment.results}
+    return [str(one["column"]) for one in run.description["results"] if _numbers(one) not in now]
+
+
+def report_differences(run: Run, experiment: Experiment) -> None:
+    """Say whether the numbers are the same, and what else has changed if not."""
+    differing = differences(run, experiment)
+    if not differing:
+        log.info("all numbers are those of %s, to the last digit", run.path)
+        return
+    recorded, now = run.description["versions"], versions()
+    changed = [f"{name} {recorded.get(name)} then, {now[name]} now"
+               for name in now if recorded.get(name) != now[name]]  # fmt: skip
+    why = "; ".join(changed) or "the same packages, so another processor or thread setting"
+    log.warning("numbers of %s differ from %s (%s)", ", ".join(differing), run.path, why)
+
+
+def _numbers(result: Mapping[str, Any]) -> str:
+    kept = {name: value for name, value in result.items() if name not in UNTIMED}
+    return json.dumps(plain(kept), sort_keys=True)
+
+
+def _refuse_changes(
+    run: Run, source: Source, texts: Any, targets: Any, arguments: Mapping[str, Any]
+) -> None:
+    design = checked_design(
+        texts, targets, sample_weight=arguments.get("sample_weight"), rows=arguments["rows"]
+    )
+    recorded = run.description["texts"]
+    for what, digest in (("keys", design.keys_digest), ("targets", design.targets_digest)):
+        if recorded[what] != digest:
+            changed = "texts" if what == "keys" else "targets or weights"
+            raise InputError(
+                f"the {changed} of {source.path} have changed since the run {run.path} was made: "
+                "give the file as it was, or make a new run"
+            )
