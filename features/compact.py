@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
         blocks = bank_blocks(manifest.setup)
         snapshot = Snapshot(folder, manifest.fingerprint, blocks, use_index=False)
         segments = [snapshot.segment(number) for number in range(snapshot.n_segments)]
-        firsts = KeyIndex.of([segment.keys for segment in segments]).firsts()
+        firsts = KeyIndex.of([segment.keys.copy() for segment in segments]).firsts()
         parts, start = [], 0
         for segment in segments:
             keep = np.flatnonzero(firsts[start : start + segment.n])
@@ -141,18 +142,15 @@ def _replace(folder: Path, manifest: Manifest, group: Sequence[_Part]) -> int:
 
 
 def _merged(parts: Sequence[_Part]) -> Rows:
-    def joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([array[part.keep] for array, part in zip(arrays, parts, strict=True)])
+    def joined(read: Callable[[Segment], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([read(part.segment)[part.keep] for part in parts])
 
-    segments = [part.segment for part in parts]
+    blocks = parts[0].segment.blocks
     return Rows(
-        keys=joined([segment.keys for segment in segments]),
-        n_tokens=joined([segment.n_tokens for segment in segments]),
-        truncated=joined([segment.truncated for segment in segments]),
-        blocks={
-            block: joined([segment.block(block) for segment in segments])
-            for block in segments[0].blocks
-        },
+        keys=joined(lambda segment: segment.keys),
+        n_tokens=joined(lambda segment: segment.n_tokens),
+        truncated=joined(lambda segment: segment.truncated),
+        blocks={block: joined(partial(Segment.block, block=block)) for block in blocks},
     )
 
 

@@ -34,7 +34,7 @@ class _Export:
 
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         step = max(1, CHUNK_BYTES // (4 * len(self.columns)))
-        for start in range(0, len(self.texts), step):
+        for start in range(0, max(1, len(self.texts)), step):  # no texts are one empty chunk
             rows = slice(start, start + step)
             yield rows, self.bank.matrix(self.texts[rows], self.selection)
 
@@ -131,7 +131,9 @@ def _write_parquet(export: _Export, file: BinaryIO) -> None:
     writer = None
     for rows, X in export.chunks():
         table = export.tables(rows, X)
-        writer = writer or ParquetWriter(file, table.schema)
+        if writer is None:
+            # Dictionaries and statistics of thousands of float columns cost more than they save.
+            writer = ParquetWriter(file, table.schema, use_dictionary=False, write_statistics=False)
         writer.write_table(table)
     if writer is not None:
         writer.close()

@@ -98,7 +98,8 @@ def hdf5_image(
         for name, dataset in datasets.items():
             offset = offsets[name] = _allocate(file, name, dataset)
             size = int(np.prod(dataset.shape)) * dataset.dtype.itemsize
-            extents.append(Extent(offset, size, dataset.pieces))
+            if size:
+                extents.append(Extent(offset, size, dataset.pieces))
     every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent.offset)
     return Image(skeleton.size, every, offsets)
 
@@ -116,6 +117,8 @@ def _allocate(file: h5py.File, name: str, dataset: Dataset) -> int:
     created = h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, layout))
     created.attrs.update(dataset.attributes)
     offset = created.id.get_offset()
+    if offset is None and 0 in dataset.shape:
+        return 0  # nothing to write anywhere
     assert offset is not None, f"HDF5 gave {name} no room"
     assert offset % ALIGNMENT == 0, f"HDF5 put {name} at {offset}"
     return int(offset)

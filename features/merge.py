@@ -55,7 +55,7 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
     target = Bank.create(into, banks[0].setup, banks[0].source)
     sweep(target.path)
     segments = [segment for bank in banks for segment in bank.segments]
-    index = KeyIndex.of([segment.keys for segment in segments])
+    index = KeyIndex.of([segment.keys.copy() for segment in segments])
     new = index.firsts() & ~target.contains_keys(index.keys)
     start = 0
     for segment in segments:

@@ -55,7 +55,8 @@ class Snapshot:
             KeyIndex.of([]),
             {},
         )
-        rest = {names[i]: self.segment(i).keys for i in range(len(sizes), len(names))}
+        # Copied: a view would hold its segment's map, and there may be thousands.
+        rest = {names[i]: self.segment(i).keys.copy() for i in range(len(sizes), len(names))}
         sizes |= {name: len(keys) for name, keys in rest.items()}
         n_rest = sum(map(len, rest.values()))
         self._indices = [base, KeyIndex.of([*rest.values()])]

@@ -17,7 +17,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     """What a bank holds, as plain values."""
     bank = Bank.open(path)
     segments = bank.segments
-    n_tokens = np.concatenate([np.empty(0, np.int32), *(s.n_tokens for s in segments)])
+    n_tokens = np.concatenate([np.empty(0, np.int32), *(s.n_tokens.copy() for s in segments)])
     return {
         "path": str(bank.path),
         "name": bank.name,

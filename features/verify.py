@@ -114,7 +114,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
                 kind = "foreign" if "another bank" in str(error) else "damaged"
                 findings.append(Finding(kind, name, f"{rows}; {_reason(error)}"))
             else:
-                keys[name] = segment.keys
+                keys[name] = segment.keys.copy()
                 n_bytes += segment.size
         else:
             findings += _look_at(folder, name)
