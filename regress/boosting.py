@@ -139,7 +139,10 @@ def _batches(X: StreamedMatrix, rows: NDArray[np.int64], chunk: int) -> Any:
             return len(rows)
 
         def __getitem__(self, at: int | slice | list[int]) -> NDArray[Any]:
-            return X[rows[[at]]][0] if isinstance(at, (int, np.integer)) else X[rows[at]]
+            # Of float64 alone does LightGBM take batches.
+            if isinstance(at, (int, np.integer)):
+                return X[rows[[at]]][0].astype(np.float64)
+            return X[rows[at]].astype(np.float64)
 
     return Batches()
 

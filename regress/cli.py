@@ -21,6 +21,7 @@ from features.console import (
     run,
     set_verbosity,
 )
+from regress.blend_cli import blend_command
 from regress.options import (
     BanksOption,
     FiguresOption,
@@ -94,7 +95,7 @@ def regress_command(
     from regress.leaderboard import json_report
     from regress.persistence import load_run, refuse_existing, save_run
     from regress.reading import Source
-    from regress.repeat import repeat_run, report_differences
+    from regress.repeat import repeat_run, verdict
     from regress.report.terminal import show_results
 
     set_verbosity(quiet=quiet)
@@ -112,7 +113,9 @@ def regress_command(
         experiment, source = repeat_run(
             run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
         )
-        report_differences(run, experiment)
+        said = verdict(run, experiment)
+        if not quiet or said.startswith("warning"):
+            typer.echo(said, err=True)
     else:
         if input is None or not target or not bank:
             raise InputError(
@@ -214,6 +217,7 @@ app = new_app("Stage 2: regressors on a bank. Texts the bank lacks are added by 
 app.command("regress")(regress_command)
 app.command("predict")(predict_command)
 app.command("sweep")(sweep_command)
+app.command("blend")(blend_command)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from regress.registry import MODELS
 from regress.results import Experiment
 from regress.run import Run
 
-log = logging.getLogger(__name__)
 #: Timings are no numbers of the run.
 UNTIMED = ("seconds", "file", "sha256")
 
@@ -96,17 +94,19 @@ def differences(run: Run, experiment: Experiment) -> list[str]:
     return [str(one["column"]) for one in run.description["results"] if _numbers(one) not in now]
 
 
-def report_differences(run: Run, experiment: Experiment) -> None:
-    """Say whether the numbers are the same, and what else has changed if not."""
+def verdict(run: Run, experiment: Experiment) -> str:
+    """Whether the numbers are the same and, if not, what else has changed."""
     differing = differences(run, experiment)
     if not differing:
-        log.info("all numbers are those of %s, to the last digit", run.path)
-        return
+        return f"all numbers are those of {run.path}, to the last digit"
     recorded, now = run.description["versions"], versions()
-    changed = [f"{name} {recorded.get(name)} then, {now[name]} now"
-               for name in now if recorded.get(name) != now[name]]  # fmt: skip
+    changed = [
+        f"{name} {recorded.get(name)} then, {now[name]} now"
+        for name in now
+        if recorded.get(name) != now[name]
+    ]
     why = "; ".join(changed) or "the same packages, so another processor or thread setting"
-    log.warning("numbers of %s differ from %s (%s)", ", ".join(differing), run.path, why)
+    return f"warning: numbers of {', '.join(differing)} are not those of {run.path} ({why})"
 
 
 def _numbers(result: Mapping[str, Any]) -> str:
