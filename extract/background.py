@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from features.writer import BankWriter
 
@@ -18,20 +18,35 @@ R = TypeVar("R")
 WAITING_BATCHES = 4
 
 
-def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Each item with the function's result, which is computed while the item before is in use.
+def one_ahead(
+    function: Callable[[T], Iterable[R]], items: Iterable[T]
+) -> Generator[tuple[T, list[R]]]:
+    """Each item with what the function gives, computed while the item before is in use.
 
     The items themselves are taken in the caller's thread: not every source may be read in another.
+    Closing the generator stops what is being computed.
     """
+    stopped = threading.Event()
+
+    def collect(item: T) -> list[R]:
+        return [result for result in function(item) if not stopped.is_set() or _give_up()]
+
     with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as pool:
-        waiting: tuple[T, Future[R]] | None = None
-        for item in items:
-            future = pool.submit(function, item)
+        waiting: tuple[T, Future[list[R]]] | None = None
+        try:
+            for item in items:
+                future = pool.submit(collect, item)
+                if waiting is not None:
+                    yield waiting[0], waiting[1].result()
+                waiting = item, future
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
-            waiting = item, future
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+        finally:
+            stopped.set()
+
+
+def _give_up() -> NoReturn:
+    raise CancelledError
 
 
 class BackgroundWriter:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extract.encoder import Batch
-from extract.texts import Tokens, refuse_odd
+from extract.texts import Tokens, n_characters, refuse_odd
 from features.bank import Bank
 from features.keys import KEY_SIZE, Text, text_keys
 
-#: Texts that are sorted by length together; bounds what of a stream stands in memory.
-WINDOW = 16_384
+#: Texts that are sorted by length together, and their characters, about: bounds what of a stream
+#: stands in memory.
+WINDOW, WINDOW_CHARACTERS = 16_384, 1 << 25
 
 #: Shorter texts may join a batch while they waste no more than this on padding.
 PADDING_SHARE, PADDING_TOKENS = 0.1, 8
@@ -53,16 +53,25 @@ class NewTexts:
         self.n_new = 0
 
     def __iter__(self) -> Iterator[Window]:
-        while texts := list(islice(self._texts, self._size)):
+        while texts := self._take():
             start = self.n_read + 1
             self.n_read += len(texts)
-            for number, text in enumerate(texts, start):
-                refuse_odd(text, number)
             keys = text_keys(texts)
             new = self._new(keys)
             self.n_new += len(new)
             if len(new):
                 yield Window(new + start, [texts[i] for i in new], keys[new])
+
+    def _take(self) -> list[Text]:
+        texts: list[Text] = []
+        size = 0
+        for text in self._texts:
+            refuse_odd(text, self.n_read + len(texts) + 1)
+            texts.append(text)
+            size += n_characters(text)
+            if len(texts) == self._size or size >= WINDOW_CHARACTERS:
+                break
+        return texts
 
     def _new(self, keys: Keys) -> NDArray[np.int64]:
         """Positions of keys that neither the bank nor an earlier window has, each once."""

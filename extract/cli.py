@@ -22,6 +22,7 @@ from features.console import (
 )
 
 if TYPE_CHECKING:
+    from extract.dry_run import DryRun
     from extract.report import ExtractReport
     from features.keys import Text
     from features.table import Table
@@ -107,6 +108,13 @@ def extract_command(
             help="Tokens of a batch; halved when memory runs out.  \\[default: by device]",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what it would take (texts, tokens, time, bank size), and write nothing.",
+        ),
+    ] = False,
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
@@ -127,6 +135,7 @@ def extract_command(
     [bold]layerbank extract essays.parquet --text prompt --text essay --bank pairs.bank --encoder
     ./my-encoder --precision fp32[/bold]
     """
+    from extract.interrupts import second_ctrl_c_stops
     from extract.options import Options, RunOptions
     from extract.pipeline import count_new
     from extract.pipeline import run as run_plan
@@ -142,13 +151,22 @@ def extract_command(
         encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
     )
     plan = prepare(bank, options)
+    if dry_run:
+        from extract.dry_run import dry_run as try_out
+
+        found = try_out(
+            plan, _texts(tables, columns, skip_empty), RunOptions(device, engine, batch_tokens)
+        )
+        typer.echo(forecast(found, plan.setup["max_length"]))
+        return
     # Every row is read once before any is encoded: a long run must not end at a bad last row.
     _, total = count_new(_texts(tables, columns, skip_empty), plan.bank)
-    report = run_plan(
-        plan,
-        _texts(tables, columns, skip_empty),
-        RunOptions(device, engine, batch_tokens, total, progress=not quiet),
-    )
+    with second_ctrl_c_stops():
+        report = run_plan(
+            plan,
+            _texts(tables, columns, skip_empty),
+            RunOptions(device, engine, batch_tokens, total, progress=not quiet),
+        )
     typer.echo(summary(report, plan.setup["max_length"]))
 
 
@@ -161,13 +179,42 @@ def _texts(tables: list[Table], columns: list[list[str]], skip_empty: bool) -> I
 
 def summary(report: ExtractReport, max_length: int) -> str:
     """The one line that ends an extraction."""
-    minutes, seconds = divmod(report.seconds, 60)
-    took = f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.1f} s"
     return (
         f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
-        f"{report.n_truncated:,} truncated at {max_length} tokens; {took}; "
+        f"{report.n_truncated:,} truncated at {max_length} tokens; {took(report.seconds)}; "
         f"bank {human_bytes(report.bank_bytes)}"
     )
+
+
+def forecast(found: DryRun, max_length: int) -> str:
+    """What a dry run says."""
+    lines = [
+        f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
+        f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} texts truncated at "
+        f"{max_length}",
+    ]
+    if found.tokens_per_second:
+        lines.append(
+            f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s, "
+            f"by a short sample ({found.ran_on})"
+        )
+    lines.append(
+        f"bank       {human_bytes(found.bank_bytes)} now, about "
+        f"{human_bytes(found.bank_bytes + found.added_bytes)} then"
+    )
+    return "\n".join([*lines, "nothing was written"])
+
+
+def took(seconds: float) -> str:
+    """A time for people.
+
+    >>> took(4.21), took(75), took(7300)
+    ('4.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 app = new_app("Stage 1: texts into a bank, every layer of a frozen encoder.")

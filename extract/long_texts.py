@@ -12,8 +12,9 @@ states: the windows' means, weighted by their tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,15 @@ class Windows:
     stride: int
     poolings: tuple[str, ...]
     n_layers: int
+
+    @classmethod
+    def of(cls, setup: Mapping[str, Any]) -> Windows | None:
+        """As a set-up says; None where long texts are cut off."""
+        if setup["stride"] is None:
+            return None
+        return cls(
+            setup["max_length"], setup["stride"], tuple(setup["poolings"]), setup["n_layers"]
+        )
 
     def split(self, tokens: Tokens) -> list[Tokens]:
         """The windows of a text, in order; the text itself when it fits."""

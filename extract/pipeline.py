@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +23,13 @@ from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
 from extract.pooling import marks_special
 from extract.progress import Progress
-from extract.report import ExtractReport
+from extract.report import ExtractReport, folder_bytes
 from features.bank import Bank
 from features.errors import InputError
 from features.keys import Text
+
+if TYPE_CHECKING:
+    from extract.tokens import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -145,22 +149,16 @@ def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport
         n_truncated=n_truncated,
         n_tokens=n_tokens,
         seconds=time.perf_counter() - plan.began,
-        bank_bytes=sum(entry.stat().st_size for entry in plan.path.iterdir() if entry.is_file()),
+        bank_bytes=folder_bytes(plan.path),
     )
 
 
-def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> tuple[int, int]:
-    """Encode the windows into the bank; give the tokens, and the texts that were cut off."""
-    from extract.device import choose_device
-    from extract.tokens import Tokenizer
-
-    setup = plan.setup
-    length, stride, poolings = setup["max_length"], setup["stride"], tuple(setup["poolings"])
-    tokenizer = Tokenizer.load(
-        plan.checkpoint, length, stride=stride, marked=marks_special(poolings)
-    )
-    encoder, bank = _load(plan, choose_device(options.device), options.engine)
-    long_ones = None if stride is None else Windows(length, stride, poolings, encoder.n_layers)
+def _encode_all(plan: Plan, stretches: Iterable[Window], options: RunOptions) -> tuple[int, int]:
+    """Encode stretches of the input into the bank; give the tokens, and the texts cut off."""
+    tokenizer = tokenizer_of(plan)
+    encoder, setup = load(plan, options)
+    bank = plan.complete(setup)
+    windows = Windows.of(setup)
     budget = Budget(options.batch_tokens or encoder.batch_tokens)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     to_bank = bank.writer({**encoder.provenance, "began": began})
@@ -169,16 +167,16 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
         with (
             Progress(options.total, shown=options.progress) as bar,
             BackgroundWriter(to_bank) as writer,
+            closing(one_ahead(lambda stretch: tokenizer.each(stretch.texts), stretches)) as ahead,
         ):
-            tokenized = one_ahead(lambda window: tokenizer.encode(window.texts), windows)
-            for window, tokens in tokenized:
+            for stretch, tokens in ahead:
                 lengths = np.array([len(text.ids) for text in tokens], np.int32)
                 truncated = np.array([text.truncated for text in tokens])
                 bar.expect(len(lengths), int(lengths.sum()))
                 for rows, values in encode(
-                    encoder, window, tokens, tokenizer.pad_id, budget, long_ones
+                    encoder, stretch, tokens, tokenizer.pad_id, budget, windows
                 ):
-                    writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
+                    writer.add(stretch.keys[rows], lengths[rows], truncated[rows], values)
                     bar.advance(len(rows), int(lengths[rows].sum()))
                 n_tokens += int(lengths.sum())
                 n_truncated += int(truncated.sum())
@@ -192,19 +190,31 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> t
     return n_tokens, n_truncated
 
 
-def _load(plan: Plan, device: str, engine: str) -> tuple[Encoder, Bank]:
-    """The encoder on its device, and the bank that it fills."""
-    from extract.device import choose_precision
+def tokenizer_of(plan: Plan) -> Tokenizer:
+    """The tokenizer, set up as planned."""
+    from extract.tokens import Tokenizer
 
+    setup = plan.setup
+    marked = marks_special(setup["poolings"])
+    return Tokenizer.load(
+        plan.checkpoint, setup["max_length"], stride=setup["stride"], marked=marked
+    )
+
+
+def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder on its device, and the set-up with what only the loaded model can tell."""
+    from extract.device import choose_device, choose_precision
+
+    device = choose_device(options.device)
     setup = dict(plan.setup)
     if setup["precision"] == "auto":
         setup["precision"] = choose_precision(device)
     encoder = load_encoder(
         plan.checkpoint,
         EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
-        engine,
+        options.engine,
     )
     setup["pooler"] = encoder.has_pooler
     setup["n_layers"] = encoder.n_layers
     setup["hidden_size"] = encoder.hidden_size
-    return encoder, plan.complete(setup)
+    return encoder, setup

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def folder_bytes(folder: Path) -> int:
+    """Size of a bank on disk."""
+    return sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
+
+
 @dataclass(frozen=True, slots=True)
 class ExtractReport:
     """What :func:`extract.extract` did.

@@ -135,7 +135,11 @@ class Tokenizer:
         )
 
     def encode(self, texts: Sequence[Text]) -> list[Tokens]:
-        """Token ids of n texts, in their order.
+        """Token ids of n texts, in their order; see :meth:`each`."""
+        return list(self.each(texts))
+
+    def each(self, texts: Sequence[Text]) -> Iterator[Tokens]:
+        """Token ids of one text after the other.
 
         Raises
         ------
@@ -144,7 +148,8 @@ class Tokenizer:
         EncoderError
             When the tokenizer is not the encoder's.
         """
-        return [tokens for chunk in _chunks(texts) for tokens in self._encode_chunk(chunk)]
+        for chunk in _chunks(texts):
+            yield from self._encode_chunk(chunk)
 
     def _encode_chunk(self, texts: Sequence[Text]) -> Iterator[Tokens]:
         parts = [text if isinstance(text, str) or len(text) > 1 else text[0] for text in texts]

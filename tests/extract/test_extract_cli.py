@@ -193,6 +193,67 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     assert Bank.open(bank).n_texts == int(safe[1].replace(b",", b"")) > 0
 
 
+def test_a_second_ctrl_c_stops_at_once(bank: Path, tiny_roberta: Path, tmp_path: Path) -> None:
+    (tmp_path / "many.txt").write_text("".join(f"the river froze {i}\n" for i in range(20_000)))
+    options = [
+        tmp_path / "many.txt",
+        "--bank",
+        bank,
+        "--encoder",
+        tiny_roberta,
+        "--batch-tokens",
+        8,
+    ]
+    # What is to be written when the first one comes takes for ever.
+    program = (
+        "import sys, time; from extract.background import BackgroundWriter\n"
+        "BackgroundWriter.__exit__ = lambda *_: time.sleep(600)\n"
+        "from extract.cli import main; main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, options)], stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        seen = b""
+        while b" texts/s" not in seen:
+            seen += process.stderr.read1()
+        process.send_signal(signal.SIGINT)
+        while b"Ctrl-C again stops at once" not in seen:
+            seen += process.stderr.read1()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 130
+
+
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
+    train: Path, bank: Path, tiny_roberta: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [train, "--text", "excerpt", "--bank", bank, "--encoder", tiny_roberta]
+    arguments += ["--max-length", 8, "--precision", "fp32"]
+    assert call(*arguments, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert not bank.exists()
+    assert f"texts      3, of which 3 are new to {bank}" in out
+    assert "1 texts truncated at 8" in out
+    assert re.search(
+        r"time +about [\d.]+ s at [\d,]+ tokens/s, by a short sample \(\w+ on cpu", out
+    )
+    assert "nothing was written" in out
+    assert call(*arguments, "--quiet") == 0
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in bank.iterdir())
+    # 15 blocks and the pooler, 64 wide, of 4 bytes: three rows are 12.3 KB; a file is some more.
+    then = re.search(r"about ([\d.]+) KiB then", out)
+    assert then
+    assert float(then[1]) * 1024 <= sum(path.stat().st_size for path in bank.glob("*.h5"))
+    capsys.readouterr()
+    assert call(*arguments, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "texts      3, of which 0 are new" in out
+    assert "time" not in out
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in bank.iterdir())
+    assert call(*arguments, "--dry-run", "--stride", 3, "--long", "window") == 2
+    assert "stride" in capsys.readouterr().err
+
+
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys; sys.argv = ['extract', '--help']\n"

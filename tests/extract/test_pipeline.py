@@ -36,6 +36,7 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return submit(self, batch)
 
     monkeypatch.setattr(TorchEncoder, "_submit", counting)
+    monkeypatch.setattr("extract.openvino_engine.is_installed", lambda: False)
     return sizes
 
 
@@ -201,7 +202,7 @@ def test_strange_texts(tiny_roberta: Path, bank: Path) -> None:
 def test_provenance_says_what_ran(tiny_roberta: Path, bank: Path) -> None:
     import h5py
 
-    extract(TEXTS, bank, encoder=str(tiny_roberta), device="cpu")
+    extract(TEXTS, bank, encoder=str(tiny_roberta), device="cpu", engine="torch")
     (segment,) = bank.glob("segment-*.h5")
     with h5py.File(segment) as file:
         provenance = json.loads(file.attrs["provenance"])

@@ -1,0 +1,126 @@
+"""What an extraction would take, before it is begun."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from extract.batching import NewTexts, Window, plan_batches
+from extract.encode import Budget, encode
+from extract.long_texts import Windows
+from extract.options import RunOptions
+from extract.pipeline import load, tokenizer_of
+from extract.plan import Plan
+from extract.report import folder_bytes
+from extract.texts import Tokens
+from features.keys import KEY_SIZE, Text
+
+#: The sample is spread over so many batches of all lengths, and ends after so many seconds.
+BATCHES, SECONDS = 8, 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What :func:`dry_run` found.
+
+    Parameters
+    ----------
+    bank
+        The bank's folder.
+    n_texts, n_new
+        Texts of the input, and distinct ones that the bank lacks.
+    n_tokens, n_truncated
+        Tokens of the new texts, and how many of them would be cut off.
+    tokens_per_second
+        In the sample; None when nothing is new.
+    ran_on
+        Engine, device and precision of the sample.
+    bank_bytes, added_bytes
+        Size of the bank now, and what the new texts would add.
+    """
+
+    bank: Path
+    n_texts: int
+    n_new: int
+    n_tokens: int
+    n_truncated: int
+    tokens_per_second: float | None
+    ran_on: str
+    bank_bytes: int
+    added_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Expected time in the encoder, seconds."""
+        return self.n_tokens / self.tokens_per_second if self.tokens_per_second else 0.0
+
+
+def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
+    """Read and tokenise all texts, time a few batches, and write nothing to the bank.
+
+    Raises
+    ------
+    LayerbankError
+        As :func:`extract.extract`.
+    """
+    new = NewTexts(texts, plan.bank)
+    windows = iter(new)
+    first = next(windows, None)
+    n_tokens = n_truncated = row_bytes = 0
+    rate, ran_on = None, ""
+    if first is not None:
+        tokenizer = tokenizer_of(plan)
+        sample = first, tokenizer.encode(first.texts)
+        rest = ((window, tokenizer.encode(window.texts)) for window in windows)
+        for _, tokens in chain([sample], rest):
+            n_tokens += sum(len(text.ids) for text in tokens)
+            n_truncated += sum(text.truncated for text in tokens)
+        encoder, setup = load(plan, options)
+        plan.refuse_conflict(setup)
+        budget = Budget(options.batch_tokens or encoder.batch_tokens)
+        long_ones = Windows.of(setup)
+        n_done, began = 0, 0.0
+        for i, (window, tokens) in enumerate(_spread(*sample, budget.tokens)):
+            # The first batch warms up, and is not counted.
+            if i and n_done and time.perf_counter() - began > SECONDS:
+                break
+            for _ in encode(encoder, window, tokens, tokenizer.pad_id, budget, long_ones):
+                pass
+            if i:
+                n_done += sum(len(text.ids) for text in tokens)
+            else:
+                began = time.perf_counter()
+        rate = n_done / (time.perf_counter() - began)
+        ran_on = f"{encoder.provenance['engine']} on {encoder.provenance['device']}, "
+        ran_on += setup["precision"]
+        n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]
+        item = 4 if setup["precision"] == "fp32" else 2
+        row_bytes = n_blocks * setup["hidden_size"] * item + KEY_SIZE + 5
+    return DryRun(
+        bank=plan.path,
+        n_texts=new.n_read,
+        n_new=new.n_new,
+        n_tokens=n_tokens,
+        n_truncated=n_truncated,
+        tokens_per_second=rate,
+        ran_on=ran_on,
+        bank_bytes=folder_bytes(plan.path) if plan.bank is not None else 0,
+        added_bytes=row_bytes * new.n_new,
+    )
+
+
+def _spread(
+    window: Window, tokens: Sequence[Tokens], budget: int
+) -> Iterator[tuple[Window, list[Tokens]]]:
+    """Batches of all lengths, the shortest one twice: first, and in its turn."""
+    batches = list(plan_batches(np.array([len(text.ids) for text in tokens]), budget))
+    chosen = np.unique(np.linspace(0, len(batches) - 1, BATCHES).round().astype(int))
+    for i in (len(batches) - 1, *chosen):
+        rows = batches[i]
+        part = Window(window.numbers[rows], [window.texts[r] for r in rows], window.keys[rows])
+        yield part, [tokens[r] for r in rows]

@@ -1,0 +1,34 @@
+"""Ctrl-C in the command line: once to stop in good order, twice to stop at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SAID = b"\nstopping: what is done is being written (Ctrl-C again stops at once)\n"
+
+
+@contextmanager
+def second_ctrl_c_stops() -> Iterator[None]:
+    """The first Ctrl-C raises KeyboardInterrupt as ever, the second ends the process.
+
+    Nothing that was committed can be harmed by that: a commit is one rename. Only for a process
+    that ends after an interrupt, and its main thread; for a library it would be too rude.
+    """
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, second)
+        # Not by logging: the signal may have come in the middle of a write.
+        os.write(2, SAID)
+        raise KeyboardInterrupt
+
+    def second(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, first)
+    yield
+    # Not after an interrupt: what is left to do then may be stopped as well.
+    signal.signal(signal.SIGINT, before)
