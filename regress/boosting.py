@@ -141,8 +141,8 @@ def _batches(X: StreamedMatrix, rows: NDArray[np.int64], chunk: int) -> Any:
         def __getitem__(self, at: int | slice | list[int]) -> NDArray[Any]:
             # Of float64 alone does LightGBM take batches.
             if isinstance(at, (int, np.integer)):
-                return X[rows[[at]]][0].astype(np.float64)
-            return X[rows[at]].astype(np.float64)
+                return np.asarray(X[rows[[at]]][0], dtype=np.float64)
+            return np.asarray(X[rows[at]], dtype=np.float64)
 
     return Batches()
 

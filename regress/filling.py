@@ -11,6 +11,7 @@ from features.bank import Bank, is_bank
 from features.errors import InputError
 from features.keys import Text
 from features.manifest import refuse_other_setup
+from regress.fold_banks import fold_template, of_each_fold
 from regress.run import Run
 
 #: Encodes texts into the bank in a folder, as a run's record of a bank says.
@@ -37,7 +38,8 @@ def banks_holding(
     encode
         What encodes the texts that are missing: stage 1, which this stage does not know.
     bank
-        The folder to use instead of the recorded one; made where there is no bank.
+        The folder to use instead of the recorded one; made where there is no bank. ``{fold}`` in
+        it stands for the folds of a run with one bank a fold.
     scratch
         A folder that takes the missing texts, so that the bank stays as it is; a folder of banks
         when the models need several. Where the recorded bank is gone and none is given, it is
@@ -51,18 +53,21 @@ def banks_holding(
         When there is no place to write to.
     """
     needed = run.banks_needed(model)
-    if len(needed) > 1 and bank is not None:
+    instead: list[Path | None] = [bank] * len(needed)
+    if bank is not None and fold_template(bank) is not None:
+        instead = [Path(str(path)) for path in of_each_fold(str(bank), needed)]
+    elif len(needed) > 1 and bank is not None:
         raise InputError(
             f"the run {run.path} needs {len(needed)} banks, and --bank can name only one: put "
             "them back where they were, or give --scratch"
         )
     filled = []
-    for recorded in needed:
-        path = bank or Path(recorded["path"])
+    for recorded, other in zip(needed, instead, strict=True):
+        path = other or Path(recorded["path"])
         aside = scratch
         if scratch is not None and len(needed) > 1:
             aside = scratch / f"{recorded['name']}.bank"
-        if aside is None and bank is None and not is_bank(path):
+        if aside is None and other is None and not is_bank(path):
             aside = run.path / "scratch" / f"{recorded['name']}.bank"
         filled.append(_filled(texts, encode, recorded, path, aside))
     return filled

@@ -83,6 +83,13 @@ def fold_template(bank: BankLike) -> str | None:
     return found[0] if found else None
 
 
+def of_each_fold(template: str, recorded: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The path for each bank that a run recorded; InputError unless each had its fold."""
+    if not all("fold" in of for of in recorded):
+        raise InputError(f"the run has no bank for each fold, as {template} would: name one bank")
+    return [template.replace(PLACE, of["fold"]) for of in recorded]
+
+
 def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
     """Open the bank of each fold.
 

@@ -17,19 +17,9 @@ from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.format import differing_fields
 from features.keys import Text
 from regress.design import BankLike, opened
-from regress.fold_banks import PLACE, fold_template
+from regress.fold_banks import fold_template, of_each_fold
 from regress.matrix import term_matrix
 from regress.model import FittedModel, Matrix
-
-
-def bank_of_each_fold(bank: BankLike, needed: Sequence[Mapping[str, Any]]) -> BankLike:
-    """The same, where ``{fold}`` in its path stands for the folds of recorded banks."""
-    template = fold_template(bank)
-    if template is None:
-        return bank
-    if not all("fold" in of for of in needed):
-        raise InputError(f"the run has no bank for each fold, as {template} would: name one bank")
-    return [template.replace(PLACE, of["fold"]) for of in needed]
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +179,8 @@ class Run:
     ) -> dict[str, Bank]:
         if bank is None:
             return {of["name"]: self._recorded(of) for of in needed}
-        bank = bank_of_each_fold(bank, needed)
+        if (template := fold_template(bank)) is not None:
+            bank = of_each_fold(template, needed)
         given = {one.fingerprint: one for one in opened(bank)}
         for of in needed:
             if of["fingerprint"] not in given:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
+from regress.fold_banks import FoldBanks
 from regress.folds import Folds
 from regress.metrics import rmse, rmse_standard_error
 from regress.model import Matrix
@@ -52,6 +53,8 @@ def learning_curve(experiment: Experiment, target: str, best: Entry) -> Learning
     alpha is the one that does best on the other held-out folds. None where it would take longer
     than a glance at it is worth, and where each fold has a bank of its own.
     """
+    if isinstance(experiment.banks, FoldBanks):
+        return None  # the encoders have seen the texts that a curve would be scored on
     X_values = len(experiment.folds) * best.n_columns
     n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
     sizes = _affordable(n_full, best.n_columns, experiment.folds)
