@@ -36,6 +36,7 @@ from features.console import (
     set_verbosity,
 )
 from features.lazy import lazy_exports
+from regress.blend_cli import blend_command
 from regress.cli import regress_command
 from regress.sweep_cli import sweep_command
 
@@ -95,6 +96,7 @@ app.command("info")(info_command)
 app.command("export")(export_command)
 app.command("regress")(regress_command)
 app.command("sweep")(sweep_command)
+app.command("blend")(blend_command)
 
 
 @app.command("predict")
@@ -169,11 +171,12 @@ def predict_command(
     def encode(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
         from extract import extract
 
+        moved = encoder and encoder.replace("{fold}", recorded.get("fold", ""))
         extract(
             texts,
             into,
-            encoder=encoder or recorded["source"].get("encoder"),
-            revision=None if encoder else recorded["source"].get("revision"),
+            encoder=moved or recorded["source"].get("encoder"),
+            revision=None if moved else recorded["source"].get("revision"),
             encoder_weights=encoder_weights
             or (None if encoder else recorded["source"].get("weights")),
             like=recorded["setup"],

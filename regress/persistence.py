@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from features.blocks import Block, ResolvedTerm
 from features.errors import RunError
+from regress.blend_model import BlendModel
 from regress.description import FORMAT, VERSION, describe, describe_result, plain
 from regress.fold_banks import FoldModels
+from regress.model import FittedModel
 from regress.registry import MODELS
 from regress.run import Run, SavedModel
 
@@ -62,7 +64,7 @@ def save_run(
 
     path = Path(path).absolute()
     refuse_existing(path, force=force)
-    with _new_folder(path) as folder:
+    with new_folder(path) as folder:
         (folder / "models").mkdir()
         results = []
         for number, result in enumerate(experiment.results):
@@ -127,8 +129,6 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
-    if result["model"] not in MODELS:
-        raise ValueError(f"unknown regressor {result['model']!r}")
     return SavedModel(
         model=result["model"],
         select=result["select"],
@@ -141,12 +141,20 @@ def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
         params=dict(result["params"]),
         path=path / result["file"],
         sha256=result["sha256"],
-        kind=FoldModels if result.get("fold_models") else MODELS[result["model"]][1],
+        kind=_kind(result),
     )
 
 
+def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
+    if result["model"] == "blend":
+        return BlendModel
+    if result["model"] not in MODELS:
+        raise ValueError(f"unknown regressor {result['model']!r}")
+    return FoldModels if result.get("fold_models") else MODELS[result["model"]][1]
+
+
 @contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` that takes its place when all has been written into it."""
     mark = secrets.token_hex(6)
     folder = path.with_name(f".{path.name}-{mark}")

@@ -1,0 +1,132 @@
+"""Blends: what they weigh, what they refuse, and that they live alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from features.errors import InputError, RunError
+from regress import TunedLightGBM, TunedSVR, evaluate, load_run
+from regress.blend import HONEST, STACKED, blend
+from regress.blend_files import save_blend
+from regress.cli import app
+from regress.metrics import rmse
+from regress.sweep import sweep
+from regress.sweep_files import save_sweep
+from regress.weights import METHODS
+from tests.regress.conftest import Task
+
+MakeTask = Callable[..., Task]
+QUICK = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
+
+
+def two_runs(task: Task, folder: Path) -> list[Path]:
+    one = evaluate(task.bank, task.texts, task.y, select=["mean[1]", "max[-1]"], models=QUICK[:2])
+    two = evaluate(task.bank, task.texts, task.y, select="mean[1]", models=QUICK[2:])
+    return [one.save(folder / "one"), two.save(folder / "two")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_blend_is_no_worse_than_its_bases_and_lives_alone(
+    make_task: MakeTask, tmp_path: Path, method: str
+) -> None:
+    task = make_task(100)
+    runs = two_runs(task, tmp_path)
+    blended = blend(runs, method=method)
+    [one] = blended.targets
+    assert one.label == STACKED
+    assert one.scores.rmse < 1.02 * one.best
+    assert one.naive_rmse <= one.scores.rmse + 1e-9
+    expected = one.weights.intercept + sum(
+        weight * base.saved.fitted.predict(task.bank.matrix(task.texts, base.saved.select))
+        for weight, base in zip(one.weights.values, one.bases, strict=True)
+    )
+    saved = save_blend(blended, tmp_path / "blend")
+    for run in runs:
+        shutil.rmtree(run)
+    np.testing.assert_allclose(load_run(saved).predict(task.texts), expected, atol=1e-9)
+    with (saved / "oof.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    written = np.array([float(row["blend"]) for row in rows])
+    np.testing.assert_array_equal(written, one.predictions)
+
+
+def test_weights_of_a_fold_never_see_it(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(60)
+    runs = two_runs(task, tmp_path)
+    [before] = blend(runs).targets
+    for run in runs:
+        table = run / "oof.csv"
+        with table.open(encoding="utf-8", newline="") as file:
+            header, *rows = list(csv.reader(file))
+        at = header.index("target")
+        for row in rows:
+            row[at] = "1e3" if row[header.index("fold")] == "1" else row[at]
+        with table.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+    held = np.array([row[header.index("fold")] == "1" for row in rows])
+    [after] = blend(runs).targets
+    np.testing.assert_allclose(after.predictions[held], before.predictions[held])
+    assert rmse(after.predictions[~held], before.predictions[~held]) > 1e-3
+
+
+def test_sweeps_blend_honestly_and_blends_blend_again(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(60)
+    swept = sweep(task.bank, task.texts, task.y, models=QUICK[:2], n_best=1, greedy=False)
+    run = save_sweep(swept, tmp_path / "swept")
+    one = blend([run]).targets[0]
+    assert one.label == HONEST
+    assert len(one.bases) == 3
+    saved = save_blend(blend([run]), tmp_path / "blend")
+    again = blend([saved, *two_runs(task, tmp_path)])
+    assert again.targets[0].label == STACKED
+    twice = save_blend(again, tmp_path / "twice")
+    assert np.isfinite(load_run(twice).predict(task.texts[:3])).all()
+
+
+def test_other_folds_are_refused(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(40)
+    one = evaluate(task.bank, task.texts, task.y).save(tmp_path / "one")
+    two = evaluate(task.bank, task.texts, task.y, random_state=1).save(tmp_path / "two")
+    fewer = evaluate(task.bank, task.texts[:39], task.y[:39]).save(tmp_path / "fewer")
+    with pytest.raises(InputError, match="different folds"):
+        blend([one, two])
+    with pytest.raises(InputError, match="different texts"):
+        blend([one, fewer])
+    with pytest.raises(InputError, match="one cannot be blended"):
+        blend([one, one])
+    with pytest.raises(InputError, match="no method 'mean'"):
+        blend([one, two], method="mean")
+    with pytest.raises(RunError, match="no run folder"):
+        blend([one, tmp_path / "none"])
+
+
+def test_banks_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -> None:
+    one = make_task(50, name="same.bank")
+    (tmp_path / "b").mkdir()
+    other = make_task(50, name="b/same.bank", hidden=4)
+    runs = [
+        evaluate(task.bank, task.texts, task.y).save(tmp_path / f"run{task.bank.hidden_size}")
+        for task in (one, other)
+    ]
+    saved = load_run(save_blend(blend(runs), tmp_path / "blend"))
+    assert [bank["name"] for bank in saved.banks] == ["same", "same-2"]
+    assert np.isfinite(saved.predict(one.texts)).all()
+
+
+def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(50)
+    runs = [str(run) for run in two_runs(task, tmp_path)]
+    result = CliRunner().invoke(app, ["blend", *runs, "--out", str(tmp_path / "blend")])
+    assert result.exit_code == 0, result.output
+    assert "nested RMSE" in result.stdout
+    assert "stacked on out-of-fold predictions" in result.stdout
+    command = ["blend", *runs, "--out", str(tmp_path / "b2"), "--json", "--method", "ridge"]
+    assert json.loads(CliRunner().invoke(app, command).stdout)["method"] == "ridge"
