@@ -20,6 +20,7 @@ from extract.checkpoint import Checkpoint
 from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled, refuse_long
 from extract.hidden_states import Layers, find_layers, is_causal
 from extract.load_model import load_model
+from extract.onednn import use_onednn
 from extract.pooling import POOLINGS
 from features.errors import EncoderError
 
@@ -84,6 +85,8 @@ class TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision], options.device)
         refuse_long(type(model).__name__, position_rows(model), options.max_length)
+        if options.device == "cpu" and options.precision == "fp32":
+            use_onednn(model)
         return cls(model, options, has_pooler=has_pooler)
 
     def submit(self, batch: Batch) -> TorchPending:
