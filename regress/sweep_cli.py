@@ -102,6 +102,9 @@ def sweep_command(
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
+    ] = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -119,6 +122,7 @@ def sweep_command(
     from features.table import open_table, read_dataset
     from regress.leaders import leaderboard_text
     from regress.persistence import refuse_existing
+    from regress.report.terminal import show_heat_maps
     from regress.sweep import MODELS, headline, sweep
     from regress.sweep_files import cache_beside, save_sweep, sweep_json
 
@@ -163,7 +167,7 @@ def sweep_command(
         "group": group,
         "skip_empty": skip_empty,
     }
-    save_sweep(swept, out, force=force, source=source)
+    save_sweep(swept, out, force=force, source=source, figures=figures)
     if json:
         typer.echo(sweep_json(swept, str(out)))
         return
@@ -172,9 +176,11 @@ def sweep_command(
         typer.echo(leaderboard_text(leaders))
         typer.echo(f"\n{headline(swept, name, swept.folds)}")
     if not quiet:
+        show_heat_maps(swept)
         options = "".join(f" --text {name}" for name in text_columns)
         typer.echo(
-            f"\nThe run is in {out}, every line in {out / 'leaderboard.csv'}, finished parts in "
+            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
+            f"{out / 'leaderboard.csv'}, finished parts are in "
             f"{cache_beside(out)} (to be deleted at will). Predict new texts with\n"
             f"  layerbank predict {out} NEW.csv{options} --out predictions.csv",
             err=True,

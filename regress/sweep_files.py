@@ -37,6 +37,7 @@ def save_sweep(
     *,
     force: bool = False,
     source: Mapping[str, Any] | None = None,
+    figures: bool = False,
 ) -> Path:
     """Write the run folder; as `regress.persistence.save_run`."""
 
@@ -47,7 +48,7 @@ def save_sweep(
         save_arrays(folder / INNER, inner)
         return {"sweep": {"scores": WHAT, "leaderboard": _lines(swept)}}
 
-    return save_run(swept, path, force=force, source=source, also=also)
+    return save_run(swept, path, force=force, source=source, figures=figures, also=also)
 
 
 def sweep_json(swept: Sweep, run: str) -> str:

@@ -72,11 +72,18 @@ def run(python: Path, *arguments: str | Path, cwd: Path) -> str:
 
 def test_the_wheel_holds_every_package_and_the_sample(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for package in ("extract", "features", "features/sample", "regress"):
+    for package in (
+        "extract",
+        "features",
+        "features/sample",
+        "regress",
+        "regress/report",
+        "regress/report/page",
+    ):
         modules = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / package).iterdir()
-            if path.suffix in (".py", ".csv", ".typed")
+            if path.suffix in (".py", ".csv", ".typed", ".j2", ".css", ".js")
         }
         assert modules <= names
     assert "layerbank.py" in names

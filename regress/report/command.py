@@ -22,30 +22,31 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
         The run's folder.
     """
     source = description.get("input")
+    if any("fold" in bank for bank in description["banks"]):
+        return f"layerbank regress --from {shlex.quote(str(run))} --out again"
     return _python(description, run) if source is None else _shell(description, source, run)
 
 
 def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path) -> str:
-    folds = description["folds"]
     options: list[tuple[str, object]] = [
         *(("--text", name) for name in source.get("text") or ()),
         *(("--target", name) for name in description["targets"]),
         *(("--bank", bank["path"]) for bank in description["banks"]),
         *(("--select", name) for name in _selections(description)),
         *(("--model", name) for name in description["regressors"]),
-        ("--cv", folds["n_folds"]),
-        ("--folds", folds["scheme"]),
-        ("--seed", folds["seed"]),
+        *_folds(description["folds"], source),
     ]
-    optional = {"--id": "id", "--group": "group", "--format": "format"}
+    optional = {"--sample-weight": "sample_weight", "--id": "id", "--group": "group",
+                "--format": "format"}  # fmt: skip
     options += [(name, source[key]) for name, key in optional.items() if source.get(key)]
-    if source.get("encoding", "utf-8") != "utf-8":
+    if (source.get("encoding") or "utf-8") != "utf-8":
         options.append(("--encoding", source["encoding"]))
     options.append(("--out", run))
     words = [f"{name} {shlex.quote(str(value))}" for name, value in options]
     if source.get("skip_empty"):
         words.append("--skip-empty")
-    lines = [f"layerbank regress {shlex.quote(str(source['path']))}"]
+    command = "sweep" if "sweep" in description else "regress"
+    lines = [f"layerbank {command} {shlex.quote(str(source['path']))}"]
     for word in words:
         if len(lines) > 1 and len(lines[-1]) + len(word) < WIDTH:
             lines[-1] += f" {word}"
@@ -54,25 +55,46 @@ def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path)
     return " \\\n".join(lines)
 
 
+def _folds(folds: Mapping[str, Any], source: Mapping[str, Any]) -> list[tuple[str, object]]:
+    if source.get("fold"):
+        return [("--fold-column", source["fold"])]
+    seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
+    return [
+        ("--cv", folds["n_folds"]),
+        ("--folds", folds["scheme"]),
+        *(("--seed", seed) for seed in seeds),
+    ]
+
+
 def _python(description: Mapping[str, Any], run: Path) -> str:
     folds = description["folds"]
     banks = [bank["path"] for bank in description["banks"]]
-    groups = ", groups=groups" if folds["scheme"] == "group" else ""
-    return "\n".join(
-        [
-            "from layerbank import evaluate",
-            "",
-            "experiment = evaluate(",
-            f"    {banks if len(banks) > 1 else banks[0]!r}, texts, y,",
-            f"    select={_selections(description)},",
-            f"    models={[*description['regressors']]},",
-            f"    cv={folds['n_folds']}, folds={folds['scheme']!r}{groups}, "
-            f"random_state={folds['seed']},",
-            ")",
-            f"experiment.save({str(run)!r})",
-        ]
+    seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
+    arguments = [
+        f"{_one_or_all(banks)!r}, texts, y",
+        *([] if "sweep" in description else [f"select={_selections(description)}"]),
+        f"models={[*description['regressors']]}",
+        "folds=folds"
+        if folds.get("labels")
+        else f"cv={folds['n_folds']}, folds={folds['scheme']!r}, random_state={_one_or_all(seeds)}",
+        *(["groups=groups"] if folds["scheme"] == "group" else []),
+        *(["sample_weight=weights"] if description["texts"].get("weighted") else []),
+    ]
+    called = ("regress.sweep", "sweep") if "sweep" in description else ("layerbank", "evaluate")
+    inside = "".join(f"    {argument},\n" for argument in arguments)
+    return (
+        f"from {called[0]} import {called[1]}\n\n"
+        f"experiment = {called[1]}(\n{inside})\nexperiment.save({str(run)!r})"
     )
 
 
 def _selections(description: Mapping[str, Any]) -> list[str]:
-    return [*dict.fromkeys(result["select"] for result in description["results"])]
+    """As they were asked for; none for a sweep, which finds its own."""
+    if "sweep" in description:
+        return list(description.get("selections") or ())
+    asked = description.get("selections") or [one["select"] for one in description["results"]]
+    return [*dict.fromkeys(asked)]
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values if len(values) > 1 else values[0]

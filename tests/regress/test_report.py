@@ -214,6 +214,20 @@ def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> 
     assert words[words.index("--out") + 1] == str(tmp_path / "run")
 
 
+def test_lines_of_python_repeat_a_run_without_a_file(
+    experiment: Experiment, task: Task, tmp_path: Path
+) -> None:
+    page = Page(experiment.save(tmp_path / "run") / "report.html")
+    lines = page.text[page.text.index("from layerbank import evaluate") :]
+    given = {"texts": task.texts, "y": task.y}
+    exec(lines[: lines.index("experiment.save")], given)
+    again = given["experiment"]
+    assert isinstance(again, Experiment)
+    assert again.folds.digest == experiment.folds.digest
+    ridge = [[r.scores.rmse for r in e.results if r.model == "ridge"] for e in (again, experiment)]
+    np.testing.assert_allclose(ridge[0], ridge[1])
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment, grouped: bool) -> None:
     y = experiment.design.Y[:, 0]
