@@ -170,6 +170,16 @@ def test_an_encoder_from_the_hubs_cache_without_a_network(
     assert "no encoder 'some-org/tiny' at revision 'v2'" in gone.stderr
 
 
+def read_until(process: subprocess.Popen[bytes], sign: bytes, seen: bytes = b"") -> bytes:
+    """What a process writes to stderr until a sign appears; it must not end before."""
+    assert process.stderr is not None
+    while sign not in seen:
+        more = process.stderr.read1()
+        assert more, f"it ended without {sign!r}: {seen[-2000:]!r}"
+        seen += more
+    return seen
+
+
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     bank: Path, minilm_folder: Path, tmp_path: Path
 ) -> None:
@@ -181,11 +191,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
         [sys.executable, "-m", "extract", *map(str, options)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        assert process.stderr is not None
-        seen = b""
-        while b" texts/s" not in seen:
-            seen += process.stderr.read1()
+        seen = read_until(process, b" texts/s")
         process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
         rest = process.stderr.read()
     assert process.returncode not in (0, 2)
     safe = re.search(rb"stopped: ([\d,]+) new texts are safe in .* goes on from there", seen + rest)
@@ -213,13 +221,9 @@ def test_a_second_ctrl_c_stops_at_once(bank: Path, tiny_roberta: Path, tmp_path:
     with subprocess.Popen(
         [sys.executable, "-c", program, *map(str, options)], stderr=subprocess.PIPE
     ) as process:
-        assert process.stderr is not None
-        seen = b""
-        while b" texts/s" not in seen:
-            seen += process.stderr.read1()
+        seen = read_until(process, b" texts/s")
         process.send_signal(signal.SIGINT)
-        while b"Ctrl-C again stops at once" not in seen:
-            seen += process.stderr.read1()
+        read_until(process, b"Ctrl-C again stops at once", seen)
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130
 
