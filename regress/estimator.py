@@ -35,6 +35,10 @@ class TunedRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """What users have to know of how so many rows are fitted; mostly nothing."""
         return ""
 
+    def job_bytes(self, data: FoldData) -> int:
+        """Memory that fitting one training set of these data takes at the most, about."""
+        return data.job_bytes
+
     @abstractmethod
     def settings(self) -> Sequence[Setting]:
         """The settings to choose from."""

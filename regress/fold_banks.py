@@ -164,7 +164,7 @@ def tune_fold_banks(
         own.prepare()
         pairs = [(min(outer, j), max(outer, j)) for j in range(n_folds) if j != outer]
         jobs = [(own, regressors, left_out) for left_out in [(outer,), *pairs]]
-        held = run_on(own, n_jobs, on_done)(hold_out, jobs)
+        held = run_on(own, regressors, n_jobs, on_done)(hold_out, jobs)
         for at, (of_outer, *of_pairs) in enumerate(zip(*held, strict=True)):
             if not outer:
                 predictions.append(np.empty_like(own.Y))
@@ -178,7 +178,7 @@ def tune_fold_banks(
             (own, outer, regressor, [regressor.settings()[i] for i in chosen[at][-1]])
             for at, regressor in enumerate(regressors)
         ]
-        for at, fitted in enumerate(run_on(own, n_jobs, on_done)(_fit_without, refits)):
+        for at, fitted in enumerate(run_on(own, regressors, n_jobs, on_done)(_fit_without, refits)):
             models[at].append(fitted)
         seconds += busy / busy.sum() * (time.perf_counter() - start)
     shares = own.masses / own.masses.sum()

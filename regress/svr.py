@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from features.errors import InputError
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel, Matrix, Setting, load_arrays, row_chunks, save_arrays
-from regress.statistics import TrainingSet, standardise
+from regress.nystroem import Landmarks, linear_svr
+from regress.statistics import FoldData, TrainingSet, standardise
 
 GAMMAS = (0.25, 0.5)
 CS = (0.5, 2.0, 8.0)
 EPSILONS = (0.1, 0.3)
-#: The kernel of so many rows takes 3.2 GB, and fitting grows with their square.
-MAX_ROWS = 20_000
+#: The kernel of so many rows takes 0.8 GB, some of which stand side by side in each worker, and
+#: fitting grows with their square.
+MAX_ROWS = 10_000
 
 
 class TunedSVR(TunedRegressor):
@@ -40,10 +41,13 @@ class TunedSVR(TunedRegressor):
         standardised features is one over the number of columns that vary.
     Cs, epsilons
         In units of the target's standard deviation, so that one grid serves every unit.
+    max_rows, n_landmarks
+        For more rows than `max_rows`, the kernel is approximated from so many of them
+        (`regress.nystroem`).
     cv
         Number of folds.
     random_state
-        Seed of the folds.
+        Seed of the folds, and of the draw of landmarks.
     n_jobs
         Worker threads; None for one a core.
 
@@ -63,6 +67,8 @@ class TunedSVR(TunedRegressor):
         Cs: Sequence[float] = CS,
         epsilons: Sequence[float] = EPSILONS,
         *,
+        max_rows: int = MAX_ROWS,
+        n_landmarks: int = 1000,
         cv: int = 5,
         random_state: int = 0,
         n_jobs: int | None = None,
@@ -70,6 +76,8 @@ class TunedSVR(TunedRegressor):
         self.gammas = gammas
         self.Cs = Cs
         self.epsilons = epsilons
+        self.max_rows = max_rows
+        self.n_landmarks = n_landmarks
         self.cv = cv
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -80,7 +88,23 @@ class TunedSVR(TunedRegressor):
             for gamma, C, epsilon in product(self.gammas, self.Cs, self.epsilons)
         ]
 
+    def note(self, n_samples: int) -> str:
+        if n_samples <= self.max_rows:
+            return ""
+        return (
+            f"svr: of {n_samples} texts, more than {self.max_rows}, the kernel is approximated "
+            f"from {self.n_landmarks} (Nystroem), and errors beyond epsilon count squared"
+        )
+
+    def job_bytes(self, data: FoldData) -> int:
+        n = len(data.X)
+        if n > self.max_rows:
+            return 8 * (3 * n * self.n_landmarks + 4 * data.chunk)
+        return max(data.job_bytes, 8 * (5 * n * n + 3 * data.chunk))
+
     def path(self, training: TrainingSet) -> Matrix:
+        if len(training.data.X) > self.max_rows:
+            return self._approximate_path(training)
         settings = self.settings()
         scaled = [_scaled_target(training, target) for target in range(training.Y.shape[1])]
         distances = _distances(training)
@@ -98,7 +122,42 @@ class TunedSVR(TunedRegressor):
                         predicted[:, i, target] = fitted * y.scale + y.mean
         return predicted
 
+    def _approximate_path(self, training: TrainingSet) -> Matrix:
+        settings = self.settings()
+        targets = [_scaled_target(training, target) for target in range(training.Y.shape[1])]
+        landmarks = Landmarks(training, self.n_landmarks, self.random_state)
+        predicted = np.empty((len(training.held_rows), len(settings), len(targets)))
+        for multiple in dict.fromkeys(setting["gamma"] for setting in settings):
+            gamma = _gamma(multiple, training)
+            whitening = landmarks.whitening(gamma)
+            F = landmarks.kernel(training.rows, gamma) @ whitening
+            held = landmarks.kernel(training.held_rows, gamma) @ whitening
+            for i, setting in enumerate(settings):
+                if setting["gamma"] == multiple:
+                    for target, y in enumerate(targets):
+                        fitted = linear_svr(F, y.values, setting, training.weights)
+                        predicted[:, i, target] = fitted.predict(held) * y.scale + y.mean
+        return predicted
+
+    def _approximate(self, training: TrainingSet, target: int, setting: Setting) -> SVRModel:
+        y = _scaled_target(training, target)
+        landmarks = Landmarks(training, self.n_landmarks, self.random_state)
+        gamma = _gamma(setting["gamma"], training)
+        whitening = landmarks.whitening(gamma)
+        F = landmarks.kernel(training.rows, gamma) @ whitening
+        fitted = linear_svr(F, y.values, setting, training.weights)
+        return SVRModel(
+            mean=training.mean,
+            scale=training.scale,
+            support=training.data.X[landmarks.rows],
+            dual_coef=whitening @ fitted.coef_ * y.scale,
+            intercept=float(fitted.intercept_[0]) * y.scale + y.mean,
+            gamma=gamma,
+        )
+
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
+        if len(training.data.X) > self.max_rows:
+            return [self._approximate(training, *of) for of in enumerate(chosen)]
         distances = _distances(training)
         models: list[FittedModel] = []
         for target, setting in enumerate(chosen):
@@ -138,12 +197,6 @@ def _scaled_target(training: TrainingSet, target: int) -> _Target:
 
 
 def _distances(training: TrainingSet) -> Matrix:
-    n = len(training.rows)
-    if n > MAX_ROWS:
-        raise InputError(
-            f"svr compares every row with every other, and {n} rows are more than the {MAX_ROWS} "
-            "it can hold: use --model ridge or lightgbm, or fewer rows"
-        )
     squares = np.diag(training.kernel)
     return squares[:, None] + squares - 2 * training.kernel
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,13 @@ from numpy.typing import NDArray
 from regress.model import FittedModel, Matrix, Regressor, Setting
 from regress.parallel import run_jobs
 from regress.statistics import FoldData
+
+
+@runtime_checkable
+class _Sized(Protocol):
+    """A regressor that knows how much memory its jobs take."""
+
+    def job_bytes(self, data: FoldData) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +101,9 @@ def tune(
     if nested:
         left_out += combinations(range(n_folds), 2)
     data.prepare()
-    held = run_on(data, n_jobs, on_done)(hold_out, [(data, regressors, at) for at in left_out])
+    held = run_on(data, regressors, n_jobs, on_done)(
+        hold_out, [(data, regressors, at) for at in left_out]
+    )
     tuned = [
         _choose(data, regressor, dict(zip(left_out, of_regressor, strict=True)), nested)
         for regressor, of_regressor in zip(regressors, zip(*held, strict=True), strict=True)
@@ -115,7 +124,7 @@ def refitted(
     start = time.perf_counter()
     data.prepare()
     jobs = [(data, regressor, of) for regressor, of in zip(regressors, tuned, strict=True)]
-    models, seconds = zip(*run_on(data, n_jobs, on_done)(_refit, jobs), strict=True)
+    models, seconds = zip(*run_on(data, regressors, n_jobs, on_done)(_refit, jobs), strict=True)
     pace = (time.perf_counter() - start) / sum(seconds)
     return [
         replace(of, models=fitted, seconds=of.seconds + spent * pace)
@@ -138,10 +147,16 @@ def pooled(repeats: Sequence[Tuned]) -> Tuned:
     )
 
 
-def run_on(data: FoldData, n_jobs: int | None, on_done: Callable[[], object] | None) -> Any:
+def run_on(
+    data: FoldData,
+    regressors: Sequence[Regressor],
+    n_jobs: int | None,
+    on_done: Callable[[], object] | None,
+) -> Any:
     """`run_jobs` with what jobs on these data take."""
+    takes = [of.job_bytes(data) if isinstance(of, _Sized) else data.job_bytes for of in regressors]
     return partial(
-        run_jobs, n_jobs=n_jobs, job_bytes=data.job_bytes, memory=data.memory, on_done=on_done
+        run_jobs, n_jobs=n_jobs, job_bytes=max(takes), memory=data.memory, on_done=on_done
     )
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVR
+from sklearn.svm import SVR, LinearSVR
 
-import regress.svr
-from features.errors import InputError
 from regress.folds import Folds, make_folds, row_keys
 from regress.statistics import FoldData
 from regress.svr import SVRModel, TunedSVR
@@ -87,8 +86,29 @@ def test_a_target_that_is_constant_in_training_is_predicted() -> None:
     np.testing.assert_allclose(tuned.predictions[folds.numbers == 0], 7.0)
 
 
-def test_too_many_rows_for_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regress.svr, "MAX_ROWS", 50)
-    X, Y, folds = problem(80, 5)
-    with pytest.raises(InputError, match="60 rows are more than the 50 it can hold"):
-        tune(FoldData(X, Y, folds), [TunedSVR()])
+def test_with_every_row_a_landmark_it_is_scikit_learns_nystroem() -> None:
+    X, Y, _ = problem(80, 5)
+    exact, weights = X.astype(np.float64), np.ones(80)
+    regressor = TunedSVR([1.0], [3.0], [0.1], max_rows=79, n_landmarks=200, cv=4)
+    scaler, of_y = StandardScaler().fit(exact), StandardScaler().fit(Y)
+    features = Nystroem(gamma=1 / 5, n_components=80).fit(scaler.transform(exact))
+    F = features.transform(scaler.transform(exact))
+    linear = LinearSVR(
+        loss="squared_epsilon_insensitive", dual=False, C=3.0, epsilon=0.1, tol=1e-9
+    ).fit(F, of_y.transform(Y)[:, 0], sample_weight=weights)
+    expected = linear.predict(F) * of_y.scale_ + of_y.mean_
+    np.testing.assert_allclose(regressor.fit(X, Y[:, 0]).predict(X), expected, atol=1e-3)
+
+
+def test_a_few_landmarks_come_close_and_it_says_so() -> None:
+    X, Y, folds = problem(400, 3)
+    exact, few = TunedSVR(**GRID), TunedSVR(**GRID, max_rows=399, n_landmarks=60)
+    assert exact.note(400) == ""
+    assert "more than 399, the kernel is approximated from 60" in few.note(400)
+    errors = []
+    for regressor in (exact, few):
+        [tuned] = tune(FoldData(X, Y, folds), [regressor])
+        errors.append(np.sqrt(np.mean((tuned.predictions - Y) ** 2)))
+    assert errors[1] < 1.1 * errors[0]
+    [again] = tune(FoldData(X, Y, folds), [few], n_jobs=1)
+    np.testing.assert_array_equal(again.predictions, tuned.predictions)
