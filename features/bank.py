@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import xxhash
 from numpy.typing import DTypeLike, NDArray
 
 from features.blocks import ResolvedTerm, bank_blocks, column_names
 from features.errors import BankError, MissingTexts, NotABank
 from features.format import Setup, order_poolings
+from features.gather import Part, Plan, gather, plan
 from features.index import Keys
 from features.keys import Text, text_keys
 from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
@@ -103,6 +105,7 @@ class Bank:
         folders = [self.path] if self.overlay is None else [self.path, self.overlay.path]
         self._snapshots = [self._snapshot(folder, use_index) for folder in folders]
         self._n_texts: int | None = None
+        self._planned: tuple[bytes, Plan] | None = None
 
     def _snapshot(self, folder: Path, use_index: bool) -> Snapshot:
         for _ in range(TRIES):
@@ -194,11 +197,11 @@ class Bank:
 
     def fill(self, out: NDArray[Any], texts: Sequence[Text], terms: Iterable[ResolvedTerm]) -> None:
         """Write the terms' columns for n texts into ``out``, shape ``(n, d)``."""
-        keys, terms = text_keys(texts), tuple(terms)
-        self._read(
-            keys,
-            lambda snapshot, at, rows: snapshot.fill(out, at, rows, keys[at], terms),
-        )
+        self.fill_keys(out, text_keys(texts), tuple(terms))
+
+    def fill_keys(self, out: NDArray[Any], keys: Keys, terms: Sequence[ResolvedTerm]) -> None:
+        """As :meth:`fill`, of texts whose keys, shape ``(n, 32)``, are known."""
+        self._read(keys, lambda part: gather(out, part, terms))
 
     def n_tokens(self, texts: Sequence[Text]) -> NDArray[np.int32]:
         """Tokens that the encoder saw of each text, shape ``(n,)``."""
@@ -212,51 +215,37 @@ class Bank:
         keys = text_keys(texts)
         out = np.zeros(len(keys), np.int32)
 
-        def read(snapshot: Snapshot, at: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-            for here, segment, local in snapshot.parts(rows, keys[at]):
-                out[at[here]] = getattr(segment, name)[local]
+        def read(part: Part) -> None:
+            out[part.at] = getattr(part.segment, name)[part.local]
 
         self._read(keys, read)
         return out
 
     def require(self, texts: Sequence[Text]) -> None:
         """MissingTexts unless every text is here."""
-        self._refuse_missing(text_keys(texts), self.contains(texts))
+        keys = text_keys(texts)
+        self._refuse_missing(keys, np.flatnonzero(~self.contains_keys(keys)))
 
-    def _read(
-        self,
-        keys: Keys,
-        read: Callable[[Snapshot, NDArray[np.int64], NDArray[np.int64]], None],
-    ) -> None:
-        """Call ``read(snapshot, positions, rows)`` so that every position is covered once."""
+    def _read(self, keys: Keys, read: Callable[[Part], None]) -> None:
+        """Call ``read`` so that the row of every key is covered once."""
         for _ in range(TRIES):
-            try:
+            with contextlib.suppress(SnapshotMoved):
                 return self._read_once(keys, read)
-            except SnapshotMoved:
-                # Segments are gone for good, or the kept index was wrong: see what there is now.
-                self.refresh(use_index=False)
+            # Segments are gone for good, or the kept index was wrong: see what there is now.
+            self.refresh(use_index=False)
         self._read_once(keys, read)
 
-    def _read_once(
-        self,
-        keys: Keys,
-        read: Callable[[Snapshot, NDArray[np.int64], NDArray[np.int64]], None],
-    ) -> None:
-        todo = np.arange(len(keys))
-        plan = []
-        for snapshot in self._snapshots:
-            rows = snapshot.find(keys[todo])
-            plan.append((snapshot, todo[rows >= 0], rows[rows >= 0]))
-            todo = todo[rows < 0]
-        found = np.ones(len(keys), bool)
-        found[todo] = False
-        self._refuse_missing(keys, found)
-        for snapshot, at, rows in plan:
-            if len(at):
-                read(snapshot, at, rows)
+    def _read_once(self, keys: Keys, read: Callable[[Part], None]) -> None:
+        asked = xxhash.xxh3_128_digest(np.ascontiguousarray(keys).data)
+        if self._planned is None or self._planned[0] != asked:
+            # A sweep asks for the same texts again and again.
+            self._planned = (asked, plan(self._snapshots, keys))
+        parts, missing = self._planned[1]
+        self._refuse_missing(keys, missing)
+        for part in parts:
+            read(part)
 
-    def _refuse_missing(self, keys: Keys, found: NDArray[np.bool_]) -> None:
-        missing = np.flatnonzero(~found)
+    def _refuse_missing(self, keys: Keys, missing: NDArray[np.int64]) -> None:
         if len(missing):
             count = len(np.unique(keys[missing], axis=0))
             raise MissingTexts(

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.blocks import Block, ResolvedTerm
+from features.blocks import Block
 from features.format import SEGMENT_NAME
 from features.index import KeyIndex, Keys
 from features.mapped import read_errors
 from features.segment import Segment, SnapshotMoved
-from features.widen import widen
 
 #: An index is kept once opening the bank without it would read this many segments or keys.
 KEEP_SEGMENTS = 64
 KEEP_KEYS = 200_000
-#: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
-CHUNK = 256
 
 Rows = NDArray[np.int64]
 
@@ -114,44 +110,6 @@ class Snapshot:
             if local.max() >= len(stored) or not np.array_equal(stored[local], keys[here]):
                 raise SnapshotMoved(segment.path)
             yield here, segment, local
-
-    def fill(
-        self, out: NDArray[Any], at: Rows, rows: Rows, keys: Keys, terms: Iterable[ResolvedTerm]
-    ) -> None:
-        """Write the terms' columns of ``rows`` (whose keys are ``keys``) into rows ``at``."""
-        terms = tuple(terms)
-        for here, segment, local in self.parts(rows, keys):
-            target, column = at[here], 0
-            for term in terms:
-                for blocks in [term.blocks] if term.average else [(b,) for b in term.blocks]:
-                    arrays = [segment.block(block) for block in blocks]
-                    width = arrays[0].shape[1]
-                    _gather(arrays, local, out[:, column : column + width], target)
-                    column += width
-
-
-def _gather(arrays: list[NDArray[Any]], local: Rows, out: NDArray[Any], target: Rows) -> None:
-    """``out[target] = mean of the arrays' rows [local]``, in chunks that stay in the cache."""
-    for start in range(0, len(local), CHUNK):
-        source, into = local[start : start + CHUNK], target[start : start + CHUNK]
-        values = [array[_span(source)] for array in arrays]
-        chunk = values[0]
-        if len(values) > 1:
-            chunk = np.asarray(np.mean(values, axis=0, dtype=np.float64))
-        span = _span(into)
-        if isinstance(span, slice):
-            widen(chunk, out[span])
-        else:
-            wide = np.empty(chunk.shape, out.dtype)
-            widen(chunk, wide)
-            out[span] = wide
-
-
-def _span(rows: Rows) -> Rows | slice:
-    """A slice where the rows follow one another, which costs no copy."""
-    if len(rows) == int(rows[-1]) - int(rows[0]) + 1 and (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
 
 
 def segment_names(folder: Path) -> list[str]:

@@ -61,23 +61,28 @@ def in_a_fresh_process(target: Callable[..., None], *arguments: Any) -> None:
 
 def _random_moments(folder: Path, n_kills: int) -> None:
     rng = random.Random(1)
-    bank, acknowledged = folder / "killed.bank", folder / "acknowledged"
-    texts = [f"text {i}" for i in range(100 * n_kills)]
-    killed = 0
+    bank, acknowledged = folder / "killed.bank", Acknowledged(folder / "acknowledged")
+    texts = [f"text {i}" for i in range(3 * n_kills)]
+    longest, n_before, killed = 0.1, 0, 0
     while killed < n_kills:
-        process = start(_extract, bank, acknowledged, texts, rng.choice([1, 2, 5]))
-        # From before it does anything to well into its commits.
-        time.sleep(rng.random() * 0.15)
+        some = rng.sample(texts, len(texts) // 2)
+        process = start(_extract, bank, acknowledged.path, some, rng.choice([1, 2]))
+        # From before it does anything to well into its commits, however busy the machine is.
+        time.sleep(rng.random() * longest)
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-        if killed % 10 == 0 and acknowledged.exists():
-            in_a_fresh_process(_recompute, bank, acknowledged, texts)
-    n_commits = len(Acknowledged(acknowledged).batches())
-    assert n_commits > n_kills / 2
-    in_a_fresh_process(_recompute, bank, acknowledged, texts)
+        n_commits = len(acknowledged.batches())
+        longest *= 1.2 if n_commits == n_before else 0.9
+        n_before = n_commits
+        if killed % 10 == 0 and n_commits:
+            in_a_fresh_process(_recompute, bank, acknowledged.path, texts)
+        if process.exitcode == 0:  # nearly all are there: begin anew, as a job's next shard would
+            texts = [f"{text}'" for text in texts] + texts
+    assert len(acknowledged.batches()) > n_kills / 2
+    in_a_fresh_process(_recompute, bank, acknowledged.path, texts)
     assert_sound(bank)
-    some = texts[: 3 * Bank.open(bank).n_texts]
+    some = texts
     extract(bank, some, batch=100)
     extract(folder / "whole.bank", some, batch=100)
     finished, whole = Bank.open(bank), Bank.open(folder / "whole.bank")

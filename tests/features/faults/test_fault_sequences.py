@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -47,16 +48,13 @@ class BankMachine(RuleBasedStateMachine):
 
     @rule(texts=_some_texts, batch=st.integers(1, 3), at=st.integers(1, 60))
     def killed_extraction(self, texts: list[str], batch: int, at: int) -> None:
-        try:
-            with Faults(at, "tear"):
-                extract(self.bank, texts, batch=batch, acknowledge=self._remember_quietly)
-        except Killed:
-            # What was committed and not yet acknowledged may or may not be there.
-            there = Bank.open(self.bank).contains(texts)
-            self._remember([text for text, known in zip(texts, there, strict=True) if known])
-
-    def _remember_quietly(self, texts: Any) -> None:
-        self.acknowledged = [*texts]
+        told: list[str] = []
+        with contextlib.suppress(Killed), Faults(at, "tear"):
+            extract(self.bank, texts, batch=batch, acknowledge=told.extend)
+        # What was committed and not yet acknowledged may or may not be there.
+        there = Bank.open(self.bank).contains(texts)
+        self._remember([text for text, known in zip(texts, there, strict=True) if known])
+        assert {*told} <= {*self.model}
 
     @rule(size=st.sampled_from([1, 60_000, 1 << 20]))
     def compact(self, size: int) -> None:
@@ -66,11 +64,8 @@ class BankMachine(RuleBasedStateMachine):
 
     @rule(at=st.integers(1, 120))
     def killed_compaction(self, at: int) -> None:
-        try:
-            with Faults(at, "tear"):
-                compact(self.bank)
-        except Killed:
-            pass
+        with contextlib.suppress(Killed), Faults(at, "tear"):
+            compact(self.bank)
 
     @rule(texts=_some_texts, killed_at=st.integers(0, 80))
     def merge(self, texts: list[str], killed_at: int) -> None:

@@ -1,0 +1,100 @@
+"""Which rows of which segments give a matrix, and copying them into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.blocks import ResolvedTerm
+from features.index import Keys
+from features.segment import Segment
+from features.snapshot import Snapshot
+from features.widen import widen
+
+#: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
+CHUNK = 128
+
+Rows = NDArray[np.int64]
+
+
+class Part(NamedTuple):
+    """What one segment gives: its rows ``local`` go to the rows ``at`` of the matrix.
+
+    A slice where the rows follow one another, which costs no copy.
+    """
+
+    segment: Segment
+    at: Rows | slice
+    local: Rows | slice
+
+
+class Plan(NamedTuple):
+    """Where every key stands; ``missing`` holds the positions of those that stand nowhere."""
+
+    parts: tuple[Part, ...]
+    missing: Rows
+
+
+def plan(snapshots: Sequence[Snapshot], keys: Keys) -> Plan:
+    """Find n keys, shape ``(n, 32)``, in snapshots, the first that has one wins.
+
+    Raises
+    ------
+    SnapshotMoved, CorruptSegment
+    """
+    todo = np.arange(len(keys))
+    parts = []
+    for snapshot in snapshots:
+        rows = snapshot.find(keys[todo])
+        at, rows, todo = todo[rows >= 0], rows[rows >= 0], todo[rows < 0]
+        for here, segment, local in snapshot.parts(rows, keys[at]):
+            parts.append(Part(segment, _span(at[here]), _span(local)))
+    return Plan(tuple(parts), todo)
+
+
+def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None:
+    """Write the terms' columns of a part into its rows of ``out``, shape ``(n, d)``."""
+    column = 0
+    for term in terms:
+        for blocks in [term.blocks] if term.average else [(block,) for block in term.blocks]:
+            arrays = [part.segment.block(block) for block in blocks]
+            width = arrays[0].shape[1]
+            _copy(arrays, part.local, out[:, column : column + width], part.at)
+            column += width
+
+
+def _copy(
+    arrays: list[NDArray[Any]], local: Rows | slice, out: NDArray[Any], at: Rows | slice
+) -> None:
+    """``out[at] = mean of the arrays' rows [local]``."""
+    if len(arrays) == 1 and isinstance(local, slice) and isinstance(at, slice):
+        widen(arrays[0][local], out[at])
+        return
+    for source, target in zip(_chunks(local), _chunks(at), strict=True):
+        values = arrays[0][source]
+        if len(arrays) > 1:
+            mean = np.mean([array[source] for array in arrays], axis=0, dtype=np.float64)
+            values = np.asarray(mean)
+        if isinstance(target, slice):
+            widen(values, out[target])
+        else:
+            wide = np.empty(values.shape, out.dtype)
+            widen(values, wide)
+            out[target] = wide
+
+
+def _chunks(rows: Rows | slice) -> list[Any]:
+    if isinstance(rows, slice):
+        starts = range(rows.start, rows.stop, CHUNK)
+        return [slice(start, min(start + CHUNK, rows.stop)) for start in starts]
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+
+
+def _span(rows: Rows) -> Rows | slice:
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(first, last + 1)
+    return rows
