@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from regress.experiment import Experiment, Result, evaluate
     from regress.folds import Folds, make_folds
     from regress.metrics import Scores, score
+    from regress.pairwise import TunedPairwise
     from regress.persistence import load_run
     from regress.registry import MODELS
     from regress.ridge import TunedRidge
@@ -28,6 +29,7 @@ __all__ = [
     "Scores",
     "TextFeatures",
     "TunedLightGBM",
+    "TunedPairwise",
     "TunedRidge",
     "TunedSVR",
     "evaluate",
@@ -43,6 +45,7 @@ __getattr__ = lazy_exports(
         "regress.experiment": ["Experiment", "Result", "evaluate"],
         "regress.folds": ["Folds", "make_folds"],
         "regress.metrics": ["Scores", "score"],
+        "regress.pairwise": ["TunedPairwise"],
         "regress.persistence": ["load_run"],
         "regress.registry": ["MODELS"],
         "regress.ridge": ["TunedRidge"],

@@ -9,6 +9,7 @@ from features.errors import InputError
 from regress.boosting import BoostedModel, TunedLightGBM
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel
+from regress.pairwise import TunedPairwise
 from regress.ridge import RidgeModel, TunedRidge
 from regress.svr import SVRModel, TunedSVR
 
@@ -17,6 +18,7 @@ MODELS: dict[str, tuple[type[TunedRegressor], type[FittedModel]]] = {
     "ridge": (TunedRidge, RidgeModel),
     "svr": (TunedSVR, SVRModel),
     "lightgbm": (TunedLightGBM, BoostedModel),
+    "pairwise": (TunedPairwise, SVRModel),
 }
 
 

@@ -106,15 +106,15 @@ class TunedSVR(TunedRegressor):
         if len(training.data.X) > self.max_rows:
             return self._approximate_path(training)
         settings = self.settings()
-        scaled = [_scaled_target(training, target) for target in range(training.Y.shape[1])]
-        distances = _distances(training)
+        scaled = [scaled_target(training, target) for target in range(training.Y.shape[1])]
+        within = distances(training)
         products, held_squares = training.held_kernel()
         squares = np.diag(training.kernel)
-        held_distances = held_squares[:, None] + squares - 2 * products
+        apart = held_squares[:, None] + squares - 2 * products
         predicted = np.empty((len(products), len(settings), len(scaled)))
         for gamma in dict.fromkeys(setting["gamma"] for setting in settings):
-            K = _rbf(distances, gamma, training)
-            held = _rbf(held_distances, gamma, training)
+            K = rbf(within, gamma, training)
+            held = rbf(apart, gamma, training)
             for i, setting in enumerate(settings):
                 if setting["gamma"] == gamma:
                     for target, y in enumerate(scaled):
@@ -124,11 +124,11 @@ class TunedSVR(TunedRegressor):
 
     def _approximate_path(self, training: TrainingSet) -> Matrix:
         settings = self.settings()
-        targets = [_scaled_target(training, target) for target in range(training.Y.shape[1])]
+        targets = [scaled_target(training, target) for target in range(training.Y.shape[1])]
         landmarks = Landmarks(training, self.n_landmarks, self.random_state)
         predicted = np.empty((len(training.held_rows), len(settings), len(targets)))
         for multiple in dict.fromkeys(setting["gamma"] for setting in settings):
-            gamma = _gamma(multiple, training)
+            gamma = kernel_gamma(multiple, training)
             whitening = landmarks.whitening(gamma)
             F = landmarks.kernel(training.rows, gamma) @ whitening
             held = landmarks.kernel(training.held_rows, gamma) @ whitening
@@ -140,9 +140,9 @@ class TunedSVR(TunedRegressor):
         return predicted
 
     def _approximate(self, training: TrainingSet, target: int, setting: Setting) -> SVRModel:
-        y = _scaled_target(training, target)
+        y = scaled_target(training, target)
         landmarks = Landmarks(training, self.n_landmarks, self.random_state)
-        gamma = _gamma(setting["gamma"], training)
+        gamma = kernel_gamma(setting["gamma"], training)
         whitening = landmarks.whitening(gamma)
         F = landmarks.kernel(training.rows, gamma) @ whitening
         fitted = linear_svr(F, y.values, setting, training.weights)
@@ -158,11 +158,11 @@ class TunedSVR(TunedRegressor):
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
         if len(training.data.X) > self.max_rows:
             return [self._approximate(training, *of) for of in enumerate(chosen)]
-        distances = _distances(training)
+        within = distances(training)
         models: list[FittedModel] = []
         for target, setting in enumerate(chosen):
-            K = _rbf(distances, setting["gamma"], training)
-            y = _scaled_target(training, target)
+            K = rbf(within, setting["gamma"], training)
+            y = scaled_target(training, target)
             fitted = _fit(K, y, setting, training.weights)
             models.append(
                 SVRModel(
@@ -171,7 +171,7 @@ class TunedSVR(TunedRegressor):
                     support=training.data.X[training.rows[fitted.support_]],
                     dual_coef=fitted.dual_coef_[0] * y.scale,
                     intercept=float(fitted.intercept_[0]) * y.scale + y.mean,
-                    gamma=_gamma(setting["gamma"], training),
+                    gamma=kernel_gamma(setting["gamma"], training),
                 )
             )
         return models
@@ -185,7 +185,7 @@ class _Target(NamedTuple):
     scale: float
 
 
-def _scaled_target(training: TrainingSet, target: int) -> _Target:
+def scaled_target(training: TrainingSet, target: int) -> _Target:
     # By scikit-learn's own scaler and one target at a time: libsvm's path, and so what its
     # tolerance leaves open, can turn on the last bit.
     y = training.Y[:, [target]]
@@ -196,17 +196,17 @@ def _scaled_target(training: TrainingSet, target: int) -> _Target:
     return _Target(scaler.transform(y)[:, 0], float(scaler.mean_[0]), float(scaler.scale_[0]))
 
 
-def _distances(training: TrainingSet) -> Matrix:
+def distances(training: TrainingSet) -> Matrix:
     squares = np.diag(training.kernel)
     return squares[:, None] + squares - 2 * training.kernel
 
 
-def _gamma(multiple: float, training: TrainingSet) -> float:
+def kernel_gamma(multiple: float, training: TrainingSet) -> float:
     return multiple / max(training.n_active, 1)
 
 
-def _rbf(distances: Matrix, multiple: float, training: TrainingSet) -> Matrix:
-    K = distances * -_gamma(multiple, training)
+def rbf(distances: Matrix, multiple: float, training: TrainingSet) -> Matrix:
+    K = distances * -kernel_gamma(multiple, training)
     return np.exp(K, out=K)
 
 
