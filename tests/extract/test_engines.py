@@ -1,0 +1,105 @@
+"""Every engine and precision: all poolings, and one vector a text whatever stands beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from extract import extract
+from extract.pooling import POOLINGS
+from features import Text
+from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.test_oracle import LENGTHS, some_texts
+
+TEXTS: list[Text] = [
+    *some_texts(LENGTHS[::2], 5),
+    "",
+    ("What is asked?", "An answer that is somewhat longer than the question was."),
+    ("Summarise:", some_texts([500], 7)[0]),
+]
+ENGINES = [
+    "torch",
+    pytest.param(
+        "openvino",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("openvino") is None,
+            reason="the extra `openvino` is not installed",
+        ),
+    ),
+]
+#: How far a text's vector may move, by precision, when its neighbours do; README's Limits.
+MOVES = {"fp32": 1e-5, "bf16": 3e-2, "fp16": 5e-3}
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_roberta: Path) -> np.ndarray:
+    return plain_blocks(tiny_roberta, TEXTS, poolings=tuple(POOLINGS), pooler=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_pooling(
+    engine: str, precision: str, tiny_roberta: Path, expected: np.ndarray, bank: Path
+) -> None:
+    extract(
+        TEXTS, bank, encoder=str(tiny_roberta), precision=precision, engine=engine, device="cpu",
+        poolings=tuple(POOLINGS), batch_tokens=1000,
+    )  # fmt: skip
+    found = banked_blocks(bank, TEXTS)
+    if precision == "fp32":
+        assert worst_row(found, expected) <= 1e-5
+    else:
+        assert worst_block(found, expected) <= 2e-2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("precision", list(MOVES))
+def test_a_texts_numbers_do_not_depend_on_its_neighbours(
+    engine: str, precision: str, tiny_roberta: Path, tmp_path: Path
+) -> None:
+    if engine == "openvino" and precision == "fp16":
+        pytest.skip("OpenVINO does not run fp16 on a CPU")
+    options: dict[str, Any] = {
+        "encoder": str(tiny_roberta), "precision": precision, "engine": engine, "device": "cpu",
+    }  # fmt: skip
+    found = []
+    for batch_tokens in (1, 300, 4096):
+        others = some_texts([*range(1, 40, 3)], batch_tokens)
+        order = random.Random(batch_tokens).sample([*TEXTS, *others], len(TEXTS) + len(others))
+        bank = tmp_path / f"{batch_tokens}.bank"
+        extract(order, bank, batch_tokens=batch_tokens, **options)
+        found.append(banked_blocks(bank, TEXTS))
+    for other in found[1:]:
+        assert worst_row(other, found[0]) <= MOVES[precision]
+
+
+def test_the_same_call_gives_the_same_numbers(tiny_roberta: Path, tmp_path: Path) -> None:
+    for name in ("a.bank", "b.bank"):
+        extract(TEXTS, tmp_path / name, encoder=str(tiny_roberta), device="cpu")
+    np.testing.assert_array_equal(
+        banked_blocks(tmp_path / "a.bank", TEXTS), banked_blocks(tmp_path / "b.bank", TEXTS)
+    )
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_products_by_onednn_are_exact(bias: bool) -> None:
+    import torch
+
+    from extract.onednn import OneDnnLinear, use_onednn
+
+    torch.manual_seed(0)
+    layer = torch.nn.Sequential(torch.nn.Linear(300, 200, bias=bias)).requires_grad_(False)
+    inputs = torch.randn(3, 50, 300)
+    exact = layer.double()(inputs.double())
+    layer.float()
+    use_onednn(layer)
+    if not isinstance(layer[0], OneDnnLinear):
+        pytest.skip("oneDNN is not in this build of PyTorch, or this is no x86")
+    with torch.inference_mode():
+        error = (layer(inputs).double() - exact).norm() / exact.norm()
+    assert error <= 1e-6
