@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from features.blocks import Block, ResolvedTerm
+from regress.leaders import Leader
 from regress.metrics import Scores, Vector, rmse
 from regress.results import Experiment
 from regress.sweep import Sweep
@@ -91,8 +92,13 @@ def _tried(swept: Sweep, target: str) -> list[Entry]:
             bank_block=_single(swept.banks.resolve(one.select)) if one.kind == "block" else None,
             params=params.get((one.model, one.select), {}),
         )
-        for one in swept.leaders[target]
+        for one in _once(swept.leaders[target])
     ]
+
+
+def _once(leaders: Iterable[Leader]) -> list[Leader]:
+    """Each line once: what a search found may be a block that was tried by itself, too."""
+    return list({(one.label, one.select): one for one in leaders}.values())
 
 
 def _single(terms: tuple[ResolvedTerm, ...]) -> tuple[str, Block] | None:

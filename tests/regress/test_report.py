@@ -195,11 +195,13 @@ def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
     page = Page(folder / "report.html")
     assert {"heat-map-ridge", "learning-curve"} <= set(page.data["t0"]["figures"])
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len(swept.leaders["target"])
+    assert len(rows) == 1 + len({one.label for one in swept.leaders["target"]})
     contents = all_contents(swept)[0]
     assert contents.best.kind == "auto"
     assert contents.best.scores.rmse == swept.best.scores.rmse
     assert len(contents.heat_maps[0].cells) == len(task.bank.blocks)
+    verdicts = [cell.verdict for cell in contents.heat_maps[0].cells.values()]
+    assert verdicts.count("best") == 1
 
 
 def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> None:
