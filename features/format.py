@@ -67,8 +67,9 @@ Readers MUST check a dataset's hash before they return a number from it, MUST NO
 segment whose fingerprint differs, and MUST take the row of the segment whose name sorts first
 where a key occurs twice. Readers take no lock. A file whose name does not match is no segment.
 
-How to bump the version: raise ``VERSION``, keep the old reader, add a golden bank of the new
-version to the tests, and say in CHANGELOG.md what changed.
+Version 1 is frozen: what is said above MUST stay true of it. How to bump the version: raise
+``VERSION``, keep the old reader, add a golden bank of the new version to the tests, and say in
+CHANGELOG.md what changed.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 FORMAT = "layerbank"
-VERSION = 0
+VERSION = 1
 #: Versions that this code reads.
-READABLE = frozenset({0})
+READABLE = frozenset({1})
 
 MANIFEST = "bank.json"
 COMMITS_LOG = "commits.log"

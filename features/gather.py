@@ -15,7 +15,7 @@ from features.snapshot import Snapshot
 from features.widen import widen
 
 #: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
-CHUNK = 128
+CHUNK = 256
 
 Rows = NDArray[np.int64]
 
@@ -56,34 +56,46 @@ def plan(snapshots: Sequence[Snapshot], keys: Keys) -> Plan:
 
 
 def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None:
-    """Write the terms' columns of a part into its rows of ``out``, shape ``(n, d)``."""
-    column = 0
-    for term in terms:
-        for blocks in [term.blocks] if term.average else [(block,) for block in term.blocks]:
-            arrays = [part.segment.block(block) for block in blocks]
-            width = arrays[0].shape[1]
-            _copy(arrays, part.local, out[:, column : column + width], part.at)
-            column += width
+    """Write the terms' columns of a part into its rows of ``out``, shape ``(n, d)``.
 
-
-def _copy(
-    arrays: list[NDArray[Any]], local: Rows | slice, out: NDArray[Any], at: Rows | slice
-) -> None:
-    """``out[at] = mean of the arrays' rows [local]``."""
-    if len(arrays) == 1 and isinstance(local, slice) and isinstance(at, slice):
-        widen(arrays[0][local], out[at])
+    Some rows at a time for all blocks: the rows of ``out`` are wide, and so each of its pages is
+    visited once.
+    """
+    columns = [
+        [part.segment.block(block) for block in blocks]
+        for term in terms
+        for blocks in ([term.blocks] if term.average else [(block,) for block in term.blocks])
+    ]
+    straight = isinstance(part.local, slice) and isinstance(part.at, slice)
+    if straight and len(columns) == 1 and len(columns[0]) == 1:
+        widen(columns[0][0][part.local], out[part.at])
         return
-    for source, target in zip(_chunks(local), _chunks(at), strict=True):
-        values = arrays[0][source]
-        if len(arrays) > 1:
-            mean = np.mean([array[source] for array in arrays], axis=0, dtype=np.float64)
-            values = np.asarray(mean)
-        if isinstance(target, slice):
-            widen(values, out[target])
-        else:
-            wide = np.empty(values.shape, out.dtype)
-            widen(values, wide)
-            out[target] = wide
+    scratch: dict[Any, NDArray[Any]] = {}
+    for source, target in zip(_chunks(part.local), _chunks(part.at), strict=True):
+        start = 0
+        for arrays in columns:
+            values = _rows(arrays, source, scratch)
+            stop = start + values.shape[1]
+            if isinstance(target, slice):
+                widen(values, out[target, start:stop])
+            else:
+                wide = np.empty(values.shape, out.dtype)
+                widen(values, wide)
+                out[target, start:stop] = wide
+            start = stop
+
+
+def _rows(arrays: list[NDArray[Any]], source: Any, scratch: dict[Any, NDArray[Any]]) -> Any:
+    """Some rows of a block, or the mean of several blocks'; valid until the next call."""
+    if len(arrays) > 1:
+        return np.mean([array[source] for array in arrays], axis=0, dtype=np.float64)
+    if isinstance(source, slice):
+        return arrays[0][source]
+    width = arrays[0].shape[1]
+    if width not in scratch:
+        scratch[width] = np.empty((CHUNK, width), arrays[0].dtype)
+    # With mode="raise" NumPy would copy once more; the rows are known to be there.
+    return np.take(arrays[0], source, axis=0, out=scratch[width][: len(source)], mode="clip")
 
 
 def _chunks(rows: Rows | slice) -> list[Any]:

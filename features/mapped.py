@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import mmap
 import os
 import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import Any
+from weakref import WeakSet
 
 from features.errors import BankError
 
@@ -57,6 +59,10 @@ class MappedFile:
     def __init__(self, *places: Path) -> None:
         self._places = places
         self._identity: tuple[int, int, int] | None = None
+        self._mapped: mmap.mmap | bytes | None = None
+        #: Whatever its user derived from the map; forgotten together with it.
+        self.derived: dict[str, Any] = {}
+        self.last_used = 0
         self.view()
 
     @property
@@ -65,16 +71,32 @@ class MappedFile:
         assert self._identity is not None
         return self._identity[2]
 
+    def touch(self) -> None:
+        """Count as used just now."""
+        self.last_used = next(_clock)
+
     def view(self) -> memoryview:
         """All bytes. What is cut out of the view stays valid for as long as it is held."""
-        with _lock:
-            mapped = _maps.pop(self, None)
-            if mapped is None:
-                mapped = self._map()
-                while len(_maps) >= _limit():
-                    _maps.pop(next(iter(_maps.keys())), None)
-            _maps[self] = mapped  # the one used last stands last
-            return memoryview(mapped)
+        self.touch()
+        mapped = self._mapped
+        if mapped is None:
+            with _lock:
+                _make_room()
+                mapped = self._mapped = self._map()
+                _all_mapped.add(self)
+        return memoryview(mapped)
+
+    def populate(self, start: int, stop: int) -> None:
+        """Map the pages of a range that will be read at once, in one go."""
+        if isinstance(self._mapped, mmap.mmap):
+            first = start // mmap.PAGESIZE * mmap.PAGESIZE
+            with contextlib.suppress(OSError, ValueError):  # an older kernel
+                self._mapped.madvise(_POPULATE_READ, first, stop - first)
+
+    def forget(self) -> None:
+        """Drop the map; the next use makes another."""
+        self._mapped = None
+        self.derived = {}
 
     def _map(self) -> mmap.mmap | bytes:
         for place in self._places:
@@ -83,9 +105,9 @@ class MappedFile:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM) or not len(_maps):
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                     raise
-            _maps.clear()  # what others hold in use stays; the rest makes room
+            _forget(0)  # what others hold in use stays; the rest makes room
             return self._map_at(place)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._places[0]))
 
@@ -110,5 +132,22 @@ def _limit() -> int:
     return max(16, min(soft // 2, 8192))
 
 
-_maps: WeakKeyDictionary[MappedFile, mmap.mmap | bytes] = WeakKeyDictionary()
+def _make_room() -> None:
+    limit = _limit()
+    if len(_all_mapped) >= limit:
+        _forget(limit // 2)
+
+
+def _forget(n_kept: int) -> None:
+    """Drop all maps but those used last."""
+    by_use = sorted(_all_mapped, key=lambda file: file.last_used)
+    for file in by_use[: max(0, len(by_use) - n_kept)]:
+        file.forget()
+        _all_mapped.discard(file)
+
+
+#: MADV_POPULATE_READ of Linux 5.14, which Python does not name.
+_POPULATE_READ = 22
+_all_mapped: WeakSet[MappedFile] = WeakSet()
+_clock = itertools.count(1)
 _lock = threading.Lock()

@@ -114,13 +114,20 @@ class Segment:
 
     def _array(self, name: str) -> NDArray[Any]:
         """A dataset as a read-only view of the file, its hash checked on first use."""
+        array: NDArray[Any] | None = self._file.derived.get(name)
+        if array is not None:
+            self._file.touch()
+            return array
         place = self._layout[name]
         view = self.bytes()[place.offset : place.stop]
         if name not in self._checked:
+            self._file.populate(place.offset, place.stop)
             if xxhash.xxh3_64_hexdigest(view) != place.checksum:
                 raise self._corrupt(f"holds damaged numbers in {name}")
             self._checked.add(name)
-        return np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
+        array = np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
+        self._file.derived[name] = array
+        return array
 
     def check(self) -> None:
         """Read every dataset; CorruptSegment when one is not what was written."""
