@@ -13,6 +13,9 @@ from regress.compare import Difference, against_best
 from regress.metrics import Scores, rmse, score
 from regress.model import Matrix
 
+#: Lines of one cell; the others are searches, whose selection differs from fold to fold.
+KINDS = ("block", "combination")
+
 
 @dataclass(frozen=True, eq=False)
 class Leader:
@@ -50,7 +53,7 @@ class Leader:
     def label(self) -> str:
         """What it is called: ``ridge mean[-1]``, or ``auto (svr mean[:])``."""
         name = f"{self.model} {self.select}"
-        return name if self.kind in ("block", "combination") else f"{self.kind} ({name})"
+        return name if self.kind in KINDS else f"{self.kind} ({name})"
 
 
 def leader(
@@ -101,7 +104,7 @@ def as_row(one: Leader) -> dict[str, Any]:
 
 def leaderboard_text(leaders: Sequence[Leader], *, shown: int = 15) -> str:
     """The first lines, aligned, and every line of a search."""
-    kept = [one for at, one in enumerate(leaders) if at < shown or one.kind in ("auto", "greedy")]
+    kept = [one for at, one in enumerate(leaders) if at < shown or one.kind not in KINDS]
     cells = [["", "nested RMSE", "± se", "naive RMSE", "behind", "95 % interval", ""]]
     for one in kept:
         d = one.difference
