@@ -27,8 +27,8 @@ MakeTask = Callable[..., Task]
 #: False): all that fit random numbers (check_transformer_general, check_n_features_in,
 #: check_estimators_nan_inf, check_dtype_object, check_fit2d_*, check_methods_*_invariance,
 #: check_set_output_transform, check_estimators_pickle, check_positive_only_tag …), since numbers
-#: are no texts, and check_parameters_default_constructible, since no bank is anybody's default. What set_output,
-#: pickle and the invariances promise is tested on texts below.
+#: are no texts, and check_parameters_default_constructible, since no bank is anybody's default.
+#: What set_output, pickle and the invariances promise is tested on texts below.
 APPLICABLE = [
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",
