@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from features.atomic import replacing
 from features.errors import InputError
 from features.table import Dataset
 from regress.design import BankLike
@@ -50,7 +50,9 @@ def predict_file(
     Raises
     ------
     InputError
-        The file exists, or cannot be written.
+        The file exists.
+    CommitError
+        It could not be written.
     RunError, FingerprintMismatch, MissingTexts
         As `Run.predict`.
     """
@@ -90,15 +92,7 @@ def refuse_existing_file(out: Path, *, force: bool) -> None:
 
 
 def _write_csv(out: Path, rows: Sequence[Sequence[object]]) -> None:
-    temporary = out.with_name(f".{out.name}-{secrets.token_hex(6)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(out)
-    except OSError as error:
-        raise InputError(f"could not write {out} ({error.strerror}): give another --out") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(out) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        text.detach()
