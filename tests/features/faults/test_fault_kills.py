@@ -77,8 +77,8 @@ def _random_moments(folder: Path, n_kills: int) -> None:
         n_before = n_commits
         if killed % 10 == 0 and n_commits:
             in_a_fresh_process(_recompute, bank, acknowledged.path, texts)
-        if process.exitcode == 0:  # nearly all are there: begin anew, as a job's next shard would
-            texts = [f"{text}'" for text in texts] + texts
+        if process.exitcode == 0:  # nearly all are there: more to do
+            texts += [f"text {len(texts) + i}" for i in range(n_kills)]
     assert len(acknowledged.batches()) > n_kills / 2
     in_a_fresh_process(_recompute, bank, acknowledged.path, texts)
     assert_sound(bank)
