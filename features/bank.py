@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -112,6 +113,11 @@ class Bank:
             with contextlib.suppress(SnapshotMoved):
                 return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
         return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[Path]]:
+        # A worker opens the bank for itself: maps of files belong to one process.
+        overlay = None if self.overlay is None else self.overlay.path
+        return partial(type(self).open, overlay=overlay), (self.path,)
 
     def __repr__(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,3 +251,11 @@ def test_a_read_only_bank_can_be_read(make_bank: Callable[..., Bank]) -> None:
         assert Bank.open(bank.path).matrix(TEXTS, "cls[0]").shape == (7, 4)
     finally:
         bank.path.chmod(0o755)
+
+
+def test_a_bank_travels_to_another_process_by_its_path(make_bank: Callable[..., Bank]) -> None:
+    bank, scratch = make_bank(["one", "two"]), make_bank(["three"], "scratch.bank")
+    both = Bank.open(bank.path, overlay=scratch.path)
+    matrix = both.matrix(["three", "one"], "max[0]")
+    again = pickle.loads(pickle.dumps(both))
+    np.testing.assert_array_equal(again.matrix(["three", "one"], "max[0]"), matrix)
