@@ -86,13 +86,6 @@ class MappedFile:
                 _all_mapped.add(self)
         return memoryview(mapped)
 
-    def populate(self, start: int, stop: int) -> None:
-        """Map the pages of a range that will be read at once, in one go."""
-        if isinstance(self._mapped, mmap.mmap):
-            first = start // mmap.PAGESIZE * mmap.PAGESIZE
-            with contextlib.suppress(OSError, ValueError):  # an older kernel
-                self._mapped.madvise(_POPULATE_READ, first, stop - first)
-
     def forget(self) -> None:
         """Drop the map; the next use makes another."""
         self._mapped = None
@@ -146,8 +139,6 @@ def _forget(n_kept: int) -> None:
         _all_mapped.discard(file)
 
 
-#: MADV_POPULATE_READ of Linux 5.14, which Python does not name.
-_POPULATE_READ = 22
 _all_mapped: WeakSet[MappedFile] = WeakSet()
 _clock = itertools.count(1)
 _lock = threading.Lock()

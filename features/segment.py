@@ -121,7 +121,6 @@ class Segment:
         place = self._layout[name]
         view = self.bytes()[place.offset : place.stop]
         if name not in self._checked:
-            self._file.populate(place.offset, place.stop)
             if xxhash.xxh3_64_hexdigest(view) != place.checksum:
                 raise self._corrupt(f"holds damaged numbers in {name}")
             self._checked.add(name)
