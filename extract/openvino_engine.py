@@ -1,4 +1,4 @@
-"""The fastest engine on x86 CPUs: the encoder and all its poolings as one OpenVINO graph.
+"""An engine for x86 CPUs: the encoder and all its poolings as one OpenVINO graph.
 
 The graph is traced from the very PyTorch module that the other engine runs, with the poolings of
 :mod:`extract.pooling` behind it, and is compared with it on a padded batch before it is used. It
