@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,19 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     run
         The run's folder.
     """
+    if "blend" in description:
+        return blend_command(description, run)
     source = description.get("input")
     if any("fold" in bank for bank in description["banks"]):
         return f"layerbank regress --from {shlex.quote(str(run))} --out again"
     return _python(description, run) if source is None else _shell(description, source, run)
+
+
+def blend_command(description: Mapping[str, Any], run: Path) -> str:
+    """What to type to have a blend again; it needs the runs that were blended."""
+    blend = description["blend"]
+    words = [*(shlex.quote(str(path)) for path in blend["runs"]), f"--method {blend['method']}"]
+    return _lines("layerbank blend", [*words, f"--out {shlex.quote(str(run))}"])
 
 
 def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path) -> str:
@@ -46,7 +55,12 @@ def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path)
     if source.get("skip_empty"):
         words.append("--skip-empty")
     command = "sweep" if "sweep" in description else "regress"
-    lines = [f"layerbank {command} {shlex.quote(str(source['path']))}"]
+    return _lines(f"layerbank {command} {shlex.quote(str(source['path']))}", words)
+
+
+def _lines(first: str, words: Iterable[str]) -> str:
+    """A command over several lines that are not too long."""
+    lines = [first]
     for word in words:
         if len(lines) > 1 and len(lines[-1]) + len(word) < WIDTH:
             lines[-1] += f" {word}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from regress.blend import HONEST, STACKED, blend
 from regress.blend_files import save_blend
 from regress.cli import app
 from regress.metrics import rmse
+from regress.report.command import repeat_command
 from regress.sweep import sweep
 from regress.sweep_files import save_sweep
 from regress.weights import METHODS
@@ -119,6 +121,19 @@ def test_banks_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -
     saved = load_run(save_blend(blend(runs), tmp_path / "blend"))
     assert [bank["name"] for bank in saved.banks] == ["same", "same-2"]
     assert np.isfinite(saved.predict(one.texts)).all()
+
+
+def test_the_command_that_repeats_a_blend(make_task: MakeTask, tmp_path: Path) -> None:
+    runs = two_runs(make_task(50), tmp_path)
+    first = save_blend(blend(runs, method="ridge"), tmp_path / "first blend")
+    typed = repeat_command(load_run(first).description, tmp_path / "again")
+    words = shlex.split(typed.replace("\\\n", " "))
+    assert words[0] == "layerbank"
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output
+    one, again = (load_run(path).description for path in (first, tmp_path / "again"))
+    assert one["blend"] == again["blend"]
+    assert [r["scores"] for r in one["results"]] == [r["scores"] for r in again["results"]]
 
 
 def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
