@@ -58,15 +58,27 @@ class BackgroundWriter:
 
     def __init__(self, writer: BankWriter) -> None:
         self._writer = writer
-        self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue(WAITING_BATCHES)
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING_BATCHES)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="bank-writer", daemon=True)
 
     def add(self, *rows: Any) -> None:
         """As :meth:`features.writer.BankWriter.add`, later; raises what an earlier one raised."""
+        self._later(lambda: self._writer.add(*rows))
+
+    def flush(self, then: Callable[[], None]) -> None:
+        """Commit all that was added, later, and then call ``then``; raises as :meth:`add`."""
+
+        def flush() -> None:
+            self._writer.flush()
+            then()
+
+        self._later(flush)
+
+    def _later(self, work: Callable[[], None]) -> None:
         if self._failure is not None:
             raise self._failure
-        self._queue.put(rows)
+        self._queue.put(work)
 
     @property
     def n_committed(self) -> int:
@@ -74,11 +86,11 @@ class BackgroundWriter:
         return self._writer.n_committed
 
     def _work(self) -> None:
-        while (rows := self._queue.get()) is not None:
+        while (work := self._queue.get()) is not None:
             # After a failure the queue is emptied, so that nobody waits for room in it.
             if self._failure is None:
                 try:
-                    self._writer.add(*rows)
+                    work()
                 except BaseException as error:
                     self._failure = error
 

@@ -14,10 +14,10 @@ from extract.batching import NewTexts, Window, plan_batches
 from extract.encode import Budget, encode
 from extract.long_texts import Windows
 from extract.options import RunOptions
-from extract.pipeline import load, tokenizer_of
 from extract.plan import Plan
 from extract.report import folder_bytes
 from extract.texts import Tokens
+from extract.worker import load, tokenizer_of
 from features.keys import KEY_SIZE, Text
 
 #: The sample is spread over so many batches of all lengths, and ends after so many seconds.

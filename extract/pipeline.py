@@ -5,31 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from extract.background import BackgroundWriter, one_ahead
 from extract.batching import NewTexts, Window
-from extract.encode import Budget, encode
-from extract.encoder import Encoder, EngineOptions, load_encoder
-from extract.long_texts import Windows
 from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
-from extract.pooling import marks_special
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
+from extract.worker import Counts, Worker
 from features.bank import Bank
 from features.errors import InputError
 from features.keys import Text
-
-if TYPE_CHECKING:
-    from extract.tokens import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -153,68 +142,16 @@ def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport
     )
 
 
-def _encode_all(plan: Plan, stretches: Iterable[Window], options: RunOptions) -> tuple[int, int]:
-    """Encode stretches of the input into the bank; give the tokens, and the texts cut off."""
-    tokenizer = tokenizer_of(plan)
-    encoder, setup = load(plan, options)
-    bank = plan.complete(setup)
-    windows = Windows.of(setup)
-    budget = Budget(options.batch_tokens or encoder.batch_tokens)
-    began = datetime.now(UTC).isoformat(timespec="seconds")
-    to_bank = bank.writer({**encoder.provenance, "began": began})
-    n_tokens = n_truncated = 0
+def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> Counts:
+    """Encode windows of the input into the bank."""
+    worker = Worker(plan, options)
     try:
-        with (
-            Progress(options.total, shown=options.progress) as bar,
-            BackgroundWriter(to_bank) as writer,
-            closing(one_ahead(lambda stretch: tokenizer.each(stretch.texts), stretches)) as ahead,
-        ):
-            for stretch, tokens in ahead:
-                lengths = np.array([len(text.ids) for text in tokens], np.int32)
-                truncated = np.array([text.truncated for text in tokens])
-                bar.expect(len(lengths), int(lengths.sum()))
-                for rows, values in encode(
-                    encoder, stretch, tokens, tokenizer.pad_id, budget, windows
-                ):
-                    writer.add(stretch.keys[rows], lengths[rows], truncated[rows], values)
-                    bar.advance(len(rows), int(lengths[rows].sum()))
-                n_tokens += int(lengths.sum())
-                n_truncated += int(truncated.sum())
+        with Progress(options.total, shown=options.progress) as bar:
+            return worker.run(windows, bar)
     except KeyboardInterrupt:
         log.warning(
             "stopped: %s new texts are safe in %s, and the same call goes on from there",
-            f"{to_bank.n_committed:,}",
+            f"{worker.n_committed:,}",
             plan.path,
         )
         raise
-    return n_tokens, n_truncated
-
-
-def tokenizer_of(plan: Plan) -> Tokenizer:
-    """The tokenizer, set up as planned."""
-    from extract.tokens import Tokenizer
-
-    setup = plan.setup
-    marked = marks_special(setup["poolings"])
-    return Tokenizer.load(
-        plan.checkpoint, setup["max_length"], stride=setup["stride"], marked=marked
-    )
-
-
-def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder on its device, and the set-up with what only the loaded model can tell."""
-    from extract.device import choose_device, choose_precision
-
-    device = choose_device(options.device)
-    setup = dict(plan.setup)
-    if setup["precision"] == "auto":
-        setup["precision"] = choose_precision(device)
-    encoder = load_encoder(
-        plan.checkpoint,
-        EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
-        options.engine,
-    )
-    setup["pooler"] = encoder.has_pooler
-    setup["n_layers"] = encoder.n_layers
-    setup["hidden_size"] = encoder.hidden_size
-    return encoder, setup

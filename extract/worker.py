@@ -1,0 +1,153 @@
+"""An encoder on its device with the bank it fills: the one place where texts become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from extract.background import BackgroundWriter, one_ahead
+from extract.batching import Window
+from extract.encode import Budget, encode
+from extract.encoder import Encoder, EngineOptions, load_encoder
+from extract.long_texts import Windows
+from extract.options import RunOptions
+from extract.plan import Plan
+from extract.pooling import marks_special
+
+if TYPE_CHECKING:
+    from extract.tokens import Tokenizer
+
+
+class Meter(Protocol):
+    """Whoever wants to know how far it is; :class:`extract.progress.Progress` shows it."""
+
+    def expect(self, n_texts: int, n_tokens: int) -> None:
+        """A window was tokenised."""
+        ...
+
+    def advance(self, n_texts: int, n_tokens: int) -> None:
+        """A batch was encoded."""
+        ...
+
+
+class Counts(NamedTuple):
+    """What became of texts that went through the encoder."""
+
+    n_tokens: int
+    n_truncated: int
+
+
+class Worker:
+    """Loads the encoder, and then encodes windows of texts into the bank, any number of times.
+
+    Parameters
+    ----------
+    plan, options
+        What to load, and how to run it. The bank is made where there is none.
+
+    Attributes
+    ----------
+    bank
+        The bank as it was when the worker was made.
+    n_committed
+        Rows that are safe on disk.
+
+    Raises
+    ------
+    InputError, EncoderError, FingerprintMismatch
+        As :func:`extract.extract`.
+    """
+
+    def __init__(self, plan: Plan, options: RunOptions) -> None:
+        self._tokenizer = tokenizer_of(plan)
+        self._encoder, setup = load(plan, options)
+        self.bank = plan.complete(setup)
+        self._windows = Windows.of(setup)
+        self._budget = Budget(options.batch_tokens or self._encoder.batch_tokens)
+        self.n_committed = 0
+
+    def run(
+        self,
+        windows: Iterable[Window],
+        meter: Meter,
+        finished: Callable[[Window, Counts], None] | None = None,
+    ) -> Counts:
+        """Encode windows of the input; all is committed on leaving, whatever the reason.
+
+        Parameters
+        ----------
+        windows
+            Texts that the bank lacks. One window is read ahead of the one that is encoded.
+        meter
+            Told of each window and batch.
+        finished
+            Called in another thread with each window once all of it is committed. Without it,
+            segments run on from one window into the next.
+
+        Raises
+        ------
+        EncoderError, CommitError
+            As :func:`extract.extract`.
+        """
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        to_bank = self.bank.writer({**self._encoder.provenance, "began": began})
+        tokenizer = self._tokenizer
+        n_tokens = n_truncated = 0
+        before = self.n_committed
+        try:
+            with (
+                BackgroundWriter(to_bank) as writer,
+                closing(one_ahead(lambda window: tokenizer.each(window.texts), windows)) as ahead,
+            ):
+                for window, tokens in ahead:
+                    lengths = np.array([len(text.ids) for text in tokens], np.int32)
+                    truncated = np.array([text.truncated for text in tokens])
+                    counts = Counts(int(lengths.sum()), int(truncated.sum()))
+                    meter.expect(len(lengths), counts.n_tokens)
+                    for rows, values in encode(
+                        self._encoder, window, tokens, tokenizer.pad_id, self._budget, self._windows
+                    ):
+                        writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
+                        meter.advance(len(rows), int(lengths[rows].sum()))
+                    if finished is not None:
+                        writer.flush(partial(finished, window, counts))
+                    n_tokens += counts.n_tokens
+                    n_truncated += counts.n_truncated
+        finally:
+            self.n_committed = before + to_bank.n_committed
+        return Counts(n_tokens, n_truncated)
+
+
+def tokenizer_of(plan: Plan) -> Tokenizer:
+    """The tokenizer, set up as planned."""
+    from extract.tokens import Tokenizer
+
+    setup = plan.setup
+    marked = marks_special(setup["poolings"])
+    return Tokenizer.load(
+        plan.checkpoint, setup["max_length"], stride=setup["stride"], marked=marked
+    )
+
+
+def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder on its device, and the set-up with what only the loaded model can tell."""
+    from extract.device import choose_device, choose_precision
+
+    device = choose_device(options.device)
+    setup = dict(plan.setup)
+    if setup["precision"] == "auto":
+        setup["precision"] = choose_precision(device)
+    encoder = load_encoder(
+        plan.checkpoint,
+        EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
+        options.engine,
+    )
+    setup["pooler"] = encoder.has_pooler
+    setup["n_layers"] = encoder.n_layers
+    setup["hidden_size"] = encoder.hidden_size
+    return encoder, setup
