@@ -38,6 +38,7 @@ from features.console import (
 from features.lazy import lazy_exports
 from regress.blend_cli import blend_command
 from regress.cli import regress_command
+from regress.explain_cli import explain_command_with
 from regress.sweep_cli import sweep_command
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from features import Bank, Selection
     from features.keys import Text
     from regress import evaluate, load_run
+    from regress.filling import Encode
 
 __all__ = ["Bank", "Selection", "evaluate", "extract", "load_run"]
 
@@ -97,6 +99,27 @@ app.command("export")(export_command)
 app.command("regress")(regress_command)
 app.command("sweep")(sweep_command)
 app.command("blend")(blend_command)
+
+
+def _encode_with(encoder: str | None, weights: Path | None, device: str, quiet: bool) -> Encode:
+    """What encodes texts that a run's bank lacks, as the run recorded it."""
+
+    def encode(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
+        from extract import extract
+
+        moved = encoder and encoder.replace("{fold}", recorded.get("fold", ""))
+        extract(
+            texts,
+            into,
+            encoder=moved or recorded["source"].get("encoder"),
+            revision=None if moved else recorded["source"].get("revision"),
+            encoder_weights=weights or (None if encoder else recorded["source"].get("weights")),
+            like=recorded["setup"],
+            device=device,
+            progress=not quiet,
+        )
+
+    return encode
 
 
 @app.command("predict")
@@ -168,27 +191,13 @@ def predict_command(
     table = open_table(input, format=format, encoding=encoding)
     dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
 
-    def encode(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-        from extract import extract
-
-        moved = encoder and encoder.replace("{fold}", recorded.get("fold", ""))
-        extract(
-            texts,
-            into,
-            encoder=moved or recorded["source"].get("encoder"),
-            revision=None if moved else recorded["source"].get("revision"),
-            encoder_weights=encoder_weights
-            or (None if encoder else recorded["source"].get("weights")),
-            like=recorded["setup"],
-            device=device,
-            progress=not quiet,
-        )
-
+    encode = _encode_with(encoder, encoder_weights, device, quiet)
     banks = banks_holding(loaded, dataset.texts, encode, model=model, bank=bank, scratch=scratch)
     predict_file(loaded, dataset, out, bank=banks, model=model, id_name=id or "row", force=force)
     typer.echo(prediction_report(loaded, dataset, out, model=model, as_json=json))
 
 
+app.command("explain")(explain_command_with(_encode_with))
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("merge")(merge_command)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from regress.design import BankLike, opened
 from regress.fold_banks import fold_template, of_each_fold
 from regress.matrix import term_matrix
 from regress.model import FittedModel, Matrix
+
+if TYPE_CHECKING:
+    from regress.explain import Explanations
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +163,26 @@ class Run:
                 matrices[chosen.select] = term_matrix(banks, texts, chosen.terms)
             columns.append(chosen.fitted.predict(matrices[chosen.select]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+    def explain(
+        self,
+        texts: Sequence[Text],
+        bank: BankLike | None = None,
+        *,
+        model: str | None = None,
+        n_neighbours: int = 5,
+        training: Sequence[Text] | str | Path | None = None,
+        ids: Sequence[object] | None = None,
+    ) -> Explanations:
+        """Which blocks predictions come from, and which training texts they are like.
+
+        As `regress.explain.explain`.
+        """
+        from regress.explain import explain
+
+        return explain(
+            self, texts, bank, model=model, n_neighbours=n_neighbours, training=training, ids=ids
+        )
 
     def open_banks(
         self,

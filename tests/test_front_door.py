@@ -13,8 +13,8 @@ import layerbank
 
 HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
 COMMANDS = (
-    "extract", "info", "export", "regress", "sweep", "blend", "predict", "verify", "compact",
-    "merge", "demo",
+    "extract", "info", "export", "regress", "sweep", "blend", "predict", "explain", "verify",
+    "compact", "merge", "demo",
 )  # fmt: skip
 
 

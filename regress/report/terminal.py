@@ -33,6 +33,11 @@ def show_results(experiment: Experiment, *, quiet: bool = False) -> None:
         show_heat_maps(experiment)
 
 
+def on_stdout(text: Text) -> None:
+    """Print a text on stdout, coloured where that is a terminal and ``NO_COLOR`` is not set."""
+    _console().print(text)
+
+
 def show_heat_maps(experiment: Experiment) -> None:
     """Print a map for each target, regressor and bank that has single blocks."""
     design, console = experiment.design, _console()

@@ -1,0 +1,159 @@
+"""Explanations on a terminal, for programs, in a notebook and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+
+from rich.text import Text as Line
+
+from features import html
+from features.keys import Text
+from regress.explain import Explanation
+from regress.report.contents import beginning, shown
+
+#: Blocks that are shown by themselves, the largest first; and characters of a bar and a text.
+MAX_BLOCKS, BAR, BEGINNING = 8, 24, 90
+
+
+def explanations_text(items: Iterable[Explanation], *, named: str) -> Line:
+    """For people; `named` is what ids are called."""
+    return Line("\n\n").join(_text(one, named) for one in items)
+
+
+def explanations_json(items: Iterable[Explanation], run: Path) -> str:
+    """For programs."""
+    return json.dumps(
+        {"run": str(run), "explanations": [asdict(one) for one in items]},
+        indent=1, ensure_ascii=False,
+    )  # fmt: skip
+
+
+def explanations_html(items: Sequence[Explanation]) -> str:
+    """For a notebook."""
+    return html.box(*map(_html, items))
+
+
+def explanations_page(items: Sequence[Explanation], run: Path) -> str:
+    """A page of its own, that needs nothing but a browser."""
+    return _PAGE.format(name=escape(run.name), n=len(items), body="<hr>".join(map(_html, items)))
+
+
+def largest(blocks: Mapping[str, float]) -> tuple[list[tuple[str, float]], float, int]:
+    """Blocks by how much they move the prediction, what the others add, and how many these are."""
+    ordered = sorted(blocks.items(), key=lambda item: -abs(item[1]))
+    kept = ordered if len(ordered) <= MAX_BLOCKS + 1 else ordered[:MAX_BLOCKS]
+    others = ordered[len(kept) :]
+    return kept, sum(value for _, value in others), len(others)
+
+
+def _text(one: Explanation, named: str) -> Line:
+    text = Line()
+    text.append(f"{named} {one.id}: {one.target} {one.prediction:.4f}", "bold")
+    text.append(f" by {one.model}\n{beginning(one.text, BEGINNING)}\n", "dim")
+    if one.trained_on is not None:
+        text.append(f"{_trained(one)}\n", "yellow")
+    kept, rest, n_rest = largest(one.blocks)
+    rows = [*kept, *([(f"{n_rest} others", rest)] if n_rest else [])]
+    width = max(map(len, ["prediction", *(name for name, _ in rows)]))
+    limit = max((abs(value) for _, value in rows), default=0.0)
+    text.append(f"\n  {'base':{width}}  {one.base:+10.4f}\n", "dim")
+    for name, value in rows:
+        length = round(BAR * abs(value) / limit) if limit else 0
+        text.append(f"  {name:{width}}  {value:+10.4f}  ")
+        text.append(("█" if value >= 0 else "▒") * length + "\n", "green" if value >= 0 else "red")
+    text.append(f"  {'prediction':{width}}  {one.prediction:+10.4f}", "bold")
+    if one.neighbours:
+        width = max(len(named), *(len(near.id) for near in one.neighbours))
+        text.append(f"\n\n  similarity      target  {named:{width}}  training text", "bold")
+        for near in one.neighbours:
+            text.append(f"\n  {near.similarity:10.4f}  {near.target:10.4f}  {near.id:{width}}  ")
+            text.append(beginning(near.text, BEGINNING - 30), "dim")
+    return text
+
+
+def _html(one: Explanation) -> str:
+    kept, rest, n_rest = largest(one.blocks)
+    parts = [
+        html.heading(f"{one.id}: {one.target} {one.prediction:.4f} by {one.model}"),
+        _whole(one.text),
+    ]
+    if one.trained_on is not None:
+        parts.append(html.note(_trained(one)))
+    parts.append(_bars(one, [*kept, *([(f"{n_rest} others", rest)] if n_rest else [])]))
+    if n_rest:
+        every = {name: f"{value:+.4f}" for name, value in one.blocks.items()}
+        parts.append(f"<details><summary>all {len(every)} blocks</summary>{html.facts(every)}"
+                     "</details>")  # fmt: skip
+    if one.neighbours:
+        parts.append(
+            html.table(
+                ["similarity", "target", "id", "training text"],
+                [
+                    [f"{near.similarity:.4f}", f"{near.target:.4g}", near.id, beginning(near.text)]
+                    for near in one.neighbours
+                ],
+                left=frozenset({"id", "training text"}),
+            )
+        )
+    return "".join(parts)
+
+
+def _bars(one: Explanation, rows: Sequence[tuple[str, float]]) -> str:
+    limit = max((abs(value) for _, value in rows), default=0.0)
+    cell = 'style="padding:.1em .7em;text-align:{};border:0;background:none;color:inherit;{}"'
+    lines = [
+        ("base", one.base, "opacity:.75", ""),
+        *((name, value, "", html.bar(value, limit)) for name, value in rows),
+        ("prediction", one.prediction, "font-weight:600", ""),
+    ]
+    body = "".join(
+        f'<tr style="background:none"><td {cell.format("left", style)}>{escape(name)}</td>'
+        f"<td {cell.format('right', style)}>{value:+.4f}</td>"
+        f"<td {cell.format('left', '')}>{drawn}</td></tr>"
+        for name, value, style, drawn in lines
+    )
+    return (
+        '<table style="border-collapse:collapse;margin:.4em 0;border:0;'
+        f'font-variant-numeric:tabular-nums"><tbody>{body}</tbody></table>'
+    )
+
+
+def _whole(text: Text) -> str:
+    short, whole = beginning(text), shown(text)
+    if short == whole:
+        return html.note(whole)
+    style = "opacity:.85;margin:.2em 0 .4em;max-width:60em"
+    return (
+        f'<details style="{style}"><summary>{escape(short)}</summary><div style="white-space:'
+        f'pre-wrap;overflow-wrap:anywhere;margin:.4em 0">{escape(whole)}</div></details>'
+    )
+
+
+def _trained(one: Explanation) -> str:
+    return (
+        f"This is a training text with the target {one.trained_on:.4g}: the model has seen it, so "
+        "the prediction says nothing of how good the model is (oof.csv does)."
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{name} explained</title>
+</head>
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem">
+<h1 style="font-size:1.5rem;overflow-wrap:anywhere">{name}: {n} predictions explained</h1>
+<p style="opacity:.75">A prediction is the base and what each block adds to it, exactly. Similarity
+is the model's own: how alike it takes two texts to be, 1 for those it cannot tell apart.</p>
+<div style="overflow-x:auto">{body}</div>
+</body>
+</html>
+"""
