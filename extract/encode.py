@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extract.batching import Window, make_batch, plan_batches
-from extract.encoder import DeviceOutOfMemory, Encoder, Pending
+from extract.encoder import DeviceOutOfMemory, Encoder, Pending, Pooled
 from extract.long_texts import Combined, Windows, groups
 from extract.texts import Tokens, beginning
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
+
+#: Batches that are submitted before an earlier one's numbers are asked for: the device never
+#: waits for the host.
+AHEAD = 2
 
 
 class Budget:
@@ -119,7 +124,7 @@ def _batches(
     pad_id: int,
     budget: Budget,
 ) -> Iterator[Rows]:
-    """Encode inputs batch by batch, one batch ahead of what is handed out.
+    """Encode inputs batch by batch.
 
     Parameters
     ----------
@@ -132,36 +137,41 @@ def _batches(
     """
     lengths = np.array([len(text.ids) for text in tokens], np.int64)
     todo = np.arange(len(tokens))
-    waiting: tuple[NDArray[np.int64], Pending] | None = None
     while len(todo):
-        submitted = [np.empty(0, np.int64)]
-        for chosen in plan_batches(lengths[todo], budget.tokens):
-            rows = todo[chosen]
-            batch = make_batch([tokens[row] for row in rows], pad_id)
-            try:
-                pending = encoder.submit(batch)
-            except DeviceOutOfMemory:
-                budget.halve(*batch.ids.shape)
-                break
-            submitted.append(rows)
-            if waiting is not None:
-                yield _finished(window, of, *waiting)
-            waiting = rows, pending
-        todo = np.setdiff1d(todo, np.concatenate(submitted))
-    if waiting is not None:
-        yield _finished(window, of, *waiting)
+        done = [np.empty(0, np.int64)]
+        plan = [todo[chosen] for chosen in plan_batches(lengths[todo], budget.tokens)]
+        try:
+            for rows, pooled in _ahead(encoder, plan, tokens, pad_id):
+                _refuse_infinite(window, of[rows], pooled)
+                done.append(rows)
+                yield rows, pooled.values
+        except DeviceOutOfMemory as error:
+            budget.halve(error.n_texts, error.n_tokens)
+        # A batch that was under way beside one that failed is computed again.
+        todo = np.setdiff1d(todo, np.concatenate(done))
 
 
-def _finished(
-    window: Window, of: NDArray[np.int64], rows: NDArray[np.int64], pending: Pending
-) -> Rows:
-    """A batch's blocks, all finite."""
-    values, finite = pending.result()
-    if not finite.all():
-        text = of[rows[np.flatnonzero(~finite)[0]]]
+def _ahead(
+    encoder: Encoder, plan: Iterable[NDArray[np.int64]], tokens: Sequence[Tokens], pad_id: int
+) -> Iterator[tuple[NDArray[np.int64], Pooled]]:
+    """What each batch gives, while the next ones are already under way."""
+    under_way: deque[tuple[NDArray[np.int64], Pending]] = deque()
+    for rows in plan:
+        batch = make_batch([tokens[row] for row in rows], pad_id)
+        under_way.append((rows, encoder.submit(batch)))
+        if len(under_way) > AHEAD:
+            first, pending = under_way.popleft()
+            yield first, pending.result()
+    for rows, pending in under_way:
+        yield rows, pending.result()
+
+
+def _refuse_infinite(window: Window, of: NDArray[np.int64], pooled: Pooled) -> None:
+    """EncoderError unless a batch's blocks are all finite."""
+    if not pooled.finite.all():
+        text = of[np.flatnonzero(~pooled.finite)[0]]
         raise EncoderError(
             f"text {window.numbers[text]} ({beginning(window.texts[text])}) gives numbers that are "
             "not finite: give --precision fp32 (which makes another bank), or leave it out if "
             "that is what was used"
         )
-    return rows, values

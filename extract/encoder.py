@@ -48,7 +48,13 @@ class Pending(Protocol):
     """A batch under way on the device."""
 
     def result(self) -> Pooled:
-        """Wait for the batch; what it gives is the caller's own."""
+        """Wait for the batch; what it gives is the caller's own.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            When the batch is too large for the device; the encoder stays usable.
+        """
         ...
 
 
@@ -71,7 +77,7 @@ class Encoder(Protocol):
         Raises
         ------
         DeviceOutOfMemory
-            When the batch is too large for the device; the encoder stays usable.
+            As :meth:`Pending.result`, where the device knows at once.
         """
         ...
 
@@ -85,7 +91,17 @@ class NotConvertible(EncoderError):
 
 
 class DeviceOutOfMemory(Exception):
-    """A batch does not fit into the device's memory; a smaller one may."""
+    """A batch does not fit into the device's memory; a smaller one may.
+
+    Parameters
+    ----------
+    n_texts, n_tokens
+        Rows and columns of the batch.
+    """
+
+    def __init__(self, n_texts: int, n_tokens: int) -> None:
+        super().__init__(n_texts, n_tokens)
+        self.n_texts, self.n_tokens = n_texts, n_tokens
 
 
 @dataclass(frozen=True, slots=True)

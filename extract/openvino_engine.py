@@ -8,6 +8,7 @@ is kept between calls (:mod:`extract.graph_cache`), so that the next call loads 
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,10 @@ from extract.graph_cache import Graph, kept_graph
 log = logging.getLogger(__name__)
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
-BATCH_TOKENS = 4_096
+#: Batches that run at one time, each on its share of the cores: no core waits for the others
+#: between two operations, and none while a batch is handed over.
+STREAMS = 2
+BATCH_TOKENS = 2_048
 #: The traced graph must give the module's own numbers, in fp32, to this relative error.
 TOLERANCE = 1e-5
 OUT_OF_MEMORY = ("out of memory", "bad_alloc", "can't allocate", "failed to allocate")
@@ -75,7 +79,8 @@ class OpenVinoEncoder:
         self.has_pooler = bool(facts["has_pooler"])
         self.batch_tokens = BATCH_TOKENS
         self._inputs: Sequence[str] = facts["inputs"]
-        self._request = _compiled(graph.model, options.precision).create_infer_request()
+        self._compiled = _compiled(graph.model, options.precision)
+        self._idle: list[Any] = []
         self.provenance: dict[str, Any] = {
             "engine": "openvino",
             "device": f"cpu ({platform.processor() or platform.machine()})",
@@ -98,26 +103,35 @@ class OpenVinoEncoder:
         refuse_long(graph.facts["name"], graph.facts["positions"], options.max_length)
         return cls(graph, options)
 
-    def submit(self, batch: Batch) -> Done:
-        """Run a batch; see :meth:`extract.encoder.Encoder.submit`."""
-        try:
-            values = self._request.infer(_feed(self._inputs, batch), share_inputs=True)[0].copy()
-        except RuntimeError as error:
-            if any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
-                raise DeviceOutOfMemory from error
-            raise
-        return Done(Pooled(values, np.isfinite(values).all(axis=(1, 2))))
+    def submit(self, batch: Batch) -> Running:
+        """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+        feed = _feed(self._inputs, batch)
+        request.start_async(feed, share_inputs=True)
+        return Running(request, feed, self._idle)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A batch whose numbers are there."""
+class Running:
+    """A batch under way."""
 
-    pooled: Pooled
+    request: Any
+    feed: Mapping[str, NDArray[Any]]
+    """The inputs, which OpenVINO reads where they stand."""
+    idle: list[Any]
+    """Takes the request back."""
 
     def result(self) -> Pooled:
-        """The numbers."""
-        return self.pooled
+        """Wait for the numbers; see :meth:`extract.encoder.Pending.result`."""
+        try:
+            self.request.wait()
+        except RuntimeError as error:
+            if any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+                raise DeviceOutOfMemory(*self.feed["input_ids"].shape) from error
+            raise
+        values = self.request.get_output_tensor().data.copy()
+        self.idle.append(self.request)
+        return Pooled(values, np.isfinite(values).all(axis=(1, 2)))
 
 
 def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
@@ -133,8 +147,12 @@ def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
 
 
 def _compiled(model: Any, precision: str) -> Any:
-    # One stream of all cores: a batch at a time, as large as the token budget allows.
-    settings = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    settings = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "NUM_STREAMS": min(STREAMS, os.cpu_count() or 1),
+        # Several processes on one machine would pin themselves to the same cores.
+        "ENABLE_CPU_PINNING": False,
+    }
     return openvino().Core().compile_model(model, "CPU", settings)
 
 

@@ -100,7 +100,7 @@ class TorchEncoder:
         # Outside the handler, so that the failed pass's tensors are no longer held by it.
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        raise DeviceOutOfMemory
+        raise DeviceOutOfMemory(*batch.ids.shape)
 
     def _submit(self, batch: Batch) -> TorchPending:
         inputs = {"input_ids": self._to_device(batch.ids)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from extract import extract
+from extract.openvino_engine import OpenVinoEncoder
 from extract.torch_engine import TorchEncoder
 from features import Bank
 from features.errors import CommitError, EncoderError, InputError
@@ -109,6 +111,42 @@ def test_out_of_memory_halves_the_budget_and_loses_nothing(
     ]
 
 
+class Overfull:
+    """An OpenVINO request that finds no memory, which shows when one waits for it."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def wait(self) -> None:
+        self._request.wait()
+        raise RuntimeError("Exception from src/inference: std::bad_alloc")
+
+
+def test_out_of_memory_that_shows_late_loses_nothing(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    texts = [" ".join(["word"] * n) for n in range(1, 60)]
+    whole = bank.with_name("whole.bank")
+    extract(texts, whole, encoder=str(encoder), precision="fp32")
+    submit, tried = OpenVinoEncoder.submit, []
+
+    def limited(self: OpenVinoEncoder, batch: Any) -> Any:
+        tried.append(batch.ids.size)
+        running = submit(self, batch)
+        if batch.ids.size <= 150:
+            return running
+        return replace(running, request=Overfull(running.request))
+
+    monkeypatch.setattr(OpenVinoEncoder, "submit", limited)
+    report = extract(texts, bank, encoder=str(encoder), precision="fp32", batch_tokens=1000)
+    assert max(tried) > 500
+    assert report.n_new == Bank.open(bank).n_texts == len(texts)
+    np.testing.assert_allclose(
+        banked_blocks(bank, texts), banked_blocks(whole, texts), rtol=1e-4, atol=1e-4
+    )
+
+
 def test_a_text_that_does_not_fit_alone_is_an_error(
     encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,9 +174,10 @@ def test_ctrl_c_keeps_what_is_done(
         patch.setattr(TorchEncoder, "_submit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             extract(TEXTS, bank, encoder=str(encoder), batch_tokens=1, engine="torch")
-    assert any("2 new texts are safe" in record.message for record in kept_log.records)
-    assert Bank.open(bank).n_texts == 2
-    assert extract(TEXTS, bank).n_new == 3
+    assert any("1 new texts are safe" in record.message for record in kept_log.records)
+    # Three were submitted, and two of them were still under way.
+    assert Bank.open(bank).n_texts == 1
+    assert extract(TEXTS, bank).n_new == 4
 
 
 def test_a_source_that_fails_keeps_what_is_done(
