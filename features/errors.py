@@ -22,10 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class LayerbankError(Exception):
     """Base of everything that is the input's fault and not the program's."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As errors travel from another process, whatever their __init__ takes.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(LayerbankError):

@@ -23,6 +23,8 @@ from features.console import (
 )
 from regress.blend_cli import blend_command
 from regress.options import (
+    AddressOption,
+    BackendOption,
     BanksOption,
     FiguresOption,
     FoldColumnOption,
@@ -72,6 +74,8 @@ def regress_command(
     id: IdOption = None,
     memory: MemoryOption = None,
     jobs: JobsOption = None,
+    backend: BackendOption = "threading",
+    address: AddressOption = None,
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
@@ -93,6 +97,7 @@ def regress_command(
     from features.errors import InputError
     from regress.experiment import evaluate
     from regress.leaderboard import json_report
+    from regress.parallel import on_backend
     from regress.persistence import load_run, refuse_existing, save_run
     from regress.reading import Source
     from regress.repeat import repeat_run, verdict
@@ -110,9 +115,10 @@ def regress_command(
             }
         )  # fmt: skip
         run = load_run(repeated)
-        experiment, source = repeat_run(
-            run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
-        )
+        with on_backend(backend, address):
+            experiment, source = repeat_run(
+                run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
+            )
         said = verdict(run, experiment)
         if not quiet or said.startswith("warning"):
             typer.echo(said, err=True)
@@ -130,19 +136,20 @@ def regress_command(
             path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
             group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
         ).read()  # fmt: skip
-        experiment = evaluate(
-            bank,
-            dataset.texts,
-            dataset.targets,
-            select=select or ["mean[-1]"],
-            models=model or ["ridge"],
-            cv=5 if cv is None else cv,
-            random_state=seeds,
-            memory=limit,
-            n_jobs=jobs,
-            progress=not quiet,
-            **{"folds": scheme, **source.arguments(dataset)},
-        )
+        with on_backend(backend, address):
+            experiment = evaluate(
+                bank,
+                dataset.texts,
+                dataset.targets,
+                select=select or ["mean[-1]"],
+                models=model or ["ridge"],
+                cv=5 if cv is None else cv,
+                random_state=seeds,
+                memory=limit,
+                n_jobs=jobs,
+                progress=not quiet,
+                **{"folds": scheme, **source.arguments(dataset)},
+            )
     folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(json_report(experiment, str(folder)))

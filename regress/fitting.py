@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from regress.cells import Cell, LeftOut, Store
+from regress.estimator import TunedRegressor
 from regress.grams import MAX_ROWS, Grams, Products, Unit
-from regress.model import FittedModel, Setting
-from regress.parallel import run_jobs
+from regress.model import FittedModel, Matrix, Setting
+from regress.parallel import each_result, in_processes, run_jobs
 from regress.ridge import TunedRidge
 from regress.statistics import FoldData
 from regress.svr import TunedSVR
 
 #: Called with a share of the work, in seconds about, as it is done.
 OnDone = Callable[[float], object]
+#: Takes a part as soon as it is fitted.
+Keep = Callable[[Cell, LeftOut, Matrix], None]
+Regressors = Mapping[str, TunedRegressor]
 
 
 def fit_parts(
@@ -43,28 +47,88 @@ def fit_parts(
         if cell not in by_products and _is_primal_ridge(grams, store, cell)
     }
 
-    def fit_cell(cell: Cell, parts: Sequence[LeftOut]) -> None:
-        data = grams.fold_data(cell.candidate.terms)
-        for left_out in parts:
-            _fit(store, cell, data, left_out)
-            on_done(work_of(grams, store, cell))
+    def keep(cell: Cell, left_out: LeftOut, predicted: Matrix) -> None:
+        store.put(cell, left_out, predicted)
+        on_done(work_of(grams, store, cell))
 
-    run_jobs(fit_cell, [(cell, parts) for cell, parts in small.items() if parts], n_jobs=n_jobs)
+    jobs = [(cell, parts) for cell, parts in small.items() if parts]
+    fitted = each_result(_cell_parts, jobs, shared=(grams, store.regressors), n_jobs=n_jobs)
+    for (cell, parts), predictions in zip(jobs, fitted, strict=True):
+        for left_out, predicted in zip(parts, predictions, strict=True):
+            keep(cell, left_out, predicted)
     every = dict.fromkeys(left_out for parts in by_products.values() for left_out in parts)
-    for left_out in sorted(every, key=lambda folds: (len(folds), folds)):
-        cells = [cell for cell, parts in by_products.items() if left_out in parts]
-        _fit_by_products(grams, store, cells, left_out, n_jobs, on_done)
-    for cell, parts in todo.items():
-        if parts and cell not in by_products and cell not in small:
-            data = grams.fold_data(cell.candidate.terms)
-            data.prepare()
+    batches = [
+        ([cell for cell, parts in by_products.items() if left_out in parts], left_out)
+        for left_out in sorted(every, key=lambda folds: (len(folds), folds))
+    ]
+    large = {
+        cell: parts
+        for cell, parts in todo.items()
+        if parts and cell not in by_products and cell not in small
+    }
+    if in_processes():
+        _fit_far(grams, store, batches, large, n_jobs, keep)
+        return
+    for cells, left_out in batches:
+        _fit_by_products(grams, store.regressors, cells, left_out, n_jobs, keep)
+    for cell, parts in large.items():
+        data = grams.fold_data(cell.candidate.terms)
+        data.prepare()
 
-            def fit_part(left_out: LeftOut, cell: Cell = cell, data: FoldData = data) -> None:
-                _fit(store, cell, data, left_out)
-                on_done(work_of(grams, store, cell))
+        def fit_part(left_out: LeftOut, cell: Cell = cell, data: FoldData = data) -> None:
+            path = store.regressors[cell.model].path
+            keep(cell, left_out, path(data.training(left_out)))
 
-            jobs = [(left_out,) for left_out in parts]
-            run_jobs(fit_part, jobs, n_jobs=n_jobs, job_bytes=data.job_bytes)
+        run_jobs(
+            fit_part, [(left_out,) for left_out in parts], n_jobs=n_jobs, job_bytes=data.job_bytes
+        )
+
+
+def _fit_far(
+    grams: Grams,
+    store: Store,
+    batches: Sequence[tuple[Sequence[Cell], LeftOut]],
+    large: Mapping[Cell, Sequence[LeftOut]],
+    n_jobs: int | None,
+    keep: Keep,
+) -> None:
+    """The same in other processes, where products are taken once for each training set."""
+    shared, n = (grams, store.regressors), len(grams.folds)
+    by_sums = each_result(
+        _parts_by_products, batches, shared=shared, n_jobs=n_jobs, job_bytes=4 * 8 * n * n
+    )
+    for (cells, left_out), predictions in zip(batches, by_sums, strict=True):
+        for cell, predicted in zip(cells, predictions, strict=True):
+            keep(cell, left_out, predicted)
+    jobs = [(cell, left_out) for cell, parts in large.items() for left_out in parts]
+    needs = [grams.job_bytes(cell.candidate.terms) for cell in large]
+    parts = each_result(_part, jobs, shared=shared, n_jobs=n_jobs, job_bytes=max(needs, default=0))
+    for (cell, left_out), predicted in zip(jobs, parts, strict=True):
+        keep(cell, left_out, predicted)
+
+
+def _cell_parts(
+    grams: Grams, regressors: Regressors, cell: Cell, parts: Sequence[LeftOut]
+) -> list[Matrix]:
+    data = grams.fold_data(cell.candidate.terms)
+    return [regressors[cell.model].path(data.training(left_out)) for left_out in parts]
+
+
+def _parts_by_products(
+    grams: Grams, regressors: Regressors, cells: Sequence[Cell], left_out: LeftOut
+) -> list[Matrix]:
+    fitted: dict[Cell, Matrix] = {}
+
+    def keep(cell: Cell, _: LeftOut, predicted: Matrix) -> None:
+        fitted[cell] = predicted
+
+    _fit_by_products(grams, regressors, cells, left_out, 1, keep)
+    return [fitted[cell] for cell in cells]
+
+
+def _part(grams: Grams, regressors: Regressors, cell: Cell, left_out: LeftOut) -> Matrix:
+    data = grams.last_fold_data(cell.candidate.terms)
+    return regressors[cell.model].path(data.training(left_out))
 
 
 def refit(grams: Grams, store: Store, cell: Cell, target: int, setting: Setting) -> FittedModel:
@@ -88,11 +152,11 @@ def work_of(grams: Grams, store: Store, cell: Cell) -> float:
 
 def _fit_by_products(
     grams: Grams,
-    store: Store,
+    regressors: Regressors,
     cells: Sequence[Cell],
     left_out: LeftOut,
     n_jobs: int | None,
-    on_done: OnDone,
+    keep: Keep,
 ) -> None:
     uses: dict[Unit, int] = {}
     for cell in cells:
@@ -107,21 +171,16 @@ def _fit_by_products(
 
     def fit(cell: Cell) -> None:
         training = grams.combination(cell.candidate.units or (), left_out, known)
-        regressor = store.regressors[cell.model]
+        regressor = regressors[cell.model]
         if isinstance(regressor, TunedRidge):
             alphas = [setting["alpha"] for setting in regressor.settings()]
             predicted = training.ridge_path(alphas)
         else:
             predicted = regressor.path(training)
-        store.put(cell, left_out, predicted)
-        on_done(work_of(grams, store, cell))
+        keep(cell, left_out, predicted)
 
     n = len(grams.folds)
     run_jobs(fit, [(cell,) for cell in cells], n_jobs=n_jobs, job_bytes=4 * 8 * n * n)
-
-
-def _fit(store: Store, cell: Cell, data: FoldData, left_out: LeftOut) -> None:
-    store.put(cell, left_out, store.regressors[cell.model].path(data.training(left_out)))
 
 
 def _adds(grams: Grams, store: Store, cell: Cell) -> bool:

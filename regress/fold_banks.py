@@ -163,7 +163,7 @@ def tune_fold_banks(
         own = data(outer)
         own.prepare()
         pairs = [(min(outer, j), max(outer, j)) for j in range(n_folds) if j != outer]
-        jobs = [(own, regressors, left_out) for left_out in [(outer,), *pairs]]
+        jobs = [(left_out,) for left_out in [(outer,), *pairs]]
         held = run_on(own, regressors, n_jobs, on_done)(hold_out, jobs)
         for at, (of_outer, *of_pairs) in enumerate(zip(*held, strict=True)):
             if not outer:
@@ -175,7 +175,7 @@ def tune_fold_banks(
             errors[at].append(of_outer.errors[outer])
             busy[at] = of_outer.seconds + sum(of.seconds for of in of_pairs)
         refits = [
-            (own, outer, regressor, [regressor.settings()[i] for i in chosen[at][-1]])
+            (outer, at, [regressor.settings()[i] for i in chosen[at][-1]])
             for at, regressor in enumerate(regressors)
         ]
         for at, fitted in enumerate(run_on(own, regressors, n_jobs, on_done)(_fit_without, refits)):
@@ -198,9 +198,9 @@ def tune_fold_banks(
 
 
 def _fit_without(
-    data: FoldData, fold: int, regressor: Regressor, chosen: Sequence[Any]
+    data: FoldData, regressors: Sequence[Regressor], fold: int, at: int, chosen: Sequence[Any]
 ) -> list[FittedModel]:
-    return regressor.refit(data.training((fold,)), chosen)
+    return regressors[at].refit(data.training((fold,)), chosen)
 
 
 @dataclass(frozen=True, eq=False)

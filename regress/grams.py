@@ -9,7 +9,7 @@ same sum, since ``|a - b|^2 = aa + bb - 2ab``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from features.blocks import Block, ResolvedTerm
 from regress.design import Design
 from regress.folds import Folds
 from regress.lapack import ShiftedSystem
-from regress.statistics import FoldData, Matrix, TrainingSet
+from regress.statistics import CHUNK, FoldData, Matrix, TrainingSet
 
 #: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
 MAX_ROWS = 12_000
@@ -65,7 +65,14 @@ class Grams:
 
     def __init__(self, banks: Banks, design: Design, folds: Folds, memory: int) -> None:
         self.banks, self.design, self.folds, self.memory = banks, design, folds, memory
+        #: Of `memory`, what one process keeps for itself. Decides no number, as `memory` does.
+        self.room = memory
         self._data: dict[Unit, FoldData] = {}
+        self._last: tuple[Sequence[ResolvedTerm], FoldData] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads the features from the banks, where it needs them.
+        return {**vars(self), "_data": {}, "_last": None}
 
     def features(self, terms: Sequence[ResolvedTerm]) -> np.ndarray[tuple[int, int], np.dtype]:
         """Columns of the terms side by side, shape (n_samples, n_columns), float32."""
@@ -82,12 +89,26 @@ class Grams:
         """Statistics of the terms' columns."""
         return FoldData(self.features(terms), self.design.Y, self.folds)
 
+    def last_fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
+        """As `fold_data`, at once where it was asked for these terms the last time."""
+        if self._last is None or self._last[0] != terms:
+            self._last = None  # lets go of the features before it reads others
+            self._last = terms, self.fold_data(terms)
+        return self._last[1]
+
+    def job_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
+        """Memory that reading the terms' columns and fitting a training set on them takes."""
+        n_samples = len(self.design.texts)
+        n_columns = sum(self.banks.by_name[term.bank].width(term) for term in terms)
+        side = min(n_samples, n_columns)
+        return int(8 * (5 * side * side + 3 * CHUNK) + 4 * n_samples * n_columns)
+
     def training(self, unit: Unit, left_out: Sequence[int]) -> TrainingSet:
         """A block's training set; its features stay in memory as long as these do not fill it."""
         data = self._data.get(unit)
         if data is None:
             data = self.fold_data([unit.term])
-            if (len(self._data) + 1) * data.X.nbytes <= self.memory // 4:
+            if (len(self._data) + 1) * data.X.nbytes <= self.room // 4:
                 self._data[unit] = data
         return data.training(left_out)
 
@@ -100,7 +121,7 @@ class Grams:
         """Blocks whose products for a training set fit into memory."""
         n = len(self.folds)
         n_train = n - len(self.folds.rows(left_out)) if left_out else n
-        return int(self.memory // 2 // (8 * n_train * n))
+        return int(self.room // 2 // (8 * n_train * n))
 
     def combination(
         self,

@@ -46,6 +46,11 @@ class Step:
     error: float
 
 
+def ranked_rows(grams: Grams, n_units: int) -> int:
+    """How many rows candidates are ranked on at the most, so that their products fit."""
+    return min(MAX_ROWS, max(200, int((grams.memory / 8 / n_units) ** 0.5)))
+
+
 class _Ranking:
     """Products of every block over the rows that are not in the outer fold."""
 
@@ -54,7 +59,7 @@ class _Ranking:
         rows = np.concatenate(
             [grams.folds.rows([f]) for f in range(grams.folds.n_folds) if f != outer]
         )
-        most = min(MAX_ROWS, max(200, int((grams.memory / 8 / len(units)) ** 0.5)))
+        most = ranked_rows(grams, len(units))
         if len(rows) > most:
             drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
             rows = rows[np.sort(drawn)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,11 @@ class StreamedMatrix:
         self._rows = max(1, chunk // self.shape[1])
         # Reading may open segments and take a new snapshot, which one thread at a time may do.
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the banks for itself, and has a lock of its own.
+        chunk = self._rows * self.shape[1]
+        return StreamedMatrix, (self._banks, self._texts, self._terms, chunk)
 
     @property
     def nbytes(self) -> int:

@@ -114,7 +114,24 @@ OutOption = Annotated[
 ]
 JobsOption = Annotated[
     int | None,
-    typer.Option("--jobs", metavar="N", help="Worker threads.", show_default="one a core"),
+    typer.Option("--jobs", metavar="N", help="Workers.", show_default="one a core"),
+]
+BackendOption = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="threading (the fastest on one machine), loky (processes) or ray (a cluster).",
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="The Ray cluster to work on; banks must have the same paths there.",
+        show_default="RAY_ADDRESS, or this machine alone",
+    ),
 ]
 FiguresOption = Annotated[
     bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from regress.candidates import distinct, every_unit, of_units
 from regress.cells import Candidate, Cell, LeftOut, Scoring, Store, every_part, pairs_with, singles
 from regress.fitting import OnDone, fit_parts, work_of
 from regress.grams import MAX_ROWS, Grams
-from regress.greedy import forward_search
+from regress.greedy import forward_search, ranked_rows
 from regress.model import Matrix
+from regress.parallel import each_result, in_processes
 
 #: The regressor that looks at everything, since it costs least.
 SCOUT = "ridge"
@@ -86,6 +88,8 @@ def search(
     scouts = [Cell(SCOUT, candidate) for candidate in fixed]
     fit_parts(grams, store, dict.fromkeys(scouts, every_part(folds)), n_jobs=n_jobs,
               on_done=on_done)  # fmt: skip
+    if greedy and in_processes():
+        _forward_ahead(grams, store, everywhere, n_jobs)
     searches = []
     for target in range(len(grams.design.target_names)):
         found: dict[int | None, Candidate] = {}
@@ -160,18 +164,50 @@ def _forward(
 ) -> Candidate:
     """What the forward search finds, kept like any finished cell."""
     units, work = every_unit(grams.banks), _work_of_forward(grams, outer)
-    path = store.path_of("forward search, 1", grams.memory >= _ample(grams), outer, target)
+    path = _path_of_forward(grams, store, outer, target)
     if path.exists():
         on_done(work)
         found = np.load(path, allow_pickle=False).tolist()
     else:
-        steps = forward_search(
-            grams, units, outer=outer, target=target, n_jobs=n_jobs,
-            on_done=lambda share: on_done(share * work),
-        )  # fmt: skip
-        found = [units.index(step.unit) for step in steps] or [len(units) - 1]
+        found = _found_forward(
+            grams, outer, target, n_jobs, on_done=lambda share: on_done(share * work)
+        )
         store.write(path, np.array(found))
     return of_units(grams.banks, [units[at] for at in found])
+
+
+def _found_forward(
+    grams: Grams,
+    outer: int | None,
+    target: int,
+    n_jobs: int | None,
+    on_done: OnDone = lambda share: None,
+) -> list[int]:
+    """Numbers, among all blocks, of those that the forward search finds."""
+    units = every_unit(grams.banks)
+    steps = forward_search(grams, units, outer=outer, target=target, n_jobs=n_jobs, on_done=on_done)
+    return [units.index(step.unit) for step in steps] or [len(units) - 1]
+
+
+def _forward_ahead(
+    grams: Grams, store: Store, everywhere: Sequence[int | None], n_jobs: int | None
+) -> None:
+    """Run whole searches side by side in other processes, and keep what they find."""
+    targets = range(len(grams.design.target_names))
+    wanted = [(outer, target) for target in targets for outer in everywhere]
+    todo = [one for one in wanted if not _path_of_forward(grams, store, *one).exists()]
+    n_units = len(every_unit(grams.banks))
+    rows = min(len(grams.folds), ranked_rows(grams, n_units))
+    found = each_result(
+        _found_forward, [(*one, 1) for one in todo], shared=(grams,), n_jobs=n_jobs,
+        job_bytes=4 * rows * rows * (n_units + 6),
+    )  # fmt: skip
+    for one, blocks in zip(todo, found, strict=True):
+        store.write(_path_of_forward(grams, store, *one), np.array(blocks))
+
+
+def _path_of_forward(grams: Grams, store: Store, outer: int | None, target: int) -> Path:
+    return store.path_of("forward search, 1", grams.memory >= _ample(grams), outer, target)
 
 
 def _ample(grams: Grams) -> int:

@@ -33,7 +33,7 @@ from regress.grams import Grams
 from regress.leaders import Leader, as_row, leader, ranked
 from regress.metrics import rmse, score
 from regress.model import Matrix
-from regress.parallel import available_memory
+from regress.parallel import available_memory, in_processes, workers_a_machine
 from regress.registry import named_regressors
 from regress.results import Experiment, Result
 from regress.search import SCOUT, Search, estimated_work, search
@@ -147,6 +147,8 @@ def sweep(
         design.keys, design.Y, n_folds=cv, scheme=folds, groups=groups, seed=random_state
     )
     grams = Grams(banks, design, split, memory or available_memory() // 2)
+    if in_processes():
+        grams.room = grams.memory // workers_a_machine(n_jobs)
     grams.require()
     extra = [select] if isinstance(select, str) else list(select)
     fixed = distinct([*single_blocks(banks), *combined(banks, extra)])

@@ -19,6 +19,7 @@ from features.console import (
     TextOption,
     set_verbosity,
 )
+from regress.options import AddressOption, BackendOption
 
 # The two stages' command lines share these with `regress`.
 SweptBanks = Annotated[
@@ -97,8 +98,10 @@ def sweep_command(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", metavar="N", help="Worker threads.", show_default="one a core"),
+        typer.Option("--jobs", metavar="N", help="Workers.", show_default="one a core"),
     ] = None,
+    backend: BackendOption = "threading",
+    address: AddressOption = None,
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
@@ -121,6 +124,7 @@ def sweep_command(
     from features.errors import InputError
     from features.table import open_table, read_dataset
     from regress.leaders import leaderboard_text
+    from regress.parallel import on_backend
     from regress.persistence import refuse_existing
     from regress.report.terminal import show_heat_maps
     from regress.sweep import MODELS, headline, sweep
@@ -136,26 +140,27 @@ def sweep_command(
     dataset = read_dataset(
         table, text=text, target=target, id=id, group=group, skip_empty=skip_empty
     )
-    swept = sweep(
-        bank,
-        dataset.texts,
-        dataset.targets,
-        models=model or MODELS,
-        select=select or (),
-        n_best=best,
-        greedy=greedy,
-        cv=cv,
-        folds=folds or ("stratified" if group is None else "group"),
-        groups=dataset.groups,
-        random_state=seed,
-        ids=dataset.rows.tolist() if dataset.ids is None else dataset.ids,
-        id_name=id or "row",
-        target_names=target,
-        cache=cache_beside(out),
-        memory=None if memory is None else int(memory * 1e9),
-        n_jobs=jobs,
-        progress=not quiet,
-    )
+    with on_backend(backend, address):
+        swept = sweep(
+            bank,
+            dataset.texts,
+            dataset.targets,
+            models=model or MODELS,
+            select=select or (),
+            n_best=best,
+            greedy=greedy,
+            cv=cv,
+            folds=folds or ("stratified" if group is None else "group"),
+            groups=dataset.groups,
+            random_state=seed,
+            ids=dataset.rows.tolist() if dataset.ids is None else dataset.ids,
+            id_name=id or "row",
+            target_names=target,
+            cache=cache_beside(out),
+            memory=None if memory is None else int(memory * 1e9),
+            n_jobs=jobs,
+            progress=not quiet,
+        )
     text_columns = table.text_columns(text)
     source = {
         "path": str(input.absolute()),

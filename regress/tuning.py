@@ -101,9 +101,7 @@ def tune(
     if nested:
         left_out += combinations(range(n_folds), 2)
     data.prepare()
-    held = run_on(data, regressors, n_jobs, on_done)(
-        hold_out, [(data, regressors, at) for at in left_out]
-    )
+    held = run_on(data, regressors, n_jobs, on_done)(hold_out, [(at,) for at in left_out])
     tuned = [
         _choose(data, regressor, dict(zip(left_out, of_regressor, strict=True)), nested)
         for regressor, of_regressor in zip(regressors, zip(*held, strict=True), strict=True)
@@ -123,7 +121,7 @@ def refitted(
     """The same with models of all rows, at the settings chosen over all folds."""
     start = time.perf_counter()
     data.prepare()
-    jobs = [(data, regressor, of) for regressor, of in zip(regressors, tuned, strict=True)]
+    jobs = [(at, [of.settings[i] for i in of.final]) for at, of in enumerate(tuned)]
     models, seconds = zip(*run_on(data, regressors, n_jobs, on_done)(_refit, jobs), strict=True)
     pace = (time.perf_counter() - start) / sum(seconds)
     return [
@@ -153,11 +151,12 @@ def run_on(
     n_jobs: int | None,
     on_done: Callable[[], object] | None,
 ) -> Any:
-    """`run_jobs` with what jobs on these data take."""
+    """`run_jobs` of functions that begin with these data and regressors."""
     takes = [of.job_bytes(data) if isinstance(of, _Sized) else data.job_bytes for of in regressors]
     return partial(
-        run_jobs, n_jobs=n_jobs, job_bytes=max(takes), memory=data.memory, on_done=on_done
-    )
+        run_jobs, shared=(data, regressors), n_jobs=n_jobs, job_bytes=max(takes),
+        memory=data.memory, on_done=on_done,
+    )  # fmt: skip
 
 
 def _paced(tuned: Sequence[Tuned], seconds: float) -> list[Tuned]:
@@ -241,7 +240,9 @@ def choose_for(outer: HeldOut, inner: Sequence[Matrix]) -> tuple[NDArray[np.int6
     return best, np.take_along_axis(outer.predictions, best[None, None], axis=1)[:, 0]
 
 
-def _refit(data: FoldData, regressor: Regressor, tuned: Tuned) -> tuple[list[FittedModel], float]:
+def _refit(
+    data: FoldData, regressors: Sequence[Regressor], at: int, chosen: Sequence[Setting]
+) -> tuple[list[FittedModel], float]:
     start = time.perf_counter()
-    models = regressor.refit(data.training(), [tuned.settings[at] for at in tuned.final])
+    models = regressors[at].refit(data.training(), chosen)
     return models, time.perf_counter() - start
