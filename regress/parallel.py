@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 BACKENDS = ("threading", "loky", "ray")
 #: How long a Ray cluster may take to answer, seconds.
 ANSWER_SECONDS = 5.0
+#: Bytes of a job for which Ray need reserve none.
+_SMALL_JOB = 64 << 20
 
 
 def run_jobs(
@@ -199,7 +201,9 @@ class RayProcesses(Processes):
             as_fit(int(one["CPU"]), job_bytes, [memory, int(one.get("memory", 0))])
             for one in machines
         )
-        reserved = min([job_bytes, *(int(one.get("memory", 0)) for one in machines)])
+        # In powers of two, so that stages which need about as much keep the same workers.
+        reserved = 0 if job_bytes < _SMALL_JOB else 1 << (job_bytes - 1).bit_length()
+        reserved = min([reserved, *(int(one.get("memory", 0)) for one in machines)])
         return {
             "backend": "ray",
             "n_jobs": workers if n_jobs is None else min(n_jobs, workers),
