@@ -23,13 +23,15 @@ from features.console import (
 
 
 def info_command(bank: BankArgument, json: JsonOption = False) -> None:
-    """Show what a bank holds: encoder, layers, texts, size.
+    """Show what a bank holds: encoder, layers, texts, their lengths, size, health.
 
     Example: [bold]layerbank info roberta-base.bank[/bold]
     """
-    from features.summary import summary, summary_json
+    from features.console import draws_blocks
+    from features.summary import describe, summary_json
+    from features.summary_text import summary
 
-    typer.echo(summary_json(bank) if json else summary(bank))
+    typer.echo(summary_json(bank) if json else summary(describe(bank), fancy=draws_blocks()))
 
 
 def export_command(

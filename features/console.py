@@ -105,6 +105,11 @@ def set_verbosity(*, quiet: bool) -> None:
         logging.getLogger(room).setLevel(logging.WARNING if quiet else logging.INFO)
 
 
+def draws_blocks() -> bool:
+    """Whether stdout is a terminal that shows block characters."""
+    return sys.stdout.isatty() and "utf" in (sys.stdout.encoding or "").lower()
+
+
 def human_bytes(size: float) -> str:
     """A size for people.
 

@@ -3,43 +3,113 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.console import human_bytes
-from features.manifest import read_manifest
+from features.blocks import bank_blocks
+from features.compact import COMPACTED
+from features.errors import BankError, CorruptSegment
+from features.format import SEGMENT_NAME
+from features.health import look
+from features.manifest import Manifest, read_manifest
+from features.segment import Segment, SnapshotMoved
+from features.snapshot import segment_names
+from features.verify import Finding
+
+#: Segments whose rows are looked at; of more, so many spread evenly stand for all.
+LOOKED_AT = 2048
+#: Bars of the histogram at the most.
+MAX_BINS = 16
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What a bank holds, as plain values."""
-    bank = Bank.open(path)
-    segments = bank.segments
-    n_tokens = np.concatenate([np.empty(0, np.int32), *(s.n_tokens.copy() for s in segments)])
+    """What a bank holds, as plain values, however damaged it is.
+
+    Raises
+    ------
+    NotABank, BankError
+        When it cannot be said what bank this is.
+    """
+    folder = Path(path).absolute()
+    manifest = read_manifest(folder)
+    names = segment_names(folder)
+    rows = _Rows(folder, manifest, names)
+    health = look(folder, rows.damaged)
+    setup = manifest.setup
+    blocks = bank_blocks(setup)
+    lengths = rows.n_tokens
     return {
-        "path": str(bank.path),
-        "name": bank.name,
-        "format_version": read_manifest(bank.path).version,
-        "fingerprint": bank.fingerprint,
-        "encoder": dict(bank.source),
-        "precision": bank.setup["precision"],
-        "max_length": bank.setup.get("max_length"),
-        "long": bank.setup.get("long"),
-        "n_layers": bank.n_layers,
-        "hidden_size": bank.hidden_size,
-        "poolings": [*bank.poolings, *(["pooler"] if bank.has_pooler else [])],
-        "n_texts": bank.n_texts,
-        "n_truncated": int(sum(int(s.truncated.sum()) for s in segments)),
+        "path": str(folder),
+        "name": folder.name.removesuffix(".bank"),
+        "format_version": manifest.version,
+        "fingerprint": manifest.fingerprint,
+        "encoder": dict(manifest.source),
+        "precision": setup["precision"],
+        "max_length": setup.get("max_length"),
+        "long": setup.get("long"),
+        "n_layers": int(setup["n_layers"]),
+        "hidden_size": int(setup["hidden_size"]),
+        "poolings": [*dict.fromkeys(block.pooling for block in blocks)],
+        "n_texts": _n_texts(folder, lengths),
+        "n_truncated": rows.n_truncated,
+        "truncated_share": rows.n_truncated / len(lengths) if len(lengths) else 0.0,
         "tokens": {
-            "mean": float(n_tokens.mean()) if len(n_tokens) else None,
-            "max": int(n_tokens.max()) if len(n_tokens) else None,
-            "total": int(n_tokens.sum()),
+            "mean": float(lengths.mean()) if len(lengths) else None,
+            "min": int(lengths.min()) if len(lengths) else None,
+            "median": float(np.median(lengths)) if len(lengths) else None,
+            "max": int(lengths.max()) if len(lengths) else None,
+            "total": int(lengths.sum()),
+            "histogram": histogram(lengths),
         },
-        "n_segments": len(segments),
-        "bytes": sum(segment.size for segment in segments),
+        "n_segments": len(names),
+        "n_segments_looked_at": rows.n_segments,
+        "bytes": sum((folder / name).stat().st_size for name in names if (folder / name).exists()),
+        "rows_by_dtype": dict(rows.dtypes),
+        "written": {"first": _time(names[0]), "last": _time(names[-1])} if names else None,
+        "made_by": [dict(made) for made in rows.made_by],
+        "retired": asdict(health.retired),
+        "set_aside": asdict(health.set_aside),
+        "n_writing": health.n_writing,
+        "free_bytes": health.free_bytes,
+        "findings": [asdict(finding) for finding in health.findings],
     }
+
+
+def histogram(lengths: NDArray[np.int32]) -> list[dict[str, int]]:
+    """Texts by length: ``from``, ``to`` (both inclusive) and ``n`` of each bar."""
+    if not len(lengths):
+        return []
+    width = bar_width(int(lengths.min()), int(lengths.max()))
+    counts = np.bincount(lengths // width)
+    first = int(np.flatnonzero(counts)[0])
+    return [
+        {"from": at * width, "to": (at + 1) * width - 1, "n": n}
+        for at, n in enumerate(counts.tolist())
+        if at >= first
+    ]
+
+
+def bar_width(shortest: int, longest: int) -> int:
+    """The smallest round width with which few enough bars reach from one length to the other.
+
+    >>> bar_width(3, 9), bar_width(135, 387), bar_width(3, 512)
+    (1, 20, 50)
+    """
+    power = 1
+    while True:
+        for step in (1, 2, 5):
+            width = step * power
+            if longest // width - shortest // width < MAX_BINS:
+                return width
+        power *= 10
 
 
 def summary_json(path: str | Path) -> str:
@@ -47,26 +117,52 @@ def summary_json(path: str | Path) -> str:
     return json.dumps(describe(path), indent=2)
 
 
-def summary(path: str | Path) -> str:
-    """:func:`describe` as lines for people."""
-    facts = describe(path)
-    source, tokens = facts["encoder"], facts["tokens"]
-    revision = f" at {source['revision']}" if source.get("revision") else ""
-    lines = {
-        "bank": facts["path"],
-        "encoder": f"{source.get('encoder')}{revision}",
-        "layers": f"{facts['n_layers']} (0 = embeddings, 1 to {facts['n_layers'] - 1} = blocks) "
-        f"× {facts['hidden_size']}",
-        "poolings": ", ".join(facts["poolings"]),
-        "precision": facts["precision"],
-        "long texts": f"{facts['long']} at {facts['max_length']} tokens, "
-        f"{facts['n_truncated']} truncated",
-        "texts": str(facts["n_texts"]),
-        "tokens": f"{tokens['mean']:.0f} a text, at most {tokens['max']}"
-        if tokens["mean"] is not None
-        else "none yet",
-        "size": f"{human_bytes(facts['bytes'])} in {facts['n_segments']} "
-        f"segment{'s' * (facts['n_segments'] != 1)}",
-        "fingerprint": facts["fingerprint"],
-    }
-    return "\n".join(f"{name:<12} {value}" for name, value in lines.items())
+class _Rows:
+    """What the segments say of their rows; at most `LOOKED_AT` of these are opened."""
+
+    def __init__(self, folder: Path, manifest: Manifest, names: list[str]) -> None:
+        at = np.unique(np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int))
+        blocks = bank_blocks(manifest.setup)
+        self.damaged: list[Finding] = []
+        self.n_segments = self.n_truncated = 0
+        self.dtypes: Counter[str] = Counter()
+        self.made_by: dict[tuple[tuple[str, str], ...], None] = {}
+        lengths = [np.empty(0, np.int32)]
+        for name in (names[i] for i in at):
+            try:
+                segment = Segment(folder / name, manifest.fingerprint, blocks)
+                lengths.append(segment.n_tokens.copy())
+                self.n_truncated += int(segment.truncated.sum())
+            except SnapshotMoved:
+                continue  # compacted away under our eyes
+            except CorruptSegment as error:
+                said = str(error).removeprefix(str(error.path)).split(": run ")[0].strip()
+                self.damaged.append(Finding("damaged", name, said))
+                continue
+            self.n_segments += 1
+            self.dtypes[segment.dtype.name] += segment.n
+            made = segment.provenance
+            self.made_by |= dict.fromkeys(map(_maker, made.get(COMPACTED, [made])))
+        self.n_tokens: NDArray[np.int32] = np.concatenate(lengths)
+
+
+def _maker(provenance: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What wrote a segment, less what differs from call to call."""
+    return tuple(
+        sorted((name, str(value)) for name, value in provenance.items() if name != "began")
+    )
+
+
+def _n_texts(folder: Path, lengths: NDArray[np.int32]) -> int:
+    try:
+        return Bank.open(folder).n_texts
+    except BankError:  # damaged; what can be read counts, copies of a text too
+        return len(lengths)
+
+
+def _time(name: str) -> str:
+    """When a segment was committed, from its name: ``2026-11-22T18:24:13Z``."""
+    match = SEGMENT_NAME.fullmatch(name)
+    assert match is not None
+    t = os.path.basename(name).split("-")[1]
+    return f"{t[:4]}-{t[4:6]}-{t[6:8]}T{t[9:11]}:{t[11:13]}:{t[13:15]}Z"

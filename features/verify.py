@@ -117,7 +117,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
                 keys[name] = segment.keys.copy()
                 n_bytes += segment.size
         else:
-            findings += _look_at(folder, name)
+            findings += look_at(folder, name)
     findings += _index_findings(folder, keys)
     if journal.n_damaged:
         detail = f"{journal.n_damaged} lines cannot be read; advisory"
@@ -178,7 +178,7 @@ def _reason(error: CorruptSegment) -> str:
     return str(error).removeprefix(str(error.path)).split(": run ")[0].strip()
 
 
-def _look_at(folder: Path, name: str) -> Iterator[Finding]:
+def look_at(folder: Path, name: str) -> Iterator[Finding]:
     """What is neither a segment nor one of the bank's own files."""
     if name.startswith(TEMPORARY):
         if is_abandoned(folder / name):
