@@ -40,3 +40,21 @@ class ExtractReport:
     n_tokens: int
     seconds: float
     bank_bytes: int
+
+    def _repr_html_(self) -> str:
+        from features import html
+        from features.console import human_bytes
+
+        per_second = self.n_new / self.seconds if self.seconds > 0 else 0.0
+        return html.box(
+            html.heading(f"bank {self.bank.name.removesuffix('.bank')}"),
+            html.facts(
+                {
+                    "encoded": f"{self.n_new:,} texts, {self.n_tokens:,} tokens, in "
+                    f"{self.seconds:.1f} s ({per_second:,.1f} texts/s)",
+                    "there before": f"{self.n_reused:,}",
+                    "cut off": f"{self.n_truncated:,}",
+                    "on disk": f"{human_bytes(self.bank_bytes)} in {self.bank}",
+                }
+            ),
+        )

@@ -20,6 +20,7 @@ from features.index import Keys
 from features.keys import Text, text_keys
 from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
 from features.mapped import read_errors
+from features.notebook import bank_html
 from features.segment import Segment, SnapshotMoved
 from features.selection import Selection, Shelf
 from features.snapshot import Snapshot
@@ -103,8 +104,8 @@ class Bank:
 
     def refresh(self, *, use_index: bool = True) -> None:
         """Take in the segments that were committed since."""
-        folders = [self.path] if self.overlay is None else [self.path, self.overlay.path]
-        self._snapshots = [self._snapshot(folder, use_index) for folder in folders]
+        banks = [self] if self.overlay is None else [self, self.overlay]
+        self._snapshots = [self._snapshot(bank.path, use_index) for bank in banks]
         self._n_texts: int | None = None
         self._planned: tuple[bytes, Plan] | None = None
 
@@ -124,6 +125,8 @@ class Bank:
             f"<Bank {self.name!r}: {self.n_texts} texts, {self.n_layers} layers × "
             f"{self.hidden_size}, {', '.join(self.poolings)}{', pooler' * self.has_pooler}>"
         )
+
+    _repr_html_ = bank_html
 
     @property
     def n_texts(self) -> int:
@@ -218,8 +221,7 @@ class Bank:
         return self._column(texts, "truncated").astype(bool)
 
     def _column(self, texts: Sequence[Text], name: str) -> NDArray[np.int32]:
-        keys = text_keys(texts)
-        out = np.zeros(len(keys), np.int32)
+        out = np.zeros(len(keys := text_keys(texts)), np.int32)
 
         def read(part: Part) -> None:
             out[part.at] = getattr(part.segment, name)[part.local]

@@ -13,6 +13,7 @@ from features.bank import Bank
 from features.blocks import ResolvedTerm, column_names
 from features.errors import InputError
 from features.keys import Text
+from features.notebook import banks_html
 from features.selection import Selection
 
 
@@ -29,6 +30,8 @@ class Banks:
                 "the banks need different names, since selections tell them apart by name: "
                 f"{', '.join(str(bank.path) for bank in banks) or 'none was given'}"
             )
+
+    _repr_html_ = banks_html
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
         """The blocks that a selection names, each term with its bank's name."""

@@ -115,6 +115,11 @@ def shade(at: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def front(at: float) -> str:
+    """The colour of letters on a shade."""
+    return "#111111" if at < 0.55 else "#ffffff"
+
+
 def bar(value: float, limit: float) -> str:
     """A bar from the middle, to the right for what is above 0 and to the left for what is below."""
     width = 0.0 if limit <= 0 else min(abs(value) / limit, 1.0) * 50
@@ -130,7 +135,7 @@ def _shaded(cell: tuple[str, float] | None) -> str:
     if cell is None:
         return f'<td style="{_cell("center")}"></td>'
     shown, at = cell
-    colour = f"background:rgb{shade(at)};color:{'#111' if at < 0.5 else '#fff'}"
+    colour = f"background:rgb{shade(at)};color:{front(at)}"
     style = f"padding:.15em .7em;text-align:center;border:0;border-radius:2px;{colour}"
     return f'<td style="{style}">{escape(shown)}</td>'
 

@@ -86,7 +86,10 @@ def _size(facts: Mapping[str, Any]) -> Iterator[str]:
     n = facts["n_segments"]
     size = f"{human_bytes(facts['bytes'])} in {n:,} segment{'s' * (n != 1)}"
     yield f"{size}; {human_bytes(facts['free_bytes'])} free on the disk"
-    for name, what in (("retired", "that compact replaced"), ("set_aside", "that repair set aside")):
+    for name, what in (
+        ("retired", "that compact replaced"),
+        ("set_aside", "that repair set aside"),
+    ):
         if facts[name]["n"]:
             yield f"{human_bytes(facts[name]['bytes'])} more in {facts[name]['n']} {what}"
 

@@ -166,6 +166,11 @@ class Experiment:
         """The best model's predictions for texts that the banks hold, shape (n_texts,)."""
         return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
 
+    def _repr_html_(self) -> str:
+        from regress.report.notebook import experiment_html
+
+        return experiment_html(self)
+
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write a run folder; see `regress.persistence.save_run`."""
         from regress.persistence import save_run

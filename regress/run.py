@@ -184,6 +184,11 @@ class Run:
             self, texts, bank, model=model, n_neighbours=n_neighbours, training=training, ids=ids
         )
 
+    def _repr_html_(self) -> str:
+        from regress.report.notebook import run_html
+
+        return run_html(self)
+
     def open_banks(
         self,
         bank: BankLike | None = None,

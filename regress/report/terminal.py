@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from features.html import front, shade
 from regress.leaderboard import text_table
 from regress.report.comparison import Standing, Verdict, standings
 from regress.report.entries import Entry, entries
@@ -19,8 +20,6 @@ from regress.results import Experiment
 from regress.sweep import drawn_together
 
 MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
-#: The colour scale viridis from its bright end, red, green and blue.
-VIRIDIS = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
 
 
 def show_results(experiment: Experiment, *, quiet: bool = False) -> None:
@@ -96,13 +95,8 @@ def drawn(heat_map: HeatMap, of_target: str = "") -> Text:
 
 def _colour(value: float, low: float, high: float) -> Style:
     """A background between bright, which is good, and dark."""
-    at = 0.0 if high <= low else min(max((value - low) / (high - low), 0.0), 1.0)
-    place = at * (len(VIRIDIS) - 1)
-    left = min(int(place), len(VIRIDIS) - 2)
-    pairs = zip(VIRIDIS[left], VIRIDIS[left + 1], strict=True)
-    red, green, blue = (a + (b - a) * (place - left) for a, b in pairs)
-    front = "black" if at < 0.5 else "white"
-    return Style(color=front, bgcolor=Color.from_rgb(red, green, blue), bold=False)
+    at = 0.0 if high <= low else (value - low) / (high - low)
+    return Style(color=front(at), bgcolor=Color.from_rgb(*shade(at)), bold=False)
 
 
 def _compare(experiment: Experiment, target: str) -> Callable[[Sequence[Entry]], list[Standing]]:

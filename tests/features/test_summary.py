@@ -115,9 +115,7 @@ def test_the_command_is_light_plain_on_a_pipe_and_drawn_on_a_terminal(bank: Bank
         "except SystemExit: pass\n"
         "print(*sys.modules, file=sys.stderr)"
     )
-    plain = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    plain = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "#" in plain.stdout
     assert "█" not in plain.stdout
     loaded = {name.split(".")[0] for name in plain.stderr.split()}
