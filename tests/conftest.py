@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_encoders import hub_cache, save_encoder, save_tokenizer
+from tests.typed import Reader
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -50,6 +51,15 @@ def hub_with_roberta(
     """The environment of a user who has ``roberta-base`` (here a tiny one) and no network."""
     cache = hub_cache(tmp_path_factory.mktemp("hub"), "roberta-base", tiny_roberta, "0" * 40)
     return {"HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="session")
+def reader(
+    hub_with_roberta: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reader]:
+    """Someone at a shell who has ``roberta-base`` and types what the documentation says."""
+    with Reader(tmp_path_factory.mktemp("reader"), hub_with_roberta) as reader:
+        yield reader
 
 
 @pytest.fixture
