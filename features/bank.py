@@ -31,7 +31,7 @@ TRIES = 5
 
 
 class Bank:
-    """A snapshot of a bank on disk; :meth:`refresh` takes a new one.
+    """A snapshot of a bank on disk; :meth:`Bank.refresh` takes a new one.
 
     Open one with :meth:`Bank.open`. Reading takes no lock and needs no right to write.
     """
@@ -184,7 +184,8 @@ class Bank:
 
         Returns
         -------
-        Shape ``(n, d)``, C-ordered, rows in the order of ``texts``.
+        numpy.ndarray
+            Shape ``(n, d)``, C-ordered, rows in the order of ``texts``.
 
         Raises
         ------

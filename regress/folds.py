@@ -49,7 +49,7 @@ class Folds:
 
     @property
     def names(self) -> list[str]:
-        """What each row's fold is called: as it was given, or its number."""
+        """What each row's fold is called, as it was given, or its number."""
         labels = self.labels or tuple(map(str, range(self.n_folds)))
         return [labels[number] for number in self.numbers]
 

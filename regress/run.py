@@ -57,7 +57,7 @@ class SavedModel:
 
     @property
     def label(self) -> str:
-        """What it is called: ``ridge mean[-1]``."""
+        """What it is called, such as ``ridge mean[-1]``."""
         return f"{self.model} {self.select}"
 
     @cached_property
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def banks(self) -> list[dict[str, Any]]:
-        """What it was fitted on: each bank's name, path, fingerprint, source and setup."""
+        """What it was fitted on, each bank's name, path, fingerprint, source and setup."""
         return list(self.description["banks"])
 
     @property
@@ -144,7 +144,8 @@ class Run:
 
         Returns
         -------
-        Shape (n_texts,), or (n_texts, n_targets) for a run with several targets.
+        numpy.ndarray
+            Shape (n_texts,), or (n_texts, n_targets) for a run with several targets.
 
         Raises
         ------
