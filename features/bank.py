@@ -84,7 +84,7 @@ class Bank:
         path
             The folder; made where it does not exist.
         setup
-            Everything that decides the numbers; :mod:`features.format` says what it must hold.
+            Everything that decides the numbers; ``docs/format.md`` says what it must hold.
         source
             Where the encoder was found; recorded, never compared.
 

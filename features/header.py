@@ -1,7 +1,7 @@
 """What a segment says of itself, in the user block at the head of its file.
 
 Two lines of text, then zeros up to a power of two: ``layerbank-segment``, the XXH3 hash of the
-JSON and its length in bytes; the JSON (:mod:`features.format` says what it holds).
+JSON and its length in bytes; the JSON (``docs/format.md`` says what it holds).
 """
 
 from __future__ import annotations

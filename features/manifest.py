@@ -31,7 +31,7 @@ from features.mapped import read_errors
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The content of ``bank.json``; :mod:`features.format` specifies it."""
+    """The content of ``bank.json``; ``docs/format.md`` specifies it."""
 
     version: int
     fingerprint: str
