@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check fix install wheel clean
+.PHONY: demo test check fix docs install wheel clean
 
 demo: $(VENV)/.demo  ## install, extract the bundled sample with a real encoder, regress, report
 	$(BIN)/layerbank demo
@@ -21,6 +21,9 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 fix: $(VENV)/.dev  ## what the tools can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev  ## the documentation, into build/docs; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/docs
 
 install: $(VENV)/.dev  ## everything a contributor needs, in .venv
 

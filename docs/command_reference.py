@@ -1,4 +1,4 @@
-"""The command line's reference, as Markdown, out of the commands themselves."""
+"""The command line's reference, as Markdown, out of the commands themselves: never stale."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 import typer.main
+from sphinx.application import Sphinx
 
 from layerbank import app
 
 #: What a help text holds besides words: commands, quoted selections, options.
-_CODE = re.compile(r"\[bold\](?P<command>.*?)\[/bold\]|'(?P<quoted>[^' ]*)'|(?P<option>--[a-z][\w-]*)")
+_CODE = re.compile(
+    r"\[bold\](?P<command>.*?)\[/bold\]|'(?P<quoted>[^' ]*)'|(?P<option>--[a-z][\w-]*)"
+)
 
 
 def reference() -> str:
@@ -60,3 +63,17 @@ def _prose(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_<>\[\]{}#|])", r"\\\1", text)
+
+
+def fill_in(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Write the reference into the page that has a place for it."""
+    if docname == "cli":
+        source[0] = source[0].replace("<!-- commands -->", reference())
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """What Sphinx calls."""
+    app.connect("source-read", fill_in)
+    # What it is made from is no file that Sphinx watches.
+    app.connect("env-get-outdated", lambda *_: ["cli"])
+    return {"parallel_read_safe": True}

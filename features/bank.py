@@ -65,7 +65,10 @@ class Bank:
 
         Raises
         ------
-        NotABank, BankError, FingerprintMismatch
+        NotABank, BankError
+            When the folder holds no bank, or a damaged one.
+        FingerprintMismatch
+            When ``overlay`` is of another encoder or set-up.
         """
         path = Path(path).absolute()
         manifest = read_manifest(path)

@@ -125,7 +125,11 @@ def test_it_reads_what_is_written_and_compacted_today(read: Any, tmp_path: Path)
     from tests.made_up import SETUP, add
 
     texts = [f"text {i}" for i in range(9)]
-    setup = {**SETUP, "config": {"eps": 1e-5, "name": "Größe 🙂"}, "poolings": ["max", "std", "cls"]}
+    setup = {
+        **SETUP,
+        "config": {"eps": 1e-5, "name": "Größe 🙂"},
+        "poolings": ["max", "std", "cls"],
+    }
     bank = Bank.create(tmp_path / "a.bank", setup, {"encoder": "é"})
     for at in (0, 4, 2):  # some of them twice
         add(bank, texts[at : at + 5])

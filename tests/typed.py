@@ -84,7 +84,7 @@ class Reader:
     ) -> subprocess.CompletedProcess[str]:
         """Run lines in a folder, up to the first that fails."""
         return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            [*_without_privileges(), "bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
@@ -102,15 +102,18 @@ class Reader:
 
 
 def lay_out(folder: Path) -> None:
-    """Put down the files that a reader has: ``train.csv`` and ``test.csv``."""
+    """Put down the CSV files that a reader has; ``train.csv`` has 60 passages."""
     with (resources.files("features.sample") / "passages.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    for name, part in {"train.csv": rows[:60], "test.csv": rows[60:70]}.items():
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+    header = ["id", "excerpt", "target", "standard_error", "fold"]
+    for name, part in {"train": rows[:60], "test": rows[60:70], "more": rows[70:75]}.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", "excerpt", "target", "standard_error"])
+            writer.writerow(header)
             for i, row in enumerate(part):
-                writer.writerow([row["id"], row["text"], row["level"], 0.4 + i % 7 / 10])
+                writer.writerow([row["id"], row["text"], row["level"], 0.4 + i % 7 / 10, i % 3])
+    with (folder / "other.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["passage"], *([row["text"]] for row in rows[50:80])])
 
 
 def _without_privileges() -> list[str]:
