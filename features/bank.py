@@ -107,8 +107,8 @@ class Bank:
 
     def refresh(self, *, use_index: bool = True) -> None:
         """Take in the segments that were committed since."""
-        banks = [self] if self.overlay is None else [self, self.overlay]
-        self._snapshots = [self._snapshot(bank.path, use_index) for bank in banks]
+        folders = [self.path] if self.overlay is None else [self.path, self.overlay.path]
+        self._snapshots = [self._snapshot(folder, use_index) for folder in folders]
         self._n_texts: int | None = None
         self._planned: tuple[bytes, Plan] | None = None
 
@@ -225,7 +225,8 @@ class Bank:
         return self._column(texts, "truncated").astype(bool)
 
     def _column(self, texts: Sequence[Text], name: str) -> NDArray[np.int32]:
-        out = np.zeros(len(keys := text_keys(texts)), np.int32)
+        keys = text_keys(texts)
+        out = np.zeros(len(keys), np.int32)
 
         def read(part: Part) -> None:
             out[part.at] = getattr(part.segment, name)[part.local]
@@ -269,11 +270,8 @@ class Bank:
 
     def column_names(self, selection: str | Selection) -> list[str]:
         """Names of the matrix's columns, such as ``mean.12.0``."""
-        return [
-            name
-            for term in self.resolve(selection)
-            for name in column_names(term, self.hidden_size)
-        ]
+        terms = self.resolve(selection)
+        return [name for term in terms for name in column_names(term, self.hidden_size)]
 
     def writer(
         self,
