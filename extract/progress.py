@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from tqdm.auto import tqdm
+from features.progress import tqdm
 
 
 class Progress:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from numpy.typing import ArrayLike
-from tqdm.auto import tqdm
 
 from features.banks import Banks
 from features.blocks import ResolvedTerm
 from features.errors import InputError
 from features.keys import Text
+from features.progress import tqdm
 from features.selection import Selection
 from regress.design import BankLike, Design, checked_design, opened
 from regress.estimator import TunedRegressor
