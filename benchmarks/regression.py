@@ -37,6 +37,7 @@ from regress.design import checked_design
 from regress.folds import make_folds
 from regress.grams import Grams
 from regress.greedy import forward_search
+from regress.matrix import term_matrix
 from regress.statistics import FoldData
 from regress.tuning import tune
 
@@ -99,7 +100,7 @@ def ridge(work: Work) -> None:
 
     mine = timed(ours, work.repeats)
     unit = units[len(units) // 2]
-    X = work.grams.features([unit.term]).astype(np.float64)
+    X = term_matrix(work.banks.by_name, work.texts, [unit.term]).astype(np.float64)
     what = f"ridge, {len(units)} blocks × 25 alphas × 5 folds, refits and all"
     scale = f"on one block, × {len(units)}"
     for n_jobs in (2, 1):
@@ -154,7 +155,8 @@ def greedy(work: Work) -> None:
 
     whole = timed(ours, work.repeats)
     mine = whole.times(1 / tried[-1])
-    X = work.grams.features([unit.term for unit in units[-3:]]).astype(np.float64)
+    terms = [unit.term for unit in units[-3:]]
+    X = term_matrix(work.banks.by_name, work.texts, terms).astype(np.float64)
     search = grid(work, Ridge(), {"ridge__alpha": ALPHAS}, 2)
     theirs = timed(lambda: search.fit(X, work.y), 1)
     what = "forward search, a candidate of three blocks, products and all"

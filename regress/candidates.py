@@ -45,10 +45,10 @@ def combined(banks: Banks, select: Iterable[str] = ()) -> list[Candidate]:
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first of those that name the same blocks, in their order."""
+    """The first of those that have the same columns, in whatever order."""
     seen: dict[object, Candidate] = {}
     for candidate in candidates:
-        seen.setdefault(candidate.units or candidate.terms, candidate)
+        seen.setdefault(candidate.content, candidate)
     return list(seen.values())
 
 

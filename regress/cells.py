@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -42,6 +43,11 @@ class Candidate:
     def units(self) -> tuple[Unit, ...] | None:
         """The blocks whose products add up to the selection's."""
         return units_of(self.terms)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Equal for selections of the same columns, whatever their names and order."""
+        return tuple(sorted(self.terms if self.units is None else self.units, key=repr))
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Store:
         targets = hashlib.sha256(np.ascontiguousarray(design.Y).tobytes()).hexdigest()
         numbers = hashlib.sha256(folds.numbers.tobytes()).hexdigest()
         self._common = [fingerprints, design.keys_digest, targets, folds.digest, numbers]
+        if design.weights is not None:
+            self._common.append(hashlib.sha256(design.weights.tobytes()).hexdigest())
         self._settings = {
             name: [type(regressor).__name__, _parameters(regressor)]
             for name, regressor in regressors.items()
@@ -134,9 +142,13 @@ class Store:
         if (cell, left_out) not in self._errors:
             held = self.folds.rows(left_out)
             squared = (self.predictions(cell, left_out) - self.design.Y[held][:, None]) ** 2
-            numbers = self.folds.numbers[held]
+            of_fold = {one: self.folds.numbers[held] == one for one in left_out}
+            weights = None if self.design.weights is None else self.design.weights[held]
             self._errors[cell, left_out] = {
-                one: squared[numbers == one].mean(axis=0) for one in left_out
+                one: np.average(
+                    squared[at], axis=0, weights=None if weights is None else weights[at]
+                )
+                for one, at in of_fold.items()
             }
         return self._errors[cell, left_out][fold]
 
@@ -158,34 +170,50 @@ class Scoring:
     """Choices and scores that follow from the parts of cells, for one target.
 
     Every method that takes `outer` looks at no row of that fold, but for `outer_predictions`.
+
+    Parameters
+    ----------
+    stores
+        One for all folds; or one a fold, where each fold has its own bank.
+    target
+        Index of the target.
     """
 
-    def __init__(self, store: Store, target: int) -> None:
-        self.store, self.target, self.folds = store, target, store.folds
+    def __init__(self, stores: Sequence[Store], target: int) -> None:
+        self.stores, self.target, self.folds = stores, target, stores[0].folds
         self._inner: dict[tuple[Cell, int | None], Matrix] = {}
+
+    def store(self, fold: int) -> Store:
+        """Where parts are that score a fold, or that choose for it."""
+        return self.stores[fold if len(self.stores) > 1 else 0]
 
     def errors(self, cell: Cell, outer: int | None) -> Matrix:
         """Mean squared error of each setting, (n_settings,), over the folds but `outer`."""
         if (cell, outer) not in self._inner:
-            folds = [fold for fold in range(self.folds.n_folds) if fold != outer]
-            parts = [self.store.errors(cell, _left_out(outer, fold), fold) for fold in folds]
+            parts = [
+                self.store(fold if outer is None else outer).errors(
+                    cell, _left_out(outer, fold), fold
+                )
+                for fold in range(self.folds.n_folds)
+                if fold != outer
+            ]
             self._inner[cell, outer] = np.mean(parts, axis=0)[:, self.target]
         return self._inner[cell, outer]
 
-    def rmse(self, cell: Cell, outer: int | None) -> float:
+    def rmse(self, cell: Cell, outer: int) -> float:
         """The lowest RMSE among the settings over the folds but `outer`."""
         return float(np.sqrt(self.errors(cell, outer).min()))
 
-    def chosen(self, cell: Cell, outer: int | None) -> int:
+    def chosen(self, cell: Cell, outer: int) -> int:
         """Index of the setting with that RMSE."""
         return int(self.errors(cell, outer).argmin())
 
     def outer_predictions(self, cell: Cell, outer: int) -> Matrix:
         """For the rows of `outer`, by a fit without it at the setting chosen without it."""
-        part = self.store.predictions(cell, (outer,))
+        part = self.store(outer).predictions(cell, (outer,))
         return part[:, self.chosen(cell, outer), self.target]
 
-    def inner_predictions(self, cell: Cell, outer: int | None) -> Matrix:
+    def inner_predictions(self, cell: Cell, outer: int) -> Matrix:
         """For all rows but those of `outer` (NaN there), each by a fit without its own fold too.
 
         Shape (n_samples,), at the setting that is chosen without `outer`.
@@ -197,7 +225,7 @@ class Scoring:
                 left_out = _left_out(outer, fold)
                 held = self.folds.rows(left_out)
                 here = self.folds.numbers[held] == fold
-                part = self.store.predictions(cell, left_out)
+                part = self.store(outer).predictions(cell, left_out)
                 predicted[held[here]] = part[here, at, self.target]
         return predicted
 
@@ -208,14 +236,15 @@ class Scoring:
             predicted[self.folds.rows([outer])] = self.outer_predictions(cell, outer)
         return predicted
 
-    def naive_rmse(self, cell: Cell) -> float:
-        """The lowest cross-validated RMSE over all rows: the same folds choose and score."""
-        counts = np.bincount(self.folds.numbers, minlength=self.folds.n_folds)
+    def cv_rmse(self, cell: Cell) -> Matrix:
+        """Cross-validated RMSE over all rows of each setting, shape (n_settings,)."""
+        weights = self.stores[0].design.weights
+        masses = np.bincount(self.folds.numbers, weights, self.folds.n_folds)
         errors = [
-            self.store.errors(cell, (fold,), fold)[:, self.target]
+            self.store(fold).errors(cell, (fold,), fold)[:, self.target]
             for fold in range(self.folds.n_folds)
         ]
-        return float(np.sqrt((counts / counts.sum()) @ np.stack(errors)).min())
+        return np.asarray(np.sqrt((masses / masses.sum()) @ np.stack(errors)))
 
 
 def _left_out(outer: int | None, fold: int) -> LeftOut:

@@ -26,6 +26,7 @@ from regress.options import (
     AddressOption,
     BackendOption,
     BanksOption,
+    CvOption,
     FiguresOption,
     FoldColumnOption,
     FoldsOption,
@@ -41,9 +42,7 @@ from regress.options import (
     SelectOption,
     TargetOption,
     WeightOption,
-    fold_scheme,
-    fold_seeds,
-    memory_bytes,
+    read_scored,
     refuse_beside_from,
 )
 from regress.sweep_cli import sweep_command
@@ -61,10 +60,7 @@ def regress_command(
     text: TextOption = None,
     select: SelectOption = None,
     model: ModelsOption = None,
-    cv: Annotated[
-        int | None,
-        typer.Option("--cv", metavar="N", help="Number of folds.", show_default="5"),
-    ] = None,
+    cv: CvOption = None,
     folds: FoldsOption = None,
     group: GroupOption = None,
     fold_column: FoldColumnOption = None,
@@ -127,15 +123,13 @@ def regress_command(
             raise InputError(
                 "regress takes INPUT, --target and --bank, or --from and the run to be repeated"
             )
-        if fold_column is not None and cv is not None:
-            raise InputError("--fold-column gives the folds: drop --cv")
-        scheme = fold_scheme(folds, group, fold_column)
-        seeds = fold_seeds(seed, repeats, fold_column)
-        limit = memory_bytes(memory)
-        source, dataset = Source(
-            path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
-            group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
-        ).read()  # fmt: skip
+        source, dataset, settled = read_scored(
+            Source(
+                path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
+                group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
+            ),
+            cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
+        )  # fmt: skip
         with on_backend(backend, address):
             experiment = evaluate(
                 bank,
@@ -143,12 +137,9 @@ def regress_command(
                 dataset.targets,
                 select=select or ["mean[-1]"],
                 models=model or ["ridge"],
-                cv=5 if cv is None else cv,
-                random_state=seeds,
-                memory=limit,
                 n_jobs=jobs,
                 progress=not quiet,
-                **{"folds": scheme, **source.arguments(dataset)},
+                **settled,
             )
     folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:

@@ -12,15 +12,16 @@ from features.errors import InputError
 from features.keys import Text
 from features.progress import tqdm
 from features.selection import Selection
-from regress.design import BankLike, Design, checked_design, opened
+from regress.design import BankLike, Design, checked_design
+from regress.divisions import all_folds, open_with_folds
 from regress.estimator import TunedRegressor
-from regress.fold_banks import FoldBanks, fold_template, open_fold_banks, tune_fold_banks
-from regress.folds import Folds, given_folds, make_folds
+from regress.fold_banks import FoldBanks, tune_fold_banks
+from regress.folds import Folds
 from regress.matrix import fitting_matrix, n_columns
-from regress.metrics import mean_scores, rmse, score
+from regress.metrics import mean_scores
 from regress.near_duplicates import near_duplicates
 from regress.registry import named_regressors
-from regress.results import Experiment, Repeat, Result, table_row
+from regress.results import Experiment, Repeat, Result, scored, table_row
 from regress.statistics import FoldData
 from regress.tuning import Tuned, n_steps, pooled, refitted, tune
 
@@ -101,14 +102,8 @@ def evaluate(
     )  # fmt: skip
     seeds = [random_state] if isinstance(random_state, int) else list(random_state)
     regressors = named_regressors(models, seeds[0] if seeds else 0)
-    template = fold_template(bank)
-    if template is None:
-        banks = bank if isinstance(bank, Banks) else Banks(opened(bank))
-        selections = _resolved(banks, select)
-    splits = _divisions(design, folds, cv, seeds, rows)
-    if template is not None:
-        banks = open_fold_banks(template, splits[0])
-        selections = _resolved(banks, select)
+    banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
+    selections = _resolved(banks, select)
     near = near_duplicates(texts, splits[0].numbers)
     results: list[Result] = []
     bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
@@ -135,30 +130,6 @@ def evaluate(
         banks, design, splits[0], results, regressors,
         selections=[*selections], repeats=splits[1:], near=near, memory=memory,
     )  # fmt: skip
-
-
-def _divisions(
-    design: Design,
-    folds: str | Sequence[object],
-    cv: int,
-    seeds: Sequence[int],
-    rows: Sequence[int] | None,
-) -> list[Folds]:
-    """The folds of every repeat."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError(
-            f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
-        )
-    if isinstance(folds, str):
-        return [
-            make_folds(
-                design.keys, design.Y, n_folds=cv, scheme=folds, groups=design.groups, seed=seed
-            )
-            for seed in seeds
-        ]
-    if len(seeds) > 1:
-        raise InputError("folds that are given stay as they are: give one seed")
-    return [given_folds(design.keys, folds, rows=rows)]
 
 
 def _resolved(
@@ -262,15 +233,11 @@ def _results(
 
 
 def _repeat(tuned: Tuned, target: int, design: Design, folds: Folds) -> Repeat:
-    y, predictions, weights = design.Y[:, target], tuned.predictions[:, target], design.weights
-    by_fold = [folds.rows([fold]) for fold in range(folds.n_folds)]
-    return Repeat(
-        predictions=predictions,
-        scores=score(y, predictions, weights),
+    return scored(
+        design,
+        target,
+        folds,
+        tuned.predictions[:, target],
         naive_rmse=float(tuned.cv_rmse[:, target].min()),
-        fold_rmse=[
-            rmse(y[rows], predictions[rows], None if weights is None else weights[rows])
-            for rows in by_fold
-        ],
         fold_params=[dict(tuned.settings[at]) for at in tuned.chosen[:, target]],
     )

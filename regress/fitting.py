@@ -131,11 +131,13 @@ def _part(grams: Grams, regressors: Regressors, cell: Cell, left_out: LeftOut) -
     return regressors[cell.model].path(data.training(left_out))
 
 
-def refit(grams: Grams, store: Store, cell: Cell, target: int, setting: Setting) -> FittedModel:
-    """A cell's model of one target, fitted on all rows."""
+def refit(
+    grams: Grams, store: Store, cell: Cell, target: int, setting: Setting, left_out: LeftOut = ()
+) -> FittedModel:
+    """A cell's model of one target, fitted on all rows or without some folds."""
     data = grams.fold_data(cell.candidate.terms)
     chosen = [setting] * len(store.design.target_names)
-    return store.regressors[cell.model].refit(data.training(), chosen)[target]
+    return store.regressors[cell.model].refit(data.training(left_out), chosen)[target]
 
 
 def work_of(grams: Grams, store: Store, cell: Cell) -> float:
@@ -190,7 +192,8 @@ def _adds(grams: Grams, store: Store, cell: Cell) -> bool:
     regressor = store.regressors[cell.model]
     if isinstance(regressor, TunedRidge):
         return not _is_primal_ridge(grams, store, cell)
-    return isinstance(regressor, TunedSVR)
+    # Beyond its rows it approximates, from the columns.
+    return isinstance(regressor, TunedSVR) and len(grams.folds) <= regressor.max_rows
 
 
 def _is_primal_ridge(grams: Grams, store: Store, cell: Cell) -> bool:

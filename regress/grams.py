@@ -18,6 +18,8 @@ from features.blocks import Block, ResolvedTerm
 from regress.design import Design
 from regress.folds import Folds
 from regress.lapack import ShiftedSystem
+from regress.matrix import fitting_matrix
+from regress.processes import available_memory, total_memory
 from regress.statistics import CHUNK, FoldData, Matrix, TrainingSet
 
 #: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
@@ -60,13 +62,21 @@ class Grams:
     banks, design, folds
         Where the texts' blocks are, and which rows are scored in which fold.
     memory
-        Bytes that products may take. What does not fit is taken again each time it is needed.
+        Bytes that features and products may take; None for half of what is free. Products that
+        do not fit are taken again each time they are needed, and columns that do not are read
+        from the bank part by part.
     """
 
-    def __init__(self, banks: Banks, design: Design, folds: Folds, memory: int) -> None:
-        self.banks, self.design, self.folds, self.memory = banks, design, folds, memory
-        #: Of `memory`, what one process keeps for itself. Decides no number, as `memory` does.
-        self.room = memory
+    def __init__(
+        self, banks: Banks, design: Design, folds: Folds, memory: int | None = None
+    ) -> None:
+        self.banks, self.design, self.folds = banks, design, folds
+        self.memory = available_memory() // 2 if memory is None else memory
+        # What decides numbers must not depend on what else runs on the machine.
+        self.steady_memory = total_memory() // 4 if memory is None else memory
+        self._limit = memory
+        #: Of `memory`, what one process keeps for itself. Decides no number.
+        self.room = self.memory
         self._data: dict[Unit, FoldData] = {}
         self._last: tuple[Sequence[ResolvedTerm], FoldData] | None = None
 
@@ -74,20 +84,15 @@ class Grams:
         # Another process reads the features from the banks, where it needs them.
         return {**vars(self), "_data": {}, "_last": None}
 
-    def features(self, terms: Sequence[ResolvedTerm]) -> np.ndarray[tuple[int, int], np.dtype]:
-        """Columns of the terms side by side, shape (n_samples, n_columns), float32."""
-        widths = [self.banks.by_name[term.bank].width(term) for term in terms]
-        X = np.empty((len(self.design.texts), sum(widths)), dtype=np.float32)
-        stop = 0
-        for term, width in zip(terms, widths, strict=True):
-            part = X[:, stop : stop + width]
-            self.banks.by_name[term.bank].fill(part, self.design.texts, [term])
-            stop += width
-        return X
-
     def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """Statistics of the terms' columns."""
-        return FoldData(self.features(terms), self.design.Y, self.folds)
+        X = fitting_matrix(self.banks.by_name, self.design.texts, terms, self._limit)
+        design = self.design
+        return FoldData(X, design.Y, self.folds, design.weights, memory=self._limit)
+
+    def forget(self) -> None:
+        """Let go of the features that were kept."""
+        self._data.clear()
 
     def last_fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """As `fold_data`, at once where it was asked for these terms the last time."""
@@ -173,10 +178,18 @@ class GramTraining(TrainingSet):
     def ridge_path(self, alphas: Sequence[float]) -> Matrix:
         """Ridge predictions for the held-out rows, shape (n_held, n_alphas, n_targets).
 
-        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas.
+        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas;
+        with sample weights, as in `regress.ridge.ridge_weights`.
         The kernel is **overwritten**: a training set serves one ridge, after everything else.
         """
-        system = ShiftedSystem(self._products.kernel)
-        dual = system.solve(self.Y - self.y_mean, np.asarray(alphas, dtype=np.float64))
+        K, shifts = self._products.kernel, np.asarray(alphas, dtype=np.float64)
+        centred = self.Y - self.y_mean
+        if self.weights is None:
+            dual = ShiftedSystem(K).solve(centred, shifts)
+        else:
+            roots = np.sqrt(self.weights)
+            K *= roots
+            K *= roots[:, None]
+            dual = ShiftedSystem(K).solve(centred * roots[:, None], shifts) * roots[:, None, None]
         predicted = self._products.held @ dual.reshape(len(dual), -1)
         return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean

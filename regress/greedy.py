@@ -46,11 +46,6 @@ class Step:
     error: float
 
 
-def ranked_rows(grams: Grams, n_units: int) -> int:
-    """How many rows candidates are ranked on at the most, so that their products fit."""
-    return min(MAX_ROWS, max(200, int((grams.memory / 8 / n_units) ** 0.5)))
-
-
 class _Ranking:
     """Products of every block over the rows that are not in the outer fold."""
 
@@ -64,8 +59,13 @@ class _Ranking:
             drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
             rows = rows[np.sort(drawn)]
         self.grams, self.units, self.left_out, self.rows = grams, units, left_out, rows
-        y = grams.design.Y[rows, target]
-        self.y = ((y - y.mean()) / (y.std() or 1.0)).astype(np.float32)
+        y, weights = grams.design.Y[rows, target], grams.design.weights
+        self.weights = np.ones(len(rows)) if weights is None else weights[rows]
+        # Rows of the system are multiplied by the roots of their weights.
+        self.roots = None if weights is None else np.sqrt(self.weights).astype(np.float32)
+        centred = y - np.average(y, weights=self.weights)
+        deviation = np.average(centred**2, weights=self.weights) ** 0.5
+        self.y = (centred / (deviation or 1.0)).astype(np.float32)
         numbers = grams.folds.numbers[rows]
         stops = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
         self.folds = [slice(start, stop) for start, stop in pairwise(stops)]
@@ -81,18 +81,31 @@ class _Ranking:
         for fold in self.folds:
             train = np.r_[0 : fold.start, fold.stop : len(K)]
             A = K[np.ix_(train, train)]
-            A.reshape(-1)[:: len(train) + 1] += np.float32(penalty)
             both = np.stack([self.y[train], np.ones(len(train), np.float32)], axis=1)
+            if self.roots is not None:
+                A *= self.roots[train]
+                A *= self.roots[train, None]
+                both *= self.roots[train, None]
+            A.reshape(-1)[:: len(train) + 1] += np.float32(penalty)
             try:
                 # The free intercept: the residuals' weights must sum to zero.
-                of_y, of_one = solve_positive(A, both).astype(np.float64).T
+                solved = solve_positive(A, both)
             except np.linalg.LinAlgError:
                 return float("inf")
+            if self.roots is not None:
+                solved *= self.roots[train, None]
+            of_y, of_one = solved.astype(np.float64).T
             intercept = of_y.sum() / of_one.sum()
             dual = of_y - intercept * of_one
             predicted = K[fold][:, train] @ dual + intercept
-            errors.append(float(np.mean((self.y[fold] - predicted) ** 2)))
+            squared = (self.y[fold] - predicted) ** 2
+            errors.append(float(np.average(squared, weights=self.weights[fold])))
         return float(np.mean(errors))
+
+
+def ranked_rows(grams: Grams, n_units: int) -> int:
+    """Rows that candidates are ranked on at the most: fewer than `MAX_ROWS` in little memory."""
+    return min(MAX_ROWS, max(200, int((grams.steady_memory / 8 / n_units) ** 0.5)))
 
 
 def forward_search(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.compare import Difference, against_best
-from regress.metrics import Scores, rmse, score
+from regress.metrics import Scores, mean_scores, score
 from regress.model import Matrix
 
 #: Lines of one cell; the others are searches, whose selection differs from fold to fold.
@@ -31,13 +31,15 @@ class Leader:
     n_columns
         Columns of the selection.
     scores
-        Nested scores.
+        Nested scores; means over divisions into folds, where there are several.
     naive_rmse
         What the same folds give when they choose and score.
     predictions
         Shape (n_samples,): nested out-of-fold predictions.
     difference
         From the best line.
+    repeats
+        The same predictions on further divisions into folds.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Leader:
     naive_rmse: float
     predictions: Matrix
     difference: Difference
+    repeats: tuple[Matrix, ...] = ()
 
     @property
     def label(self) -> str:
@@ -63,22 +66,28 @@ def leader(
     n_columns: int,
     *,
     y: Matrix,
-    predictions: Matrix,
+    weights: Matrix | None,
+    predictions: Sequence[Matrix],
     naive_rmse: float,
 ) -> Leader:
-    """A line, not yet compared with the others."""
+    """A line, not yet compared with the others; with predictions of each division into folds."""
     nothing = Difference(0.0, 0.0, 0.0, True)
-    scores = score(y, predictions)
-    return Leader(kind, model, select, n_columns, scores, naive_rmse, predictions, nothing)
+    scores = mean_scores([score(y, of, weights) for of in predictions])
+    first, *others = predictions
+    return Leader(kind, model, select, n_columns, scores, naive_rmse, first, nothing,
+                  tuple(others))  # fmt: skip
 
 
 def ranked(
-    leaders: Sequence[Leader], y: Matrix, units: NDArray[np.int64] | None = None
+    leaders: Sequence[Leader],
+    y: Matrix,
+    units: NDArray[np.int64] | None = None,
+    weights: Matrix | None = None,
 ) -> list[Leader]:
     """Lowest nested RMSE first, each compared with the first."""
-    ordered = sorted(leaders, key=lambda one: rmse(y, one.predictions))
-    squared = np.stack([(one.predictions - y) ** 2 for one in ordered])
-    compared = zip(ordered, against_best(squared, units), strict=True)
+    ordered = sorted(leaders, key=lambda one: one.scores.rmse)
+    squared = np.stack([(np.stack([one.predictions, *one.repeats]) - y) ** 2 for one in ordered])
+    compared = zip(ordered, against_best(squared, units, weights), strict=True)
     return [replace(one, difference=difference) for one, difference in compared]
 
 

@@ -1,12 +1,18 @@
-"""Options of ``layerbank regress``, as its command line and its help show them."""
+"""Options that ``layerbank regress`` and ``sweep`` share, and what they ask for together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from features.errors import InputError
+
+if TYPE_CHECKING:
+    from features.table import Dataset
+    from regress.reading import Source
 
 OptionalInput = Annotated[
     Path | None,
@@ -42,6 +48,20 @@ ModelsOption = Annotated[
         show_default=False,
     ),
 ]
+SweptSelectOption = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="S", help="A selection to try besides.", show_default=False),
+]
+SweptModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="What runs on ridge's best selections: svr, lightgbm (default: both), pairwise; "
+        "'ridge' alone for nothing else.",
+        show_default=False,
+    ),
+]
 TargetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -50,6 +70,9 @@ TargetOption = Annotated[
         help="Column with the numbers to predict; several share the work.",
         show_default=False,
     ),
+]
+CvOption = Annotated[
+    int | None, typer.Option("--cv", metavar="N", help="Number of folds.", show_default="5")
 ]
 FoldsOption = Annotated[
     str | None,
@@ -96,7 +119,8 @@ MemoryOption = Annotated[
     typer.Option(
         "--memory",
         metavar="GB",
-        help="Memory to stay within, about: what is larger is read again as needed.",
+        help="Memory that features and their products may take, about (Python and its packages "
+        "come on top): what is larger is read or computed again as needed.",
         show_default="what is free",
     ),
 ]
@@ -138,10 +162,34 @@ FiguresOption = Annotated[
 ]
 
 
-def fold_scheme(folds: str | None, group: str | None, fold_column: str | None) -> str:
-    """Which folds these options ask for; InputError where they disagree."""
-    from features.errors import InputError
+def read_scored(
+    source: Source,
+    *,
+    cv: int | None,
+    folds: str | None,
+    seeds: Sequence[int] | None,
+    repeats: int | None,
+    memory: float | None,
+) -> tuple[Source, Dataset, dict[str, Any]]:
+    """What is scored on what: the data set, and what `evaluate` and `sweep` take besides.
 
+    Raises
+    ------
+    InputError
+        Options that contradict each other, before the file is read; or what is wrong with it.
+    """
+    scheme = _fold_scheme(folds, source.group, source.fold)
+    several = _fold_seeds(seeds, repeats, source.fold)
+    limit = _memory_bytes(memory)
+    if source.fold is not None and cv is not None:
+        raise InputError("--fold-column gives the folds: drop --cv")
+    source, dataset = source.read()
+    settled = {"cv": 5 if cv is None else cv, "random_state": several, "memory": limit}
+    return source, dataset, {"folds": scheme, **settled, **source.arguments(dataset)}
+
+
+def _fold_scheme(folds: str | None, group: str | None, fold_column: str | None) -> str:
+    """Which folds these options ask for; InputError where they disagree."""
     if fold_column is not None and (folds or group):
         raise InputError("--fold-column gives the folds: drop --folds and --group")
     if group is not None and folds not in (None, "group"):
@@ -149,12 +197,10 @@ def fold_scheme(folds: str | None, group: str | None, fold_column: str | None) -
     return folds or ("stratified" if group is None else "group")
 
 
-def fold_seeds(
+def _fold_seeds(
     seeds: Sequence[int] | None, repeats: int | None, fold_column: str | None
 ) -> list[int]:
     """The seed of each repeat; InputError where options disagree."""
-    from features.errors import InputError
-
     several = list(seeds or [0])
     if fold_column is not None and (seeds or repeats is not None):
         raise InputError("--fold-column gives the folds: drop --seed and --repeats")
@@ -167,10 +213,8 @@ def fold_seeds(
     return list(range(several[0], several[0] + repeats))
 
 
-def memory_bytes(gigabytes: float | None) -> int | None:
+def _memory_bytes(gigabytes: float | None) -> int | None:
     """--memory in bytes."""
-    from features.errors import InputError
-
     if gigabytes is not None and not gigabytes > 0:
         raise InputError(f"--memory takes gigabytes above 0, not {gigabytes:g}")
     return None if gigabytes is None else max(1, int(gigabytes * 1e9))
@@ -178,8 +222,6 @@ def memory_bytes(gigabytes: float | None) -> int | None:
 
 def refuse_beside_from(given: Mapping[str, Any]) -> None:
     """InputError for options that a repeated run has of its own."""
-    from features.errors import InputError
-
     wrong = [name for name, value in given.items() if value not in (None, False, [], ())]
     if wrong:
         raise InputError(f"--from repeats a run as it was: drop {', '.join(wrong)}")

@@ -35,7 +35,12 @@ def available_memory() -> int:
             fields = dict(line.split(":") for line in meminfo)
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        return total_memory() // 2
+
+
+def total_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def as_fit(workers: int, job_bytes: int, limits: Sequence[int | None]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from features.banks import Banks
 from features.errors import InputError, RunError
+from features.table import Dataset
 from regress.description import describe_result, plain, versions
 from regress.design import BankLike, checked_design
 from regress.experiment import evaluate
@@ -18,6 +19,7 @@ from regress.reading import Source
 from regress.registry import MODELS
 from regress.results import Experiment
 from regress.run import Run
+from regress.sweep import Sweep, sweep
 
 #: Timings are no numbers of the run.
 UNTIMED = ("seconds", "file", "sha256")
@@ -53,12 +55,58 @@ def repeat_run(
     FingerprintMismatch, MissingTexts
         The bank is another.
     """
+    source, banks, dataset, arguments = _as_it_was(run, "regress", input, bank)
+    experiment = evaluate(
+        banks, dataset.texts, dataset.targets, select=run.description["selections"],
+        n_jobs=n_jobs, progress=progress, **arguments,
+    )  # fmt: skip
+    _refuse_other_folds(run, experiment, source)
+    return experiment, source
+
+
+def repeat_sweep(
+    run: Run,
+    *,
+    input: Path | None = None,
+    bank: BankLike | None = None,
+    cache: Path | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> tuple[Sweep, Source]:
+    """Sweep again what a sweep tried; as `repeat_run`.
+
+    Parameters
+    ----------
+    cache
+        As `regress.sweep.sweep`.
+    """
+    source, banks, dataset, arguments = _as_it_was(run, "sweep", input, bank)
+    searched = run.description["sweep"]
+    if "n_best" not in searched:
+        raise RunError(f"{run.path} does not say how it was searched: repeat its command by hand")
+    swept = sweep(
+        banks, dataset.texts, dataset.targets, select=run.description["selections"],
+        n_best=searched["n_best"], greedy=searched["greedy"], cache=cache,
+        n_jobs=n_jobs, progress=progress, **arguments,
+    )  # fmt: skip
+    _refuse_other_folds(run, swept, source)
+    return swept, source
+
+
+def _as_it_was(
+    run: Run, command: str, input: Path | None, bank: BankLike | None
+) -> tuple[Source, Banks, Dataset, dict[str, Any]]:
+    """A run's file, its banks and its data set, and what else `evaluate` or `sweep` was given."""
     description = run.description
     recorded = description.get("input")
+    made_by = next((name for name in ("sweep", "blend") if name in description), "regress")
+    if made_by != command:
+        raise RunError(
+            f"{run.path} was made by `layerbank {made_by}`: repeat it with "
+            f"`layerbank {made_by} --from {run.path}`"
+        )
     if not recorded or "selections" not in description:
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
-    if not description["selections"] or any(key in description for key in ("sweep", "blend")):
-        raise RunError(f"{run.path} was not made by `layerbank regress`: repeat its own command")
     source = Source.recorded(recorded)
     source, dataset = (replace(source, path=str(input)) if input else source).read()
     arguments = source.arguments(dataset)
@@ -71,21 +119,16 @@ def repeat_run(
     if folds["scheme"] != "given":
         arguments["folds"] = folds["scheme"]
         arguments["random_state"] = [folds["seed"], *(of["seed"] for of in folds["repeats"])]
-    experiment = evaluate(
-        FoldBanks(labels) if labels else Banks([*banks.values()]),
-        dataset.texts,
-        dataset.targets,
-        select=description["selections"],
-        models=[MODELS[name][0](**of["params"]) for name, of in description["regressors"].items()],
-        cv=folds["n_folds"],
-        memory=description["memory"],
-        n_jobs=n_jobs,
-        progress=progress,
-        **arguments,
-    )
-    if experiment.folds.digest != folds["hash"]:
+    arguments["models"] = [
+        MODELS[name][0](**of["params"]) for name, of in description["regressors"].items()
+    ]
+    arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
+    return source, FoldBanks(labels) if labels else Banks([*banks.values()]), dataset, arguments
+
+
+def _refuse_other_folds(run: Run, experiment: Experiment, source: Source) -> None:
+    if experiment.folds.digest != run.description["folds"]["hash"]:
         raise RunError(f"the folds of {source.path} are not those of the run {run.path}")
-    return experiment, source
 
 
 def differences(run: Run, experiment: Experiment) -> list[str]:

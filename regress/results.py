@@ -13,7 +13,7 @@ from features.keys import Text
 from regress.design import Design
 from regress.estimator import TunedRegressor
 from regress.folds import Folds
-from regress.metrics import Scores
+from regress.metrics import Scores, rmse, score
 from regress.model import FittedModel, Matrix
 from regress.near_duplicates import NearDuplicates
 
@@ -38,6 +38,30 @@ class Repeat:
     naive_rmse: float
     fold_rmse: list[float]
     fold_params: list[dict[str, float]]
+
+
+def scored(
+    design: Design,
+    target: int,
+    folds: Folds,
+    predictions: Matrix,
+    *,
+    naive_rmse: float,
+    fold_params: list[dict[str, float]],
+) -> Repeat:
+    """Predictions of one target on one division, with their scores."""
+    y, weights = design.Y[:, target], design.weights
+    by_fold = [folds.rows([fold]) for fold in range(folds.n_folds)]
+    return Repeat(
+        predictions=predictions,
+        scores=score(y, predictions, weights),
+        naive_rmse=naive_rmse,
+        fold_rmse=[
+            rmse(y[rows], predictions[rows], None if weights is None else weights[rows])
+            for rows in by_fold
+        ],
+        fold_params=fold_params,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +177,13 @@ class Experiment:
         for at, folds in enumerate(self.repeats):
             columns[f"fold (seed {folds.seed})"] = folds.numbers
             for result in self.results:
-                name = f"{self.label(result)} (seed {folds.seed})"
-                columns[name] = result.repeats[at].predictions
+                columns[self.columns(result)[at + 1]] = result.repeats[at].predictions
         return pd.DataFrame(columns)
+
+    def columns(self, result: Result) -> list[str]:
+        """A result's columns in `oof`: of the first division into folds, and of each repeat."""
+        label = self.label(result)
+        return [label, *(f"{label} (seed {folds.seed})" for folds in self.repeats)]
 
     def label(self, result: Result) -> str:
         """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""

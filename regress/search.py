@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
-from regress.candidates import distinct, every_unit, of_units
-from regress.cells import Candidate, Cell, LeftOut, Scoring, Store, every_part, pairs_with, singles
-from regress.fitting import OnDone, fit_parts, work_of
-from regress.grams import MAX_ROWS, Grams
-from regress.greedy import forward_search, ranked_rows
-from regress.model import Matrix
-from regress.parallel import each_result, in_processes
+from regress.candidates import distinct
+from regress.cells import Candidate, Cell, Scoring
+from regress.divisions import Division, Part
+from regress.fitting import OnDone, work_of
+from regress.forward import found_forward, search_ahead, work_of_forward
+from regress.model import Matrix, Setting
+from regress.parallel import in_processes
 
 #: The regressor that looks at everything, since it costs least.
 SCOUT = "ridge"
@@ -26,56 +26,102 @@ class Search:
 
     Attributes
     ----------
-    scoring
-        Scores of every cell.
+    divisions, target
+        What was searched, on each division into folds.
+    scorings
+        Scores of every cell, by division.
     fixed
         Selections that were named before any target was seen.
     greedy
-        By outer fold, what the forward search found without it; by None, on all rows.
+        By division and outer fold, what the forward search found without that fold.
+    found
+        What it found on all rows; where each fold has its own bank, what it found for each.
     pools
-        By outer fold, the cells to choose from without it; by None, on all rows.
+        By division and outer fold, the cells to choose from without that fold.
+    pool
+        The cells to choose from on all rows.
     """
 
-    scoring: Scoring
+    divisions: Sequence[Division]
+    target: int
     fixed: Sequence[Candidate]
-    greedy: dict[int | None, Candidate]
-    pools: dict[int | None, list[Cell]]
+    greedy: Sequence[dict[int, Candidate]]
+    found: Sequence[Candidate]
+    pools: Sequence[dict[int, list[Cell]]]
+    pool: list[Cell]
 
-    def choice(self, outer: int | None, model: str | None = None) -> Cell:
-        """The cell with the lowest RMSE over the folds but `outer`."""
-        pool = [cell for cell in self.pools[outer] if model in (None, cell.model)]
-        return min(pool, key=lambda cell: self.scoring.rmse(cell, outer))
+    @cached_property
+    def scorings(self) -> list[Scoring]:
+        return [division.scoring(self.target) for division in self.divisions]
 
-    def best_scouted(self, outer: int | None) -> list[Candidate]:
-        """Selections by the RMSE that ridge has with them over the folds but `outer`."""
-        scouts = [cell for cell in self.pools[outer] if cell.model == SCOUT]
-        scouts.sort(key=lambda cell: self.scoring.rmse(cell, outer))
+    def choice(self, model: str | None = None) -> Cell:
+        """The cell with the lowest RMSE over all rows, and over all divisions."""
+        pool = [cell for cell in self.pool if model in (None, cell.model)]
+        return min(pool, key=lambda cell: self._errors(cell).min())
+
+    def setting(self, cell: Cell) -> Setting:
+        """The setting with that RMSE."""
+        return self.settings(cell)[int(self._errors(cell).argmin())]
+
+    def settings(self, cell: Cell) -> list[Setting]:
+        """What a cell's regressor chooses from."""
+        return self.scorings[0].stores[0].settings(cell)
+
+    def naive_rmse(self, cell: Cell) -> float:
+        """The lowest cross-validated RMSE: the same folds choose and score."""
+        return float(np.mean([of.cv_rmse(cell) for of in self.scorings], axis=0).min())
+
+    def best_scouted(self) -> list[Candidate]:
+        """Selections by the RMSE that ridge has with them on all rows."""
+        scouts = [cell for cell in self.pool if cell.model == SCOUT]
+        scouts.sort(key=lambda cell: self._errors(cell).min())
         return distinct([cell.candidate for cell in scouts])
 
-    def nested_predictions(self, model: str | None = None) -> Matrix:
+    def _errors(self, cell: Cell) -> Matrix:
+        return np.asarray(np.mean([of.errors(cell, None) for of in self.scorings], axis=0))
+
+    def choice_without(self, division: int, outer: int, model: str | None = None) -> Cell:
+        """The cell with the lowest RMSE over the folds but `outer`."""
+        pool = [cell for cell in self.pools[division][outer] if model in (None, cell.model)]
+        return min(pool, key=lambda cell: self.scorings[division].rmse(cell, outer))
+
+    def best_scouted_without(self, division: int, outer: int) -> list[Candidate]:
+        """Selections by the RMSE that ridge has with them over the folds but `outer`."""
+        scouts = [cell for cell in self.pools[division][outer] if cell.model == SCOUT]
+        scouts.sort(key=lambda cell: self.scorings[division].rmse(cell, outer))
+        return distinct([cell.candidate for cell in scouts])
+
+    def nested_predictions(self, division: int, model: str | None = None) -> Matrix:
         """For all rows: each fold by what was chosen, among everything, and fitted without it."""
-        folds = self.scoring.folds
+        folds = self.divisions[division].folds
+        return self.predictions_of(
+            division, [self.choice_without(division, o, model) for o in range(folds.n_folds)]
+        )
+
+    def predictions_of(self, division: int, cells: Sequence[Cell]) -> Matrix:
+        """For all rows: each fold by its cell, tuned and fitted without it."""
+        folds = self.divisions[division].folds
         predicted = np.empty(len(folds))
-        for outer in range(folds.n_folds):
-            cell = self.choice(outer, model)
-            predicted[folds.rows([outer])] = self.scoring.outer_predictions(cell, outer)
+        for outer, cell in enumerate(cells):
+            predicted[folds.rows([outer])] = self.scorings[division].outer_predictions(cell, outer)
         return predicted
 
-    def inner_predictions(self, model: str | None = None) -> Matrix:
+    def inner_predictions(self, division: int, model: str | None = None) -> Matrix:
         """Shape (n_folds, n_samples): what was chosen without a fold, on each of the others.
 
         Each row is predicted by a fit without its own fold and without that one, whose own rows
         are NaN.
         """
-        n_folds = self.scoring.folds.n_folds
-        chosen = [(self.choice(outer, model), outer) for outer in range(n_folds)]
-        return np.stack([self.scoring.inner_predictions(*one) for one in chosen])
+        scoring, n_folds = self.scorings[division], self.divisions[division].folds.n_folds
+        chosen = [(self.choice_without(division, outer, model), outer) for outer in range(n_folds)]
+        return np.stack([scoring.inner_predictions(*one) for one in chosen])
 
 
 def search(
-    grams: Grams,
-    store: Store,
+    divisions: Sequence[Division],
     fixed: Sequence[Candidate],
+    models: Sequence[str],
+    n_targets: int,
     *,
     n_best: int,
     greedy: bool,
@@ -83,50 +129,93 @@ def search(
     on_done: OnDone,
 ) -> list[Search]:
     """Ridge on everything, then the costlier regressors on the best selections; per target."""
-    folds = grams.folds
-    everywhere: list[int | None] = [None, *range(folds.n_folds)]
     scouts = [Cell(SCOUT, candidate) for candidate in fixed]
-    fit_parts(grams, store, dict.fromkeys(scouts, every_part(folds)), n_jobs=n_jobs,
-              on_done=on_done)  # fmt: skip
-    if greedy and in_processes():
-        _forward_ahead(grams, store, everywhere, n_jobs)
-    searches = []
-    for target in range(len(grams.design.target_names)):
-        found: dict[int | None, Candidate] = {}
-        wanted: dict[Cell, list[LeftOut]] = {}
-        for outer in everywhere if greedy else []:
-            found[outer] = _forward(grams, store, outer, target, n_jobs, on_done)
-            wanted.setdefault(Cell(SCOUT, found[outer]), []).extend(_parts(grams, outer))
-        fit_parts(grams, store, wanted, n_jobs=n_jobs, on_done=on_done)
-        pools = {
-            outer: [*scouts, *([Cell(SCOUT, found[outer])] if outer in found else [])]
-            for outer in everywhere
-        }
-        searches.append(Search(Scoring(store, target), fixed, found, pools))
-    for model in store.regressors:
+    for division in divisions:
+        wanted = dict.fromkeys(scouts, division.every_part())
+        division.fit(wanted, n_jobs=n_jobs, on_done=on_done)
+        if greedy and in_processes():
+            search_ahead(division, n_targets, n_jobs)
+    searches = [
+        _scouted(divisions, scouts, target, greedy, n_jobs, on_done) for target in range(n_targets)
+    ]
+    for model in models:
         if model != SCOUT:
-            _add_costly(grams, store, searches, model, n_best, n_jobs, on_done)
+            _add_costly(divisions, searches, model, n_best, n_jobs, on_done)
     return searches
 
 
 def estimated_work(
-    grams: Grams, store: Store, fixed: Sequence[Candidate], n_best: int, greedy: bool
+    divisions: Sequence[Division],
+    fixed: Sequence[Candidate],
+    models: Sequence[str],
+    n_targets: int,
+    n_best: int,
+    greedy: bool,
 ) -> float:
     """Seconds of one core, very roughly, that `search` will report as done."""
-    n_parts = len(every_part(grams.folds))
-    n_targets = len(grams.design.target_names)
-    work = sum(work_of(grams, store, Cell(SCOUT, one)) for one in fixed) * n_parts
+    place, n_parts = divisions[0].places[0], len(divisions[0].every_part())
+    n_folds = divisions[0].folds.n_folds
+    work = sum(work_of(*place, Cell(SCOUT, one)) for one in fixed) * n_parts
     if greedy:
-        work += sum(_work_of_forward(grams, o) for o in range(grams.folds.n_folds + 1)) * n_targets
-    for model in store.regressors:
+        searched: list[int | None] = [*range(n_folds), None]
+        work += sum(work_of_forward(divisions[0], outer) for outer in searched) * n_targets
+    for model in models:
         if model != SCOUT:
-            work += n_parts * n_best * n_targets * work_of(grams, store, Cell(model, fixed[-1]))
-    return work
+            work += n_parts * n_best * n_targets * work_of(*place, Cell(model, fixed[-1]))
+    return work * len(divisions)
+
+
+def _scouted(
+    divisions: Sequence[Division],
+    scouts: Sequence[Cell],
+    target: int,
+    greedy: bool,
+    n_jobs: int | None,
+    on_done: OnDone,
+) -> Search:
+    """Ridge on everything, and on what the forward search finds."""
+    known = {cell.candidate.content: cell.candidate for cell in scouts}
+
+    def found(division: Division, outer: int | None) -> Candidate:
+        candidate = found_forward(division, outer, target, n_jobs, on_done)
+        return known.setdefault(candidate.content, candidate)
+
+    without: list[dict[int, Candidate]] = [
+        {outer: found(division, outer) for outer in range(division.folds.n_folds)} if greedy else {}
+        for division in divisions
+    ]
+    on_all: list[Candidate] = []
+    if greedy and len(divisions[0].places) == 1:
+        on_all = [found(divisions[0], None)]
+    elif greedy:
+        # No bank's encoder has seen all rows, or none of them.
+        on_all = distinct([*without[0].values()])
+    for division, of_outer in zip(divisions, without, strict=True):
+        wanted: dict[Cell, list[Part]] = {}
+        for outer, candidate in of_outer.items():
+            wanted.setdefault(Cell(SCOUT, candidate), []).extend(division.needed(outer))
+        for candidate in on_all:
+            wanted.setdefault(Cell(SCOUT, candidate), []).extend(division.needed(None))
+        division.fit(wanted, n_jobs=n_jobs, on_done=on_done)
+    pools = [
+        {
+            outer: _with(scouts, [of[outer]] if outer in of else [])
+            for outer in range(division.folds.n_folds)
+        }
+        for division, of in zip(divisions, without, strict=True)
+    ]
+    pool = _with(scouts, on_all)
+    fixed = [cell.candidate for cell in scouts]
+    return Search(divisions, target, fixed, without, on_all, pools, pool)
+
+
+def _with(scouts: Sequence[Cell], candidates: Sequence[Candidate]) -> list[Cell]:
+    """Each once, the scouts first."""
+    return [*dict.fromkeys([*scouts, *(Cell(SCOUT, candidate) for candidate in candidates)])]
 
 
 def _add_costly(
-    grams: Grams,
-    store: Store,
+    divisions: Sequence[Division],
     searches: Sequence[Search],
     model: str,
     n_best: int,
@@ -134,87 +223,18 @@ def _add_costly(
     on_done: OnDone,
 ) -> None:
     """Fit a regressor on the selections that ridge found best, without each fold and with all."""
-    wanted: dict[Cell, list[LeftOut]] = {}
-    for one in searches:
-        for outer, pool in one.pools.items():
-            for candidate in one.best_scouted(outer)[:n_best]:
-                cell = Cell(model, candidate)
-                pool.append(cell)
-                parts = wanted.setdefault(cell, [])
+    for number, division in enumerate(divisions):
+        wanted: dict[Cell, list[Part]] = {}
+        for one in searches:
+            for outer, pool in one.pools[number].items():
+                for candidate in one.best_scouted_without(number, outer)[:n_best]:
+                    pool.append(cell := Cell(model, candidate))
+                    wanted.setdefault(cell, []).extend(division.needed(outer))
+            for candidate in one.best_scouted()[:n_best]:
                 # A line of the leaderboard needs every part.
-                fixed = outer is None and candidate in one.fixed
-                parts += every_part(grams.folds) if fixed else _parts(grams, outer)
-    fit_parts(grams, store, wanted, n_jobs=n_jobs, on_done=on_done)
-
-
-def _parts(grams: Grams, outer: int | None) -> list[LeftOut]:
-    """What choosing without `outer`, and scoring the choice on it, needs."""
-    if outer is None:
-        return singles(grams.folds)
-    return [*pairs_with(grams.folds, outer), (outer,)]
-
-
-def _forward(
-    grams: Grams,
-    store: Store,
-    outer: int | None,
-    target: int,
-    n_jobs: int | None,
-    on_done: OnDone,
-) -> Candidate:
-    """What the forward search finds, kept like any finished cell."""
-    units, work = every_unit(grams.banks), _work_of_forward(grams, outer)
-    path = _path_of_forward(grams, store, outer, target)
-    if path.exists():
-        on_done(work)
-        found = np.load(path, allow_pickle=False).tolist()
-    else:
-        found = _found_forward(
-            grams, outer, target, n_jobs, on_done=lambda share: on_done(share * work)
-        )
-        store.write(path, np.array(found))
-    return of_units(grams.banks, [units[at] for at in found])
-
-
-def _found_forward(
-    grams: Grams,
-    outer: int | None,
-    target: int,
-    n_jobs: int | None,
-    on_done: OnDone = lambda share: None,
-) -> list[int]:
-    """Numbers, among all blocks, of those that the forward search finds."""
-    units = every_unit(grams.banks)
-    steps = forward_search(grams, units, outer=outer, target=target, n_jobs=n_jobs, on_done=on_done)
-    return [units.index(step.unit) for step in steps] or [len(units) - 1]
-
-
-def _forward_ahead(
-    grams: Grams, store: Store, everywhere: Sequence[int | None], n_jobs: int | None
-) -> None:
-    """Run whole searches side by side in other processes, and keep what they find."""
-    targets = range(len(grams.design.target_names))
-    wanted = [(outer, target) for target in targets for outer in everywhere]
-    todo = [one for one in wanted if not _path_of_forward(grams, store, *one).exists()]
-    n_units = len(every_unit(grams.banks))
-    rows = min(len(grams.folds), ranked_rows(grams, n_units))
-    found = each_result(
-        _found_forward, [(*one, 1) for one in todo], shared=(grams,), n_jobs=n_jobs,
-        job_bytes=4 * rows * rows * (n_units + 6),
-    )  # fmt: skip
-    for one, blocks in zip(todo, found, strict=True):
-        store.write(_path_of_forward(grams, store, *one), np.array(blocks))
-
-
-def _path_of_forward(grams: Grams, store: Store, outer: int | None, target: int) -> Path:
-    return store.path_of("forward search, 1", grams.memory >= _ample(grams), outer, target)
-
-
-def _ample(grams: Grams) -> int:
-    """Memory from which on the forward search ranks on as many rows as it ever does."""
-    return 8 * len(every_unit(grams.banks)) * min(len(grams.folds), MAX_ROWS) ** 2
-
-
-def _work_of_forward(grams: Grams, outer: int | None) -> float:
-    share = min(len(grams.folds), 6000) / 3000
-    return (40 if outer is None else 20) * share**3 * len(every_unit(grams.banks)) / 21
+                fixed = candidate in one.fixed
+                parts = division.every_part() if fixed else division.needed(None)
+                wanted.setdefault(Cell(model, candidate), []).extend(parts)
+        division.fit(wanted, n_jobs=n_jobs, on_done=on_done)
+    for one in searches:
+        one.pool.extend(Cell(model, candidate) for candidate in one.best_scouted()[:n_best])

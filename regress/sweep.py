@@ -12,9 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,72 +22,23 @@ from features.banks import Banks
 from features.errors import InputError
 from features.keys import Text
 from regress.candidates import combined, distinct, single_blocks
-from regress.cells import Cell, Store
-from regress.design import BankLike, Design, checked_design, opened
+from regress.cells import Cell
+from regress.design import BankLike, Design, checked_design
+from regress.divisions import all_folds, open_division, open_with_folds
 from regress.estimator import TunedRegressor
-from regress.fitting import refit
-from regress.folds import Folds, make_folds
-from regress.grams import Grams
-from regress.leaders import Leader, as_row, leader, ranked
-from regress.metrics import rmse, score
+from regress.leaders import Leader, leader, ranked
+from regress.matrix import n_columns
+from regress.metrics import mean_scores
 from regress.model import Matrix
-from regress.parallel import available_memory, in_processes, workers_a_machine
+from regress.near_duplicates import near_duplicates
 from regress.registry import named_regressors
-from regress.results import Experiment, Result
+from regress.results import Repeat, scored
 from regress.search import SCOUT, Search, estimated_work, search
+from regress.swept import N_BEST, AutoResult, Sweep, headline
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["MODELS", "N_BEST", "AutoResult", "Sweep", "drawn_together", "headline", "sweep"]
 
 MODELS = ("ridge", "svr", "lightgbm")
-#: Selections that the costlier regressors are tried on.
-N_BEST = 5
-
-
-@dataclass(frozen=True, eq=False)
-class AutoResult(Result):
-    """What a sweep chose, with the scores of the whole procedure that chose it.
-
-    Attributes
-    ----------
-    procedure
-        ``"auto"``, or ``"auto svr"`` for the choice among one regressor's cells alone.
-    inner
-        Shape (n_folds, n_samples): see `regress.search.Search.inner_predictions`.
-    """
-
-    procedure: str = "auto"
-    inner: Matrix = field(default_factory=lambda: np.empty((0, 0)))
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep(Experiment):
-    """What `sweep` found: an experiment whose results are procedures, the headline first.
-
-    Attributes
-    ----------
-    leaders
-        For each target, everything that was tried, the lowest nested RMSE first.
-    """
-
-    leaders: dict[str, list[Leader]] = field(default_factory=dict)
-
-    def label(self, result: Result) -> str:
-        label = result.procedure if isinstance(result, AutoResult) else super().label(result)
-        return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
-
-    @property
-    def leaderboard(self) -> pd.DataFrame:
-        """Every line with its scores, and whether it ties with the best."""
-        import pandas as pd
-
-        several = len(self.design.target_names) > 1
-        rows = [
-            ({"target": target} if several else {}) | as_row(one)
-            for target, leaders in self.leaders.items()
-            for one in leaders
-        ]
-        return pd.DataFrame(rows)
 
 
 def sweep(
@@ -102,11 +51,13 @@ def sweep(
     n_best: int = N_BEST,
     greedy: bool = True,
     cv: int = 5,
-    folds: str = "stratified",
+    folds: str | Sequence[object] = "stratified",
     groups: Sequence[str] | None = None,
-    random_state: int = 0,
+    random_state: int | Sequence[int] = 0,
+    sample_weight: ArrayLike | None = None,
     ids: Sequence[object] | None = None,
     id_name: str = "id",
+    rows: Sequence[int] | None = None,
     target_names: Sequence[str] | None = None,
     cache: str | Path | None = None,
     memory: int | None = None,
@@ -117,7 +68,8 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, random_state, ids, id_name, target_names, n_jobs, progress
+    bank, texts, y, cv, folds, groups, sample_weight, ids, id_name, rows, target_names, n_jobs,
+    progress
         As `regress.experiment.evaluate`.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
@@ -126,37 +78,41 @@ def sweep(
         Selections to try besides.
     greedy
         Whether to search forward for blocks to add.
+    random_state
+        The seed of the folds. With several, all is searched anew on each seed's folds, and scores
+        are means; what is refitted on all rows was chosen over all of them.
     cache
         A folder that keeps finished parts, so that another call goes on where one stopped.
     memory
-        Bytes that shared products may take; None for half of what is free.
+        Bytes that features and products may take, about; None for half of what is free.
 
     Raises
     ------
     InputError, SelectionError, MissingTexts
         As `regress.experiment.evaluate`.
     """
-    banks = Banks(opened(bank))
     design = checked_design(
-        texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups
-    )
-    regressors = _regressors(models, random_state)
+        texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
+        sample_weight=sample_weight, rows=rows,
+    )  # fmt: skip
+    seeds = [random_state] if isinstance(random_state, int) else list(random_state)
+    regressors = _regressors(models, seeds[0] if seeds else 0)
     if n_best < 1:
         raise InputError(f"the costlier regressors need a selection at least, not {n_best}")
-    split = make_folds(
-        design.keys, design.Y, n_folds=cv, scheme=folds, groups=groups, seed=random_state
-    )
-    grams = Grams(banks, design, split, memory or available_memory() // 2)
-    if in_processes():
-        grams.room = grams.memory // workers_a_machine(n_jobs)
-    grams.require()
+    banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
     extra = [select] if isinstance(select, str) else list(select)
-    fixed = distinct([*single_blocks(banks), *combined(banks, extra)])
     with ExitStack() as stack:
         folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
-        fingerprints = {name: one.fingerprint for name, one in banks.by_name.items()}
-        store = Store(Path(folder), fingerprints, design, split, regressors)
-        total = estimated_work(grams, store, fixed, n_best, greedy)
+        divisions = [
+            open_division(
+                banks, design, of, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
+            )
+            for of in splits
+        ]
+        named_by = divisions[0].banks
+        fixed = distinct([*single_blocks(named_by), *combined(named_by, extra)])
+        n_targets = len(design.target_names)
+        total = estimated_work(divisions, fixed, [*regressors], n_targets, n_best, greedy)
         bar = stack.enter_context(
             tqdm(total=total, desc="sweep", disable=not progress, leave=False, bar_format=_BAR)
         )
@@ -168,20 +124,21 @@ def sweep(
                 bar.update(work)
 
         searches = search(
-            grams, store, fixed, n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_done=on_done
-        )
+            divisions, fixed, [*regressors], n_targets,
+            n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_done=on_done,
+        )  # fmt: skip
         results = [
-            result
-            for target, one in enumerate(searches)
-            for result in _results(grams, store, one, target)
+            result for one in searches for result in _results(banks, design, one, [*regressors])
         ]
         leaders = {
-            name: _leaders(grams, one, design.Y[:, target], results, name)
-            for target, (name, one) in enumerate(zip(design.target_names, searches, strict=True))
+            name: _leaders(banks, design, one, [of for of in results if of.target == name])
+            for name, one in zip(design.target_names, searches, strict=True)
         }
     return Sweep(
-        banks=banks, design=design, folds=split, results=results, regressors=regressors,
-        leaders=leaders,
+        banks, design, splits[0], [*results], regressors,
+        selections=extra, repeats=splits[1:], memory=memory,
+        near=near_duplicates(texts, splits[0].numbers),
+        leaders=leaders, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 
 
@@ -195,82 +152,82 @@ def _regressors(
     return named if SCOUT in named else named_regressors([SCOUT], random_state) | named
 
 
-def _results(grams: Grams, store: Store, one: Search, target: int) -> list[Result]:
+def _results(banks: Banks, design: Design, one: Search, models: Sequence[str]) -> list[AutoResult]:
     """The whole procedure, and the same among each regressor's cells; each with its winner."""
-    models = [*store.regressors]
     among: list[str | None] = [None, *(models if len(models) > 1 else [])]
-    return [_result(grams, store, one, target, model) for model in among]
+    return [_result(banks, design, one, model) for model in among]
 
 
-def _result(grams: Grams, store: Store, one: Search, target: int, model: str | None) -> AutoResult:
-    scoring, folds = one.scoring, grams.folds
-    winner = one.choice(None, model)
-    settings = store.settings(winner)
-    setting = settings[scoring.chosen(winner, None)]
-    y, predictions = grams.design.Y[:, target], one.nested_predictions(model)
-    chosen = [one.choice(outer, model) for outer in range(folds.n_folds)]
+def _result(banks: Banks, design: Design, one: Search, model: str | None) -> AutoResult:
+    winner = one.choice(model)
+    setting = one.setting(winner)
+    terms = banks.resolve(winner.candidate.select)
+    repeats = [_repeat(design, one, division, model) for division in range(len(one.divisions))]
+    first = repeats[0]
     return AutoResult(
         select=winner.candidate.select,
-        terms=winner.candidate.terms,
-        n_columns=n_columns(grams, winner),
+        terms=terms,
+        n_columns=n_columns(banks.by_name, terms),
         model=winner.model,
-        target=grams.design.target_names[target],
-        predictions=predictions,
-        scores=score(y, predictions),
-        naive_rmse=scoring.naive_rmse(winner),
-        fold_rmse=[
-            rmse(y[rows], predictions[rows])
-            for rows in (folds.rows([fold]) for fold in range(folds.n_folds))
-        ],
-        fold_params=[
-            dict(store.settings(cell)[scoring.chosen(cell, outer)])
-            for outer, cell in enumerate(chosen)
-        ],
+        target=design.target_names[one.target],
+        predictions=first.predictions,
+        scores=mean_scores([repeat.scores for repeat in repeats]),
+        naive_rmse=one.naive_rmse(winner),
+        fold_rmse=first.fold_rmse,
+        fold_params=first.fold_params,
         params=dict(setting),
-        fitted=refit(grams, store, winner, target, setting),
+        fitted=one.divisions[0].refit(winner, one.target, setting),
         seconds=0.0,
+        repeats=tuple(repeats[1:]),
         procedure="auto" if model is None else f"auto {model}",
-        inner=one.inner_predictions(model),
+        inner=[one.inner_predictions(at, model) for at in range(len(one.divisions))],
+    )
+
+
+def _repeat(design: Design, one: Search, division: int, model: str | None) -> Repeat:
+    """The procedure on one division into folds."""
+    scoring, folds = one.scorings[division], one.divisions[division].folds
+    cells = [one.choice_without(division, outer, model) for outer in range(folds.n_folds)]
+    return scored(
+        design,
+        one.target,
+        folds,
+        one.predictions_of(division, cells),
+        naive_rmse=float(scoring.cv_rmse(one.choice(model)).min()),
+        fold_params=[
+            dict(one.settings(cell)[scoring.chosen(cell, outer)])
+            for outer, cell in enumerate(cells)
+        ],
     )
 
 
 def _leaders(
-    grams: Grams, one: Search, y: Matrix, results: Sequence[Result], target: str
+    banks: Banks, design: Design, one: Search, results: Sequence[AutoResult]
 ) -> list[Leader]:
-    scoring = one.scoring
+    every = range(len(one.divisions))
+
+    def line(kind: str, cell: Cell, predictions: Sequence[Matrix]) -> Leader:
+        select = cell.candidate.select
+        return leader(
+            kind, cell.model, select, n_columns(banks.by_name, banks.resolve(select)),
+            y=design.Y[:, one.target], weights=design.weights, predictions=predictions,
+            naive_rmse=one.naive_rmse(cell),
+        )  # fmt: skip
+
     lines = []
-    for cell in one.pools[None]:
+    for cell in one.pool:
         if cell.candidate in one.fixed:
             units = cell.candidate.units
-            lines.append(
-                leader(
-                    "block" if units is not None and len(units) == 1 else "combination",
-                    cell.model, cell.candidate.select, n_columns(grams, cell), y=y,
-                    predictions=scoring.nested_predictions(cell),
-                    naive_rmse=scoring.naive_rmse(cell),
-                )
-            )  # fmt: skip
-    if one.greedy:
-        predicted = np.empty(len(y))
-        for outer in range(grams.folds.n_folds):
-            cell = Cell(SCOUT, one.greedy[outer])
-            predicted[grams.folds.rows([outer])] = scoring.outer_predictions(cell, outer)
-        cell = Cell(SCOUT, one.greedy[None])
-        lines.append(
-            leader(
-                "greedy", SCOUT, cell.candidate.select, n_columns(grams, cell), y=y,
-                predictions=predicted, naive_rmse=scoring.naive_rmse(cell),
-            )
-        )  # fmt: skip
+            kind = "block" if units is not None and len(units) == 1 else "combination"
+            lines.append(line(kind, cell, [of.nested_predictions(cell) for of in one.scorings]))
+    if one.found:
+        cells = [[Cell(SCOUT, of[outer]) for outer in sorted(of)] for of in one.greedy]
+        best = min((Cell(SCOUT, found) for found in one.found), key=one.naive_rmse)
+        lines.append(line("greedy", best, [one.predictions_of(at, cells[at]) for at in every]))
     for result in results:
-        if isinstance(result, AutoResult) and result.target == target:
-            lines.append(
-                leader(
-                    result.procedure, result.model, result.select, result.n_columns, y=y,
-                    predictions=result.predictions, naive_rmse=result.naive_rmse,
-                )
-            )  # fmt: skip
-    return ranked(lines, y, drawn_together(grams.design))
+        predictions = [result.predictions, *(repeat.predictions for repeat in result.repeats)]
+        lines.append(line(result.procedure, one.choice(result.only), predictions))
+    return ranked(lines, design.Y[:, one.target], drawn_together(design), design.weights)
 
 
 def drawn_together(design: Design) -> NDArray[np.int64]:
@@ -279,19 +236,3 @@ def drawn_together(design: Design) -> NDArray[np.int64]:
         return np.unique(np.asarray(design.groups, dtype=str), return_inverse=True)[1]
     which = np.unique(design.keys, axis=0, return_inverse=True)[1]
     return which.reshape(-1).astype(np.int64)
-
-
-def n_columns(grams: Grams, cell: Cell) -> int:
-    """Columns of a cell's selection."""
-    return sum(grams.banks.by_name[term.bank].width(term) for term in cell.candidate.terms)
-
-
-def headline(swept: Sweep, target: str, folds: Folds) -> str:
-    """The procedure's honest score beside the winner's flattering one, in a sentence."""
-    auto = next(r for r in swept.results if r.target == target and swept.label(r).endswith("auto"))
-    return (
-        f"auto: nested RMSE {auto.scores.rmse:.4f} ± {auto.scores.se:.4f} (R² "
-        f"{auto.scores.r2:.3f}) for the whole procedure, chosen without the fold it is scored on; "
-        f"its winner on all rows is {auto.model} {auto.select} (naive CV RMSE "
-        f"{auto.naive_rmse:.4f}); folds {folds.short}"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,102 +11,80 @@ from features.console import (
     ForceOption,
     FormatOption,
     IdOption,
-    InputArgument,
     JsonOption,
     QuietOption,
     SkipEmptyOption,
     TextOption,
     set_verbosity,
 )
-from regress.options import AddressOption, BackendOption
-
-# The two stages' command lines share these with `regress`.
-SweptBanks = Annotated[
-    list[Path],
-    typer.Option(
-        "--bank", metavar="DIR", help="A bank's folder; any number of times.", show_default=False
-    ),
-]
-SweptTargets = Annotated[
-    list[str],
-    typer.Option(
-        "--target",
-        metavar="COL",
-        help="Column with the numbers to predict; several share the work.",
-        show_default=False,
-    ),
-]
+from features.errors import InputError
+from regress.options import (
+    AddressOption,
+    BackendOption,
+    BanksOption,
+    CvOption,
+    FiguresOption,
+    FoldColumnOption,
+    FoldsOption,
+    FromOption,
+    GroupOption,
+    JobsOption,
+    MemoryOption,
+    OptionalInput,
+    OutOption,
+    RepeatsOption,
+    SeedsOption,
+    SweptModelsOption,
+    SweptSelectOption,
+    TargetOption,
+    WeightOption,
+    read_scored,
+    refuse_beside_from,
+)
 
 
 def sweep_command(
-    input: InputArgument,
-    target: SweptTargets,
-    bank: SweptBanks,
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False),
-    ],
+    out: OutOption,
+    input: OptionalInput = None,
+    target: TargetOption = None,
+    bank: BanksOption = None,
     text: TextOption = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="NAME",
-            help="What runs on ridge's best selections: svr, lightgbm (default: both); 'ridge' "
-            "alone for nothing else.",
-            show_default=False,
-        ),
-    ] = None,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--select", metavar="S", help="A selection to try besides.", show_default=False
-        ),
-    ] = None,
+    model: SweptModelsOption = None,
+    select: SweptSelectOption = None,
     best: Annotated[
-        int,
-        typer.Option("--best", metavar="N", help="Selections that svr and lightgbm are tried on."),
-    ] = 5,
-    greedy: Annotated[
-        bool, typer.Option("--greedy/--no-greedy", help="Whether to search forward for blocks.")
-    ] = True,
-    cv: Annotated[int, typer.Option("--cv", metavar="N", help="Number of folds.")] = 5,
-    folds: Annotated[
-        str | None,
-        typer.Option(
-            "--folds",
-            metavar="KIND",
-            help="stratified (by deciles of the target; the default), plain, or group.",
-            show_default=False,
-        ),
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="COL", help="Column whose rows of one value share a fold."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the folds.")] = 0,
-    id: IdOption = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(
-            "--memory",
-            metavar="GB",
-            help="What shared products may take; the rest is computed again.",
-            show_default="half of what is free",
-        ),
-    ] = None,
-    jobs: Annotated[
         int | None,
-        typer.Option("--jobs", metavar="N", help="Workers.", show_default="one a core"),
+        typer.Option(
+            "--best",
+            metavar="N",
+            help="Selections that svr and lightgbm are tried on.",
+            show_default="5",
+        ),
     ] = None,
+    greedy: Annotated[
+        bool | None,
+        typer.Option(
+            "--greedy/--no-greedy",
+            help="Whether to search forward for blocks.",
+            show_default="greedy",
+        ),
+    ] = None,
+    cv: CvOption = None,
+    folds: FoldsOption = None,
+    group: GroupOption = None,
+    fold_column: FoldColumnOption = None,
+    seed: SeedsOption = None,
+    repeats: RepeatsOption = None,
+    sample_weight: WeightOption = None,
+    id: IdOption = None,
+    memory: MemoryOption = None,
+    jobs: JobsOption = None,
     backend: BackendOption = "threading",
     address: AddressOption = None,
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
-    figures: Annotated[
-        bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
-    ] = False,
+    repeated: FromOption = None,
+    figures: FiguresOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -120,69 +97,80 @@ def sweep_command(
 
     Example: [bold]layerbank sweep train.csv --text excerpt --target score --bank my.bank
     --out swept[/bold]
+
+    The same once more: [bold]layerbank sweep --from swept --out again[/bold]
     """
-    from features.errors import InputError
-    from features.table import open_table, read_dataset
     from regress.leaders import leaderboard_text
+    from regress.notes import notes
     from regress.parallel import on_backend
-    from regress.persistence import refuse_existing
+    from regress.persistence import load_run, refuse_existing
+    from regress.reading import Source
+    from regress.repeat import repeat_sweep, verdict
     from regress.report.terminal import show_heat_maps
-    from regress.sweep import MODELS, headline, sweep
+    from regress.sweep import MODELS, N_BEST, headline, sweep
     from regress.sweep_files import cache_beside, save_sweep, sweep_json
 
     set_verbosity(quiet=quiet)
-    if group is not None and folds not in (None, "group"):
-        raise InputError(f"--group asks for group folds and --folds for {folds}: drop one of them")
-    if memory is not None and not memory > 0:
-        raise InputError(f"--memory takes gigabytes above 0, not {memory:g}")
     refuse_existing(out, force=force)
-    table = open_table(input, format=format, encoding=encoding)
-    dataset = read_dataset(
-        table, text=text, target=target, id=id, group=group, skip_empty=skip_empty
-    )
-    with on_backend(backend, address):
-        swept = sweep(
-            bank,
-            dataset.texts,
-            dataset.targets,
-            models=model or MODELS,
-            select=select or (),
-            n_best=best,
-            greedy=greedy,
-            cv=cv,
-            folds=folds or ("stratified" if group is None else "group"),
-            groups=dataset.groups,
-            random_state=seed,
-            ids=dataset.rows.tolist() if dataset.ids is None else dataset.ids,
-            id_name=id or "row",
-            target_names=target,
-            cache=cache_beside(out),
-            memory=None if memory is None else int(memory * 1e9),
-            n_jobs=jobs,
-            progress=not quiet,
-        )
-    text_columns = table.text_columns(text)
-    source = {
-        "path": str(input.absolute()),
-        "format": format,
-        "encoding": encoding,
-        "text": text_columns,
-        "target": target,
-        "id": id,
-        "group": group,
-        "skip_empty": skip_empty,
-    }
-    save_sweep(swept, out, force=force, source=source, figures=figures)
+    if repeated is not None:
+        refuse_beside_from(
+            {
+                "--target": target, "--text": text, "--select": select, "--model": model,
+                "--best": best, "--greedy or --no-greedy": None if greedy is None else "given",
+                "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
+                "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
+                "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+            }
+        )  # fmt: skip
+        run = load_run(repeated)
+        with on_backend(backend, address):
+            swept, source = repeat_sweep(
+                run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
+                progress=not quiet,
+            )  # fmt: skip
+        said = verdict(run, swept)
+        if not quiet or said.startswith("warning"):
+            typer.echo(said, err=True)
+    else:
+        if input is None or not target or not bank:
+            raise InputError(
+                "sweep takes INPUT, --target and --bank, or --from and the sweep to be repeated"
+            )
+        source, dataset, settled = read_scored(
+            Source(
+                path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
+                group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
+            ),
+            cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
+        )  # fmt: skip
+        with on_backend(backend, address):
+            swept = sweep(
+                bank,
+                dataset.texts,
+                dataset.targets,
+                models=model or MODELS,
+                select=select or (),
+                n_best=N_BEST if best is None else best,
+                greedy=greedy is not False,
+                cache=cache_beside(out),
+                n_jobs=jobs,
+                progress=not quiet,
+                **settled,
+            )
+    save_sweep(swept, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(sweep_json(swept, str(out)))
         return
+    several = len(swept.leaders) > 1
+    for note in notes(swept):
+        typer.echo(note)
     for name, leaders in swept.leaders.items():
-        typer.echo(f"{name}\n" if len(target) > 1 else "", nl=len(target) > 1)
+        typer.echo(f"\n{name}" if several else "")
         typer.echo(leaderboard_text(leaders))
         typer.echo(f"\n{headline(swept, name, swept.folds)}")
     if not quiet:
         show_heat_maps(swept)
-        options = "".join(f" --text {name}" for name in text_columns)
+        options = "".join(f" --text {name}" for name in source.text or ())
         typer.echo(
             f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
             f"{out / 'leaderboard.csv'}, finished parts are in "

@@ -15,6 +15,7 @@ from typing import Any
 
 from regress.leaders import as_row
 from regress.model import save_arrays
+from regress.notes import notes
 from regress.persistence import save_run
 from regress.sweep import AutoResult, Sweep
 
@@ -44,9 +45,15 @@ def save_sweep(
     def also(folder: Path) -> Mapping[str, Any]:
         board = swept.leaderboard
         board.to_csv(folder / "leaderboard.csv", index=False, lineterminator="\n")
-        inner = {swept.label(r): r.inner for r in swept.results if isinstance(r, AutoResult)}
+        inner = {
+            name: of_division
+            for result in swept.results
+            if isinstance(result, AutoResult)
+            for name, of_division in zip(swept.columns(result), result.inner, strict=True)
+        }
         save_arrays(folder / INNER, inner)
-        return {"sweep": {"scores": WHAT, "leaderboard": _lines(swept)}}
+        searched = {"scores": WHAT, "n_best": swept.n_best, "greedy": swept.greedy}
+        return {"sweep": {**searched, "leaderboard": _lines(swept)}}
 
     return save_run(swept, path, force=force, source=source, figures=figures, also=also)
 
@@ -57,7 +64,13 @@ def sweep_json(swept: Sweep, run: str) -> str:
     report = {
         "run": run,
         "n_texts": len(folds),
-        "folds": {"scheme": folds.scheme, "n_folds": folds.n_folds, "hash": folds.digest},
+        "folds": {
+            "scheme": folds.scheme,
+            "n_folds": folds.n_folds,
+            "hash": folds.digest,
+            "repeats": [{"seed": of.seed, "hash": of.digest} for of in swept.repeats],
+        },
+        "notes": notes(swept),
         "results": [
             {
                 "procedure": swept.label(result),

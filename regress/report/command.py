@@ -25,7 +25,8 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
         return blend_command(description, run)
     source = description.get("input")
     if any("fold" in bank for bank in description["banks"]):
-        return f"layerbank regress --from {shlex.quote(str(run))} --out again"
+        made_by = "sweep" if "sweep" in description else "regress"
+        return f"layerbank {made_by} --from {shlex.quote(str(run))} --out again"
     return _python(description, run) if source is None else _shell(description, source, run)
 
 
@@ -50,8 +51,14 @@ def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path)
     options += [(name, source[key]) for name, key in optional.items() if source.get(key)]
     if (source.get("encoding") or "utf-8") != "utf-8":
         options.append(("--encoding", source["encoding"]))
+    if (limit := description.get("memory")) is not None:
+        options.append(("--memory", f"{limit / 1e9:.10g}"))
+    searched = description.get("sweep") or {}
+    if searched.get("n_best") is not None:
+        options.append(("--best", searched["n_best"]))
     options.append(("--out", run))
-    words = [f"{name} {shlex.quote(str(value))}" for name, value in options]
+    words = [*(["--no-greedy"] if searched.get("greedy") is False else [])]
+    words += [f"{name} {shlex.quote(str(value))}" for name, value in options]
     if source.get("skip_empty"):
         words.append("--skip-empty")
     command = "sweep" if "sweep" in description else "regress"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from features import Bank, text_keys
+from features.console import run as run_app
+from regress.cli import app
 from tests.made_up import SETUP, SOURCE
 
 
@@ -54,3 +57,44 @@ def make_task(tmp_path: Path) -> Callable[..., Task]:
         return Task(bank, texts, 10 + 3 * y)
 
     return make
+
+
+@pytest.fixture
+def task(make_task: Callable[..., Task]) -> Task:
+    return make_task(60)
+
+
+@pytest.fixture
+def table(task: Task, tmp_path: Path) -> Path:
+    """The task's texts and targets as a file, with columns for every option, good and bad."""
+    path = tmp_path / "train.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "score", "author", "level", "flat", "double", "fold",
+                         "weight", "bad", "nofold"])  # fmt: skip
+        for i, (text, y) in enumerate(zip(task.texts, task.y, strict=True)):
+            row = [f"{i:03d}", text, y, f"author {i % 7}", "" if i == 4 else i, 1, 2 * y]
+            bad = {3: 0, 4: "inf"}.get(i, 1)
+            writer.writerow([*row, i % 4 + 1, 1 + i % 3, bad, "" if i == 9 else i % 3])
+    return path
+
+
+#: Calls ``python -m regress``: exit code, stdout and stderr.
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            run_app(app, [str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are saved without their report, which takes longer than small fits."""
+    monkeypatch.setattr("regress.report.write_report", lambda *_, **__: None)

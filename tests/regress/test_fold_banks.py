@@ -19,8 +19,11 @@ from features import Bank
 from features.errors import BankError, FingerprintMismatch, InputError
 from features.keys import Text
 from regress import TunedLightGBM, TunedRidge, TunedSVR, evaluate, load_run
+from regress.blend import HONEST, blend
 from regress.cli import app
 from regress.filling import banks_holding
+from regress.sweep import sweep
+from regress.sweep_files import save_sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
 
@@ -113,6 +116,22 @@ def test_a_saved_run_predicts_from_all_banks(template: str, y: np.ndarray, tmp_p
     banks = banks_holding(run, [*NEW, "unseen"], encode, bank=Path(elsewhere))
     assert encoded == ["0", "1", "2"]
     assert run.predict(["unseen"], banks).shape == (1,)
+
+
+def test_a_sweep_scores_each_fold_on_its_own_bank(
+    template: str, y: np.ndarray, tmp_path: Path
+) -> None:
+    models = ["ridge", TunedSVR([0.5], [1.0], [0.1])]
+    swept = sweep(template, TEXTS, y, folds=LABELS, models=models, n_best=2)
+    assert all(result.scores.r2 < 0.05 for result in swept.results)
+    plain = evaluate(template, TEXTS, y, select="mean[:]", folds=LABELS).best
+    line = next(one for one in swept.leaders["target"] if one.label == "ridge mean[:]")
+    np.testing.assert_allclose(line.predictions, plain.predictions, rtol=0, atol=1e-8)
+    assert line.n_columns == plain.n_columns
+    run = load_run(save_sweep(swept, tmp_path / "run"))
+    np.testing.assert_allclose(run.predict(NEW), swept.predict(NEW), rtol=0, atol=1e-9)
+    [blended] = blend([run.path]).targets
+    assert blended.label == HONEST
 
 
 def test_the_command_line_and_from(

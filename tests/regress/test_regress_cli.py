@@ -6,46 +6,13 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from features.console import run as run_app
 from regress import load_run
-from regress.cli import app
-from tests.regress.conftest import Task
-
-MakeTask = Callable[..., Task]
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def task(make_task: MakeTask) -> Task:
-    return make_task(60)
-
-
-@pytest.fixture
-def table(task: Task, tmp_path: Path) -> Path:
-    path = tmp_path / "train.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "text", "score", "author", "level", "flat"])
-        for i, (text, y) in enumerate(zip(task.texts, task.y, strict=True)):
-            writer.writerow([f"{i:03d}", text, y, f"author {i % 7}", "" if i == 4 else i, 1])
-    return path
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            run_app(app, [str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return call
+from tests.regress.conftest import Cli, Task
 
 
 def test_regress_then_predict(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
@@ -134,7 +101,9 @@ def test_bad_input_is_one_sentence(
 
 
 def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
-    table.write_text(table.read_text("utf-8") + "060,not yet encoded,1.5,author 1,7,1\n", "utf-8")
+    table.write_text(
+        table.read_text("utf-8") + "060,not yet encoded,1.5,author 1,7,1,3,1,1,1,1\n", "utf-8"
+    )
     run = tmp_path / "run"
     code, _, err = cli(
         "regress", table, "--target", "score", "--bank", task.bank.path, "--out", run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,48 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.console import run as run_app
 from features.errors import InputError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.cli import app
 from regress.leaderboard import text_table
 from regress.matrix import StreamedMatrix
 from regress.near_duplicates import near_duplicates
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]
-Cli = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def task(make_task: MakeTask) -> Task:
-    return make_task(60)
-
-
-@pytest.fixture
-def table(task: Task, tmp_path: Path) -> Path:
-    path = tmp_path / "train.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "text", "score", "double", "fold", "weight", "bad", "nofold"])
-        for i, (text, y) in enumerate(zip(task.texts, task.y, strict=True)):
-            bad = {3: 0, 4: "inf"}.get(i, 1)
-            row = [f"{i:03d}", text, y, 2 * y, i % 4 + 1, 1 + i % 3, bad, "" if i == 9 else i % 3]
-            writer.writerow(row)
-    return path
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setattr("regress.report.write_report", lambda *_, **__: None)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            run_app(app, [str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 def test_repeats_are_means_over_seeds(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_ridge_of_a_sweep_is_a_nested_pipeline(
         task.y,
         bench.folds,
     )
-    predicted = Scoring(bench.store, 0).nested_predictions(Cell("ridge", candidate))
+    predicted = Scoring([bench.store], 0).nested_predictions(Cell("ridge", candidate))
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-8)
 
 
@@ -86,7 +86,7 @@ def test_svr_of_a_sweep_is_a_nested_pipeline(task: Task, tmp_path: Path, select:
     expected, _ = nested_predictions(
         plain, lambda _: {"regressor__svr__C": [1.0, 4.0]}, X, task.y, bench.folds
     )
-    predicted = Scoring(bench.store, 0).nested_predictions(Cell("svr", candidate))
+    predicted = Scoring([bench.store], 0).nested_predictions(Cell("svr", candidate))
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-6)
 
 
