@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from extract.cli import extract_command
+from extract.cli_options import ExtractCommand
 from features.cli import (
     compact_command,
     export_command,
@@ -93,7 +94,7 @@ def _options(
     """Options of every command."""
 
 
-app.command("extract")(extract_command)
+app.command("extract", cls=ExtractCommand)(extract_command)
 app.command("info")(info_command)
 app.command("export")(export_command)
 app.command("regress")(regress_command)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from extract.cli_options import (
+    DevicesOption,
+    ExtractCommand,
+    RayActorsOption,
+    RayCpusOption,
+    RayOption,
+    ShardOption,
+)
 from features.console import (
     BankOption,
     EncodingOption,
@@ -23,6 +33,8 @@ from features.console import (
 
 if TYPE_CHECKING:
     from extract.dry_run import DryRun
+    from extract.options import RunOptions
+    from extract.ray_options import RayOptions
     from extract.report import ExtractReport
     from features.keys import Text
     from features.table import Table
@@ -98,6 +110,11 @@ def extract_command(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    devices: DevicesOption = None,
+    shard: ShardOption = None,
+    ray: RayOption = None,
+    ray_actors: RayActorsOption = None,
+    ray_cpus: RayCpusOption = None,
     engine: Annotated[
         str, typer.Option(help="auto (OpenVINO on a CPU where it is installed), torch, openvino.")
     ] = "auto",
@@ -134,9 +151,16 @@ def extract_command(
 
     [bold]layerbank extract essays.parquet --text prompt --text essay --bank pairs.bank --encoder
     ./my-encoder --precision fp32[/bold]
+
+    [bold]layerbank extract big.jsonl --bank big.bank --devices all[/bold]
+
+    [bold]layerbank extract big.jsonl --bank big.bank --shard
+    $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT[/bold]
+
+    [bold]layerbank extract part-*.parquet --bank big.bank --ray auto --ray-actors 1:64[/bold]
     """
     from extract.interrupts import second_ctrl_c_stops
-    from extract.options import Options, RunOptions
+    from extract.options import Options
     from extract.pipeline import count_new
     from extract.pipeline import run as run_plan
     from extract.plan import prepare
@@ -144,30 +168,75 @@ def extract_command(
 
     set_verbosity(quiet=quiet)
     chosen = None if poolings is None else [name.strip() for name in poolings.split(",")]
-    RunOptions(device, engine, batch_tokens).check()
+    running = _run_options(device, devices, shard, engine, batch_tokens)
+    on_ray = _ray_options(ray, ray_actors, ray_cpus, running, dry_run=dry_run)
     tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
     options = Options(
         encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
     )
     plan = prepare(bank, options)
+    texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
         from extract.dry_run import dry_run as try_out
 
-        found = try_out(
-            plan, _texts(tables, columns, skip_empty), RunOptions(device, engine, batch_tokens)
-        )
-        typer.echo(forecast(found, plan.setup["max_length"]))
+        typer.echo(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
         return
-    # Every row is read once before any is encoded: a long run must not end at a bad last row.
-    _, total = count_new(_texts(tables, columns, skip_empty), plan.bank)
     with second_ctrl_c_stops():
-        report = run_plan(
-            plan,
-            _texts(tables, columns, skip_empty),
-            RunOptions(device, engine, batch_tokens, total, progress=not quiet),
-        )
+        if on_ray is not None:
+            from extract.on_ray import run_on_ray
+            from extract.ray_tasks import Source
+
+            sources = [
+                Source(path.absolute(), format, encoding, tuple(names), skip_empty)
+                for path, names in zip(inputs, columns, strict=True)
+            ]
+            running = replace(running, progress=not quiet)
+            report = run_on_ray(plan, sources, running, on_ray)
+        else:
+            # Every row is read once before any is encoded: a long run must not end at a bad row.
+            total = count_new(plan, texts(), running)
+            running = replace(running, total=total, progress=not quiet)
+            report = run_plan(plan, texts(), running)
     typer.echo(summary(report, plan.setup["max_length"]))
+
+
+def _run_options(
+    device: str, devices: str | None, shard: str | None, engine: str, batch_tokens: int | None
+) -> RunOptions:
+    from extract.devices import parse_devices
+    from extract.options import RunOptions
+    from extract.shards import Shard
+
+    running = RunOptions(
+        device,
+        engine,
+        batch_tokens,
+        devices=() if devices is None else parse_devices(devices),
+        shard=None if shard is None else Shard.parse(shard),
+    )
+    running.check()
+    return running
+
+
+def _ray_options(
+    ray: str | None, actors: str | None, cpus: int | None, running: RunOptions, *, dry_run: bool
+) -> RayOptions | None:
+    """How to use Ray; None when it was not asked for."""
+    from extract.ray_options import RayOptions
+    from features.errors import InputError
+
+    if ray is None:
+        if name := "--ray-actors" if actors else "--ray-cpus" if cpus is not None else None:
+            raise InputError(f"{name} is of --ray: give that too, or leave {name} out")
+        return None
+    if dry_run:
+        raise InputError(
+            "--dry-run tries the encoder on this machine, not on Ray: leave out --ray for it"
+        )
+    options = RayOptions.parse(ray, actors, cpus)
+    options.check(running)
+    return options
 
 
 def _texts(tables: list[Table], columns: list[list[str]], skip_empty: bool) -> Iterator[Text]:
@@ -195,7 +264,8 @@ def forecast(found: DryRun, max_length: int) -> str:
     ]
     if found.tokens_per_second:
         lines.append(
-            f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s, "
+            f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s"
+            f"{f' on each of {found.n_gpus} GPUs' if found.n_gpus > 1 else ''}, "
             f"by a short sample ({found.ran_on})"
         )
     lines.append(
@@ -218,7 +288,7 @@ def took(seconds: float) -> str:
 
 
 app = new_app("Stage 1: texts into a bank, every layer of a frozen encoder.")
-app.command("extract")(extract_command)
+app.command("extract", cls=ExtractCommand)(extract_command)
 
 
 def main() -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from extract.batching import NewTexts, Window, plan_batches
+from extract.devices import processes
 from extract.encode import Budget, encode
 from extract.long_texts import Windows
 from extract.options import RunOptions
 from extract.plan import Plan
 from extract.report import folder_bytes
+from extract.shards import Picked
 from extract.texts import Tokens
 from extract.worker import load, tokenizer_of
 from features.keys import KEY_SIZE, Text
@@ -37,7 +39,7 @@ class DryRun:
     n_tokens, n_truncated
         Tokens of the new texts, and how many of them would be cut off.
     tokens_per_second
-        In the sample; None when nothing is new.
+        In the sample, on one device; None when nothing is new.
     ran_on
         Engine, device and precision of the sample.
     bank_bytes, added_bytes
@@ -53,11 +55,15 @@ class DryRun:
     ran_on: str
     bank_bytes: int
     added_bytes: int
+    n_gpus: int = 1
+    """GPUs that share the work. Processes on one CPU share its cores, and are no faster."""
 
     @property
     def seconds(self) -> float:
-        """Expected time in the encoder, seconds."""
-        return self.n_tokens / self.tokens_per_second if self.tokens_per_second else 0.0
+        """Expected time in the encoders, seconds."""
+        if not self.tokens_per_second:
+            return 0.0
+        return self.n_tokens / self.tokens_per_second / self.n_gpus
 
 
 def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
@@ -68,12 +74,16 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
     LayerbankError
         As :func:`extract.extract`.
     """
-    new = NewTexts(texts, plan.bank)
+    new = NewTexts(Picked(texts, options.shard), plan.bank)
     windows = iter(new)
     first = next(windows, None)
     n_tokens = n_truncated = row_bytes = 0
-    rate, ran_on = None, ""
+    rate, ran_on, n_gpus = None, "", 1
     if first is not None:
+        if options.devices:
+            each = processes(options, plan.setup["precision"])
+            options = each[0]
+            n_gpus = max(1, len({one.device for one in each} - {"cpu"}))
         tokenizer = tokenizer_of(plan)
         sample = first, tokenizer.encode(first.texts)
         rest = ((window, tokenizer.encode(window.texts)) for window in windows)
@@ -111,6 +121,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         ran_on=ran_on,
         bank_bytes=folder_bytes(plan.path) if plan.bank is not None else 0,
         added_bytes=row_bytes * new.n_new,
+        n_gpus=n_gpus,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from extract.device import DEVICE, PRECISIONS
 from extract.encoder import ENGINES
 from extract.pooling import choose_poolings
+from extract.shards import Shard
 from features.errors import InputError
 
 #: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.
@@ -63,12 +64,21 @@ class RunOptions:
     batch_tokens: int | None = None
     total: int | None = None
     progress: bool = False
+    devices: tuple[str, ...] = ()
+    """One process each, as :func:`extract.devices.parse_devices` gives them; empty for none but
+    this one."""
+    shard: Shard | None = None
 
     def check(self) -> None:
         """InputError for a value that can never be right, whatever devices there are."""
         if not re.fullmatch(DEVICE, self.device):
             raise InputError(
                 f"there is no device {self.device!r}: choose from auto, cpu, cuda, cuda:N, mps"
+            )
+        if self.devices and self.device != "auto":
+            raise InputError(
+                f"--device {self.device} and --devices {','.join(self.devices)} say two things: "
+                "give one of them"
             )
         if self.engine not in ENGINES:
             raise InputError(

@@ -10,13 +10,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from extract.batching import NewTexts, Window
+from extract.batching import NewTexts
+from extract.devices import n_processes, parse_devices
+from extract.new_windows import NewWindows, count_new_windows, window_size
 from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
+from extract.shards import Picked, Shard
 from extract.worker import Counts, Worker
-from features.bank import Bank
 from features.errors import InputError
 from features.keys import Text
 
@@ -36,6 +38,8 @@ def extract(
     long: str | None = None,
     stride: int | None = None,
     device: str = "auto",
+    devices: str | Sequence[str] | None = None,
+    shard: str | None = None,
     engine: str = "auto",
     batch_tokens: int | None = None,
     like: Mapping[str, Any] | None = None,
@@ -79,6 +83,13 @@ def extract(
         of ``max_length``.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    devices
+        Instead of ``device``: one process on each of these, ``"all"`` (every GPU), ``"0,1"``, or
+        ``"cpu,cpu"``; or a sequence of such entries. The processes import the calling script
+        again, whose own work must therefore stand under ``if __name__ == "__main__":``.
+    shard
+        ``"i/n"``: only the texts of the ``i``-th of ``n`` parts, counted from 0; which texts
+        these are depends on nothing but their keys (:mod:`extract.shards`).
     engine
         ``auto`` (OpenVINO on a CPU where it is installed, else PyTorch), ``torch`` or
         ``openvino``. Recorded, not part of the fingerprint: all pass the same tests.
@@ -96,58 +107,68 @@ def extract(
     InputError
         For an option or a text that cannot be used.
     EncoderError
-        When the encoder cannot be found or used, or gives numbers that are not finite.
+        When the encoder cannot be found or used, or gives numbers that are not finite; when all
+        processes of ``devices`` have died.
     FingerprintMismatch
         When the bank, or ``like``, is of another encoder or other options; names the fields.
     CommitError
         When the bank cannot be written.
     """
-    running = RunOptions(device, engine, batch_tokens, total, progress)
+    running = RunOptions(
+        device, engine, batch_tokens, total, progress,
+        devices=() if devices is None else parse_devices(devices),
+        shard=None if shard is None else Shard.parse(shard),
+    )  # fmt: skip
     running.check()
     options = Options(
         encoder, revision, poolings, max_length, precision, long, stride, encoder_weights
     )
     plan = prepare(Path(bank), options, like)
-    if total is None and progress and isinstance(texts, Sequence):
-        running = replace(running, total=count_new(texts, plan.bank)[1])
+    if total is None and isinstance(texts, Sequence) and (progress or running.devices):
+        running = replace(running, total=count_new(plan, texts, running))
     return run(plan, texts, running)
 
 
-def count_new(texts: Iterable[Text], bank: Bank | None) -> tuple[int, int]:
-    """How many texts there are, and how many distinct ones of them a bank lacks."""
-    new = NewTexts(texts, bank)
+def count_new(plan: Plan, texts: Iterable[Text], options: RunOptions) -> int:
+    """How many distinct texts there are that the bank lacks, and that are of the shard."""
+    picked = Picked(texts, options.shard)
+    if options.devices:
+        return count_new_windows(plan, picked)
+    new = NewTexts(picked, plan.bank)
     for _ in new:
         pass
-    return new.n_read, new.n_new
+    return new.n_new
 
 
 def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport:
     """Do what a plan says; see :func:`extract`."""
-    new = NewTexts(texts, plan.bank)
-    windows = iter(new)
-    first = next(windows, None)
-    if plan.bank is None and not new.n_read:
+    picked = Picked(texts, options.shard)
+    encode_all = _in_several if options.devices else _in_this_one
+    new, counts = encode_all(plan, picked, options)
+    if plan.bank is None and not picked.n_seen:
         raise InputError("there are no texts: give at least one")
-    n_tokens = n_truncated = 0
-    if first is not None:
-        n_tokens, n_truncated = _encode_all(plan, chain([first], windows), options)
     return ExtractReport(
         bank=plan.path,
         n_new=new.n_new,
         n_reused=new.n_read - new.n_new,
-        n_truncated=n_truncated,
-        n_tokens=n_tokens,
+        n_truncated=counts.n_truncated,
+        n_tokens=counts.n_tokens,
         seconds=time.perf_counter() - plan.began,
         bank_bytes=folder_bytes(plan.path),
     )
 
 
-def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> Counts:
-    """Encode windows of the input into the bank."""
+def _in_this_one(plan: Plan, texts: Iterable[Text], options: RunOptions) -> tuple[NewTexts, Counts]:
+    """Encode what is new in this process."""
+    new = NewTexts(texts, plan.bank)
+    windows = iter(new)
+    first = next(windows, None)
+    if first is None:
+        return new, Counts(0, 0)
     worker = Worker(plan, options)
     try:
         with Progress(options.total, shown=options.progress) as bar:
-            return worker.run(windows, bar)
+            return new, worker.run(chain([first], windows), bar)
     except KeyboardInterrupt:
         log.warning(
             "stopped: %s new texts are safe in %s, and the same call goes on from there",
@@ -155,3 +176,16 @@ def _encode_all(plan: Plan, windows: Iterable[Window], options: RunOptions) -> C
             plan.path,
         )
         raise
+
+
+def _in_several(
+    plan: Plan, texts: Iterable[Text], options: RunOptions
+) -> tuple[NewWindows, Counts]:
+    """Encode what is new in one process for each device."""
+    from extract.crew import Crew
+
+    new = NewWindows(plan, texts, window_size(options.total, n_processes(options.devices)))
+    first = new.next(all_committed=True)
+    if first is None:
+        return new, Counts(0, 0)
+    return new, Crew(plan, options, new).run(first)

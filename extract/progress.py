@@ -38,6 +38,9 @@ class Progress:
 
     def expect(self, n_texts: int, n_tokens: int) -> None:
         """A window was read."""
+        if not self._known_texts:  # what came before was loading the encoder
+            self._began = time.perf_counter()
+            self._bar.reset()
         self._known_texts += n_texts
         self._known_tokens += n_tokens
         rest = max(0, (self._total or 0) - self._known_texts)

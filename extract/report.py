@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def folder_bytes(folder: Path) -> int:
-    """Size of a bank on disk."""
+    """Size of a bank on disk; 0 where there is none."""
+    if not folder.is_dir():
+        return 0
     return sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
 
 

@@ -1,0 +1,78 @@
+"""``--shard i/n``: the part of the input that one task of a job array does.
+
+A text's shard is decided by its key alone. So the shards of any input are disjoint, however its
+rows are ordered or its files cut, and all of them together are the whole input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from extract.texts import refuse_odd
+from features.errors import InputError
+from features.keys import Text, text_key
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of ``count`` parts, ``index`` counted from 0."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From ``i/n``.
+
+        >>> Shard.parse("3/16")
+        Shard(index=3, count=16)
+
+        Raises
+        ------
+        InputError
+            When it is no such thing, or there is no such shard.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+        if match is None:
+            raise InputError(
+                f"{text!r} is no shard: give --shard i/n, such as 0/16 for the first of 16"
+            )
+        index, count = int(match[1]), int(match[2])
+        if index >= count:
+            raise InputError(
+                f"there is no shard {index} of {count}, since shards count from 0: give --shard "
+                + (f"0/{count} to {count - 1}/{count}" if count else "0/1, or more than 0 of them")
+            )
+        return cls(index, count)
+
+    def has(self, text: Text) -> bool:
+        """Whether a text is of this shard: its key's first 8 bytes, big-endian, modulo n."""
+        return int.from_bytes(text_key(text)[:8], "big") % self.count == self.index
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+class Picked:
+    """The texts of a shard, streaming.
+
+    Attributes
+    ----------
+    n_seen
+        Texts of all shards that were read so far.
+    """
+
+    def __init__(self, texts: Iterable[Text], shard: Shard | None) -> None:
+        self._texts, self._shard = texts, shard
+        self.n_seen = 0
+
+    def __iter__(self) -> Iterator[Text]:
+        for text in self._texts:
+            self.n_seen += 1
+            if self._shard is not None:
+                refuse_odd(text, self.n_seen)
+                if not self._shard.has(text):
+                    continue
+            yield text
