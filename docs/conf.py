@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "command_reference",
     "public_names",
+    "tutorial",
 ]
 exclude_patterns = ["scripts"]
 
@@ -51,4 +52,6 @@ nitpick_ignore_regex = [
     # Other libraries' names, and ours that no page describes.
     (r"py:.*", r"(np|numpy|pd|pandas|h5py|torch|collections|pathlib|typing|sklearn)\..*"),
     (r"py:(mod|class|data|func|meth)", r"(extract|features|regress)\..*"),
+    # Names that a module imports for type checkers alone.
+    (r"py:class", r"[A-Z]\w*"),
 ]

@@ -29,6 +29,13 @@ ROOT = Path(__file__).parent.parent
 #: Commands that are typed in vain here, and where they are run in earnest.
 ELSEWHERE = {"make": "tests/test_fresh_machine.py", "pip": "tests/test_wheel.py"}
 
+#: What is loaded beforehand: most of a command's time.
+HEAVY = (
+    "altair", "extract.torch_engine", "lightgbm", "openvino", "pandas", "regress.experiment",
+    "regress.report.html", "regress.sweep", "scipy.stats", "torch", "transformers",
+    "transformers.models.roberta.modeling_roberta", "vl_convert",
+)  # fmt: skip
+
 #: What stands on the reader's path under the name of a program.
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -111,7 +118,9 @@ def lay_out(folder: Path) -> None:
             writer = csv.writer(file)
             writer.writerow(header)
             for i, row in enumerate(part):
-                writer.writerow([row["id"], row["text"], row["level"], 0.4 + i % 7 / 10, i % 3])
+                writer.writerow(
+                    [row["id"], row["text"], row["level"], 0.4 + i % 7 / 10, i % 3]
+                )
     with (folder / "other.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["passage"], *([row["text"]] for row in rows[50:80])])
 
@@ -125,8 +134,9 @@ def _without_privileges() -> list[str]:
 
 def serve(address: str) -> None:
     """Answer calls until the end, a fork for each."""
-    for heavy in ("h5py", "lightgbm", "pandas", "sklearn", "torch", "transformers"):
-        import_module(heavy)
+    for heavy in HEAVY:
+        with contextlib.suppress(ModuleNotFoundError):  # an extra
+            import_module(heavy)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"{address}.not-yet")
