@@ -118,9 +118,7 @@ def lay_out(folder: Path) -> None:
             writer = csv.writer(file)
             writer.writerow(header)
             for i, row in enumerate(part):
-                writer.writerow(
-                    [row["id"], row["text"], row["level"], 0.4 + i % 7 / 10, i % 3]
-                )
+                writer.writerow([row["id"], row["text"], row["level"], 0.4 + i % 7 / 10, i % 3])
     with (folder / "other.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["passage"], *([row["text"]] for row in rows[50:80])])
 
