@@ -58,10 +58,14 @@ def _on_models(experiment: Experiment) -> Iterator[str]:
 
 def _beside_base(experiment: Experiment, result: Result, base: Result) -> str:
     from regress.report.comparison import paired_standard_error
+    from regress.sweep import drawn_together
 
-    y = experiment.design.Y[:, experiment.design.target_names.index(result.target)]
+    design = experiment.design
+    y = design.Y[:, design.target_names.index(result.target)]
     gain = base.scores.rmse - result.scores.rmse
-    se = paired_standard_error(y, result.predictions, base.predictions)
+    se = paired_standard_error(
+        y, result.predictions, base.predictions, drawn_together(design), design.weights
+    )
     verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
     return (
         f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "

@@ -30,7 +30,15 @@ from features.errors import InputError
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel, Matrix, Setting
 from regress.statistics import FoldData, TrainingSet
-from regress.svr import MAX_ROWS, SVRModel, distances, kernel_gamma, rbf, scaled_target
+from regress.svr import (
+    MAX_ROWS,
+    SVRModel,
+    distances,
+    kernel_gamma,
+    rbf,
+    rbf_path,
+    scaled_target,
+)
 
 Rows = NDArray[np.int64]
 
@@ -109,20 +117,12 @@ class TunedPairwise(TunedRegressor):
 
     def path(self, training: TrainingSet) -> Matrix:
         _refuse_too_many(len(training.data.X))
-        settings = self.settings()
-        predicted = np.empty((len(training.held_rows), len(settings), training.Y.shape[1]))
-        products, held_squares = training.held_kernel()
-        apart = held_squares[:, None] + np.diag(training.kernel) - 2 * products
-        within = distances(training)
-        for gamma in dict.fromkeys(setting["gamma"] for setting in settings):
-            g = 1 + rbf(within, gamma, training)
-            held = rbf(apart, gamma, training)
-            for i, setting in enumerate(settings):
-                if setting["gamma"] == gamma:
-                    for target in range(training.Y.shape[1]):
-                        weights, constant = self._fit(training, g, target, setting)
-                        predicted[:, i, target] = held @ weights + constant
-        return predicted
+
+        def predict(K: Matrix, held: Matrix, setting: Setting, target: int) -> Matrix:
+            weights, constant = self._fit(training, 1 + K, target, setting)
+            return held @ weights + constant
+
+        return rbf_path(training, self.settings(), predict)
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
         models: list[FittedModel] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -105,22 +105,14 @@ class TunedSVR(TunedRegressor):
     def path(self, training: TrainingSet) -> Matrix:
         if len(training.data.X) > self.max_rows:
             return self._approximate_path(training)
-        settings = self.settings()
         scaled = [scaled_target(training, target) for target in range(training.Y.shape[1])]
-        within = distances(training)
-        products, held_squares = training.held_kernel()
-        squares = np.diag(training.kernel)
-        apart = held_squares[:, None] + squares - 2 * products
-        predicted = np.empty((len(products), len(settings), len(scaled)))
-        for gamma in dict.fromkeys(setting["gamma"] for setting in settings):
-            K = rbf(within, gamma, training)
-            held = rbf(apart, gamma, training)
-            for i, setting in enumerate(settings):
-                if setting["gamma"] == gamma:
-                    for target, y in enumerate(scaled):
-                        fitted = _fit(K, y, setting, training.weights).predict(held)
-                        predicted[:, i, target] = fitted * y.scale + y.mean
-        return predicted
+
+        def predict(K: Matrix, held: Matrix, setting: Setting, target: int) -> Matrix:
+            y = scaled[target]
+            fitted: Matrix = _fit(K, y, setting, training.weights).predict(held)
+            return fitted * y.scale + y.mean
+
+        return rbf_path(training, self.settings(), predict)
 
     def _approximate_path(self, training: TrainingSet) -> Matrix:
         settings = self.settings()
@@ -199,6 +191,29 @@ def scaled_target(training: TrainingSet, target: int) -> _Target:
 def distances(training: TrainingSet) -> Matrix:
     squares = np.diag(training.kernel)
     return squares[:, None] + squares - 2 * training.kernel
+
+
+def rbf_path(
+    training: TrainingSet,
+    settings: Sequence[Setting],
+    predict: Callable[[Matrix, Matrix, Setting, int], Matrix],
+) -> Matrix:
+    """Predictions for the held-out rows, shape (n_held, n_settings, n_targets).
+
+    `predict` is called with the RBF of training rows with each other, that of held-out rows with
+    them, a setting and the number of a target; settings of one gamma share the two.
+    """
+    within = distances(training)
+    products, held_squares = training.held_kernel()
+    apart = held_squares[:, None] + np.diag(training.kernel) - 2 * products
+    predicted = np.empty((len(products), len(settings), training.Y.shape[1]))
+    for gamma in dict.fromkeys(setting["gamma"] for setting in settings):
+        K, held = rbf(within, gamma, training), rbf(apart, gamma, training)
+        for i, setting in enumerate(settings):
+            if setting["gamma"] == gamma:
+                for target in range(training.Y.shape[1]):
+                    predicted[:, i, target] = predict(K, held, setting, target)
+    return predicted
 
 
 def kernel_gamma(multiple: float, training: TrainingSet) -> float:

@@ -18,14 +18,19 @@ from regress.ridge import TunedRidge
 from regress.svr import TunedSVR
 
 SMALL = [
-    TunedRidge([0.01, 1.0, 100.0], n_jobs=1),
-    TunedSVR([1.0], [1.0, 10.0], [0.1], n_jobs=1),
-    TunedLightGBM(20, 10, n_jobs=1),
-    TunedPairwise([1.0], [1.0, 10.0], n_jobs=1),
+    TunedRidge([0.01, 1.0, 100.0], n_jobs=1, cv=3),
+    TunedSVR([1.0], [1.0, 10.0], [0.1], n_jobs=1, cv=3),
+    TunedLightGBM(20, 10, n_jobs=1, cv=3),
+    TunedPairwise([1.0], [1.0, 10.0], n_jobs=1, cv=3),
 ]
+#: Checks that ask for what the regressors do not offer.
+NOT_OFFERED = {
+    "check_sample_weight_equivalence_on_dense_data": "cv is a number, never a list of splits",
+    "check_sample_weight_equivalence_on_sparse_data": "features are dense",
+}
 
 
-@parametrize_with_checks(SMALL)
+@parametrize_with_checks(SMALL, expected_failed_checks=lambda _: NOT_OFFERED)
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -40,6 +45,33 @@ def test_every_registered_regressor_is_built_and_fitted(name: str) -> None:
     assert dict(fitted.params_) in [dict(setting) for setting in regressor.settings()]
     assert fitted.cv_rmse_.shape == (len(regressor.settings()),)
     assert np.corrcoef(cross_val_predict(regressor, X, y, cv=3), y)[0, 1] > 0.7
+
+
+@pytest.mark.parametrize(("regressor", "tolerance"), [(SMALL[0], 1e-9), (SMALL[1], 1e-3)])
+def test_a_weight_is_how_often_a_row_is_given(regressor: Any, tolerance: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 4))
+    y = 10 * X[:, 0] + rng.standard_normal(50) + 3
+    times = rng.integers(0, 4, 50)
+    repeated = clone(regressor).fit(X.repeat(times, axis=0), y.repeat(times))
+    weighted = clone(regressor).fit(X, y, sample_weight=times)
+    assert weighted.params_ == repeated.params_
+    np.testing.assert_allclose(weighted.cv_rmse_, repeated.cv_rmse_, rtol=tolerance)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("regressor", SMALL)
+def test_weights_reach_the_fit_of_every_regressor(regressor: Any) -> None:
+    """Two noisy halves that contradict each other: the weighted one is believed."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((80, 2))
+    y = np.where(np.arange(80) < 40, 1.0, -1.0) * X[:, 0]
+    for believed in (1.0, -1.0):
+        weights = np.where(np.sign(believed) == np.where(np.arange(80) < 40, 1, -1), 1.0, 1e-3)
+        fitted = clone(regressor).fit(X, y, sample_weight=weights)
+        assert believed * np.corrcoef(fitted.predict(X), X[:, 0])[0, 1] > 0.7
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        clone(regressor).fit(X, y, sample_weight=-weights)
 
 
 def test_fewer_rows_than_folds() -> None:

@@ -30,12 +30,14 @@ def problem(n: int = 60, d: int = 4) -> tuple[np.ndarray, np.ndarray]:
     return X, 50 * np.sin(X[:, 0]) + 5 * rng.standard_normal(n) + 200
 
 
-def test_it_is_the_mean_over_anchors_of_an_svr_on_pairs() -> None:
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(1).uniform(0.2, 3, 60)])
+def test_it_is_the_mean_over_anchors_of_an_svr_on_pairs(weights: np.ndarray | None) -> None:
     X, y = problem()
     regressor = TunedPairwise([0.5], [1.0], 0.1, n_pairs=3, n_anchors=5)
-    predicted = regressor.fit(X, y).predict(X[:7] + 0.1)
+    predicted = regressor.fit(X, y, sample_weight=weights).predict(X[:7] + 0.1)
 
-    scaler, of_y = StandardScaler().fit(X), StandardScaler().fit(y[:, None])
+    scaler = StandardScaler().fit(X, sample_weight=weights)
+    of_y = StandardScaler().fit(y[:, None], sample_weight=weights)
     Z, t = scaler.transform(X), of_y.transform(y[:, None])[:, 0]
     new = scaler.transform(X[:7] + 0.1)
     first, second = regressor._pairs(60)
@@ -47,7 +49,9 @@ def test_it_is_the_mean_over_anchors_of_an_svr_on_pairs() -> None:
     pairs = (Z[first], Z[second])
     K = kernel(*pairs, *pairs)
     scale = K.diagonal().mean()
-    svr = SVR(kernel="precomputed", C=1.0, epsilon=0.1).fit(K / scale, t[first] - t[second])
+    of_pair = None if weights is None else np.sqrt(weights[first] * weights[second])
+    svr = SVR(kernel="precomputed", C=1.0, epsilon=0.1)
+    svr.fit(K / scale, t[first] - t[second], sample_weight=of_pair)
     expected = np.mean(
         [
             t[anchor] + svr.predict(kernel(new, np.tile(Z[anchor], (7, 1)), *pairs) / scale)

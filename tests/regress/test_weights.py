@@ -86,6 +86,31 @@ def test_fit_choice_and_score_are_weighted(
     np.testing.assert_allclose(tuned.models[0].predict(X), whole, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize(
+    ("regressor", "fit", "tolerance"),
+    [
+        (TunedRidge(ALPHAS, cv=4), weighted_ridge, 1e-8),
+        (TunedSVR([0.5, 1.0], [0.5, 3.0], [0.1], cv=4), weighted_svr, 1e-5),
+    ],
+)
+def test_the_estimators_fit_is_weighted(regressor: Any, fit: Any, tolerance: float) -> None:
+    X, Y, weights, folds = problem(100, 9)
+    weights = 3 * weights  # as they are: no mean of one
+    exact, errors = X.astype(np.float64), []
+    for setting in regressor.settings():
+        of_fold = []
+        for fold in range(4):
+            train, held = folds.numbers != fold, folds.numbers == fold
+            predicted = fit(exact[train], Y[train, 0], weights[train], exact[held], setting)
+            of_fold.append(mean_squared_error(Y[held], predicted, sample_weight=weights[held]))
+        errors.append(np.mean(of_fold))
+    best = regressor.settings()[int(np.argmin(errors))]
+    regressor.fit(X, Y[:, 0], sample_weight=weights)
+    assert regressor.params_ == best
+    expected = fit(exact, Y[:, 0], weights, exact, best)
+    np.testing.assert_allclose(regressor.predict(X), expected, rtol=0, atol=tolerance)
+
+
 def test_lightgbm_gets_the_weights() -> None:
     X, Y, weights, folds = problem(120, 10)
     [tuned] = tune(FoldData(X, Y, folds, weights), [TunedLightGBM(20, 20)], nested=False)
@@ -97,6 +122,8 @@ def test_lightgbm_gets_the_weights() -> None:
     data = lightgbm.Dataset(X, Y[:, 0], weight=weights, params=params)
     expected = lightgbm.train(params, data, 20).predict(X)
     np.testing.assert_allclose(tuned.models[0].predict(X), expected, rtol=0, atol=1e-9)
+    fitted = TunedLightGBM(20, 20, cv=4).fit(X, Y[:, 0], sample_weight=weights)
+    np.testing.assert_allclose(fitted.predict(X), expected, rtol=0, atol=1e-9)
 
 
 # libsvm stops within a tolerance of 1e-3 standard deviations, and where may turn on the last bit.
