@@ -63,10 +63,16 @@ def read_manifest(folder: Path) -> Manifest:
                         "from the segments") from None  # fmt: skip
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise NotABank(f"{path} is not the manifest of a layerbank bank: give another folder")
-    if content.get("version") not in READABLE:
+    if (version := content.get("version")) not in READABLE:
+        older = isinstance(version, int) and version < min(READABLE)
+        advice = (
+            "its vectors were written before the format was settled, so extract the texts again"
+            if older
+            else "install a newer layerbank"
+        )
         raise NotABank(
-            f"{folder} has format version {content.get('version')}, and this layerbank reads "
-            f"{', '.join(map(str, sorted(READABLE)))}: install a newer layerbank"
+            f"{folder} has format version {version}, and this layerbank reads "
+            f"{', '.join(map(str, sorted(READABLE)))}: {advice}"
         )
     try:
         manifest = Manifest(

@@ -170,7 +170,8 @@ def test_folders_that_are_no_bank(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 99}, "format version 99"),
+        ({"version": 99}, "format version 99, and this layerbank reads 1: install a newer"),
+        ({"version": 0}, "format version 0, .* so extract the texts again"),
         ({"format": "parquet"}, "not the manifest"),
         ({"setup": {**SETUP, "max_length": 3}}, "damaged or edited"),
     ],
