@@ -18,13 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.blocks import ResolvedTerm
-from features.errors import InputError, RunError
+from features.errors import InputError
 from regress.blend_model import Base, BlendModel
-from regress.metrics import Scores, rmse, score
+from regress.blended_runs import merged_banks, numbers_of_folds, read_oof, refuse_other
+from regress.metrics import Scores, mean_scores, rmse, score
 from regress.model import Matrix, load_arrays
 from regress.persistence import load_run
+from regress.results import Repeat
 from regress.run import Run, SavedModel
-from regress.weights import METHODS, Weights
+from regress.weights import METHODS, Method, Weights, mean_weights
 
 HONEST = "honest: weights fitted on bases that were refitted without the scored fold"
 STACKED = "stacked on out-of-fold predictions: bases are not refitted inside the outer folds"
@@ -43,16 +45,16 @@ class BlendBase:
     terms
         Its blocks, with banks by the names they have in the blend.
     predictions
-        Shape (n_samples,).
+        Shape (n_samples,), for each division into folds.
     inner
-        Shape (n_folds, n_samples), where the run has it: see `regress.search.Search`.
+        Shape (n_folds, n_samples), likewise, where the run has it: see `regress.search.Search`.
     """
 
     name: str
     saved: SavedModel
     terms: tuple[ResolvedTerm, ...]
-    predictions: Matrix
-    inner: Matrix | None
+    predictions: Sequence[Matrix]
+    inner: Sequence[Matrix] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,10 @@ class Blended:
     target, bases, weights
         What is blended, and how much of each, fitted on all rows.
     predictions, scores, fold_rmse
-        Nested, as `label` says.
+        Nested, as `label` says. With several divisions into folds, scores are means, and
+        predictions and `fold_rmse` are those of the first.
+    repeats
+        Predictions and scores on the other divisions.
     naive_rmse
         Of weights that were fitted on the rows they are scored on.
     best
@@ -82,6 +87,7 @@ class Blended:
     naive_rmse: float
     best: float
     label: str
+    repeats: Sequence[Repeat] = ()
 
     def model(self, banks: Mapping[str, Mapping[str, Any]]) -> tuple[BlendModel, int]:
         """The blend as one model on its bases' columns side by side, and their number."""
@@ -136,10 +142,12 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     if not loaded:
         raise InputError("name the runs to blend")
     for other in loaded[1:]:
-        _refuse_other(loaded[0], other)
-    banks, names = _merged_banks(loaded)
+        refuse_other(loaded[0], other)
+    banks, names = merged_banks(loaded)
     tables = [read_oof(run) for run in loaded]
-    numbers = np.unique(tables[0]["fold"], return_inverse=True)[1].astype(np.int64)
+    divisions = numbers_of_folds(loaded[0], tables[0])
+    weighted = loaded[0].description["texts"].get("weighted")
+    counts = np.array(tables[0]["weight"], dtype=np.float64) if weighted else None
     blended = []
     for target in loaded[0].targets:
         bases = [
@@ -151,104 +159,92 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
             raise InputError(f"{loaded[0].path} holds one model, and one cannot be blended: name "
                              "another run")  # fmt: skip
         y = np.array(tables[0][target], dtype=np.float64)
-        blended.append(_blended(target, bases, y, numbers, method))
+        blended.append(_blended(target, bases, y, counts, divisions, method))
     return Blend(loaded, banks, tables[0], blended, method)
 
 
 def _blended(
-    target: str, bases: Sequence[BlendBase], y: Matrix, numbers: NDArray[np.int64], method: str
+    target: str,
+    bases: Sequence[BlendBase],
+    y: Matrix,
+    counts: Matrix | None,
+    divisions: Sequence[NDArray[np.int64]],
+    method: str,
 ) -> Blended:
-    fit = METHODS[method]
-    A = np.stack([base.predictions for base in bases], axis=1)
-    inner = [base.inner for base in bases if base.inner is not None]
-    honest = len(inner) == len(bases)
-    predictions, by_fold = np.empty(len(y)), []
-    for fold in range(int(numbers.max()) + 1):
-        rest, held = np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
-        seen = np.stack([of[fold, rest] for of in inner], axis=1) if honest else A[rest]
-        predictions[held] = fit(seen, y[rest], numbers[rest]).apply(A[held])
-        by_fold.append(rmse(y[held], predictions[held]))
-    weights = fit(A, y, numbers)
+    honest = all(base.inner is not None for base in bases)
+    repeats, fitted = [], []
+    for at, numbers in enumerate(divisions):
+        A = np.stack([base.predictions[at] for base in bases], axis=1)
+        inner = [base.inner[at] for base in bases if base.inner is not None] if honest else None
+        weights = METHODS[method](A, y, numbers, counts)
+        predictions = _nested(A, inner, y, counts, numbers, METHODS[method])
+        repeats.append(
+            Repeat(
+                predictions=predictions,
+                scores=score(y, predictions, counts),
+                naive_rmse=rmse(y, weights.apply(A), counts),
+                fold_rmse=[
+                    rmse(y[held], predictions[held], None if counts is None else counts[held])
+                    for held in (numbers == fold for fold in range(int(numbers.max()) + 1))
+                ],
+                fold_params=[],
+            )
+        )
+        fitted.append(weights)
+    every = range(len(divisions))
     return Blended(
         target=target,
         bases=bases,
-        weights=weights,
-        predictions=predictions,
-        scores=score(y, predictions),
-        fold_rmse=by_fold,
-        naive_rmse=rmse(y, weights.apply(A)),
-        best=min(rmse(y, base.predictions) for base in bases),
+        weights=mean_weights(fitted),
+        predictions=repeats[0].predictions,
+        scores=mean_scores([repeat.scores for repeat in repeats]),
+        fold_rmse=repeats[0].fold_rmse,
+        naive_rmse=float(np.mean([repeat.naive_rmse for repeat in repeats])),
+        best=min(np.mean([rmse(y, of.predictions[at], counts) for at in every]) for of in bases),
         label=HONEST if honest else STACKED,
+        repeats=repeats[1:],
     )
+
+
+def _nested(
+    A: Matrix,
+    inner: Sequence[Matrix] | None,
+    y: Matrix,
+    counts: Matrix | None,
+    numbers: NDArray[np.int64],
+    fit: Method,
+) -> Matrix:
+    """Each fold by weights that were fitted without it, shape (n_samples,)."""
+    predictions = np.empty(len(y))
+    for fold in range(int(numbers.max()) + 1):
+        rest, held = np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
+        seen = A[rest] if inner is None else np.stack([of[fold, rest] for of in inner], axis=1)
+        weights = fit(seen, y[rest], numbers[rest], None if counts is None else counts[rest])
+        predictions[held] = weights.apply(A[held])
+    return predictions
 
 
 def _bases(
     run: Run, table: Mapping[str, Sequence[str]], names: Mapping[str, str], target: str
 ) -> list[BlendBase]:
     inner = load_arrays(run.path / "inner.npz") if (run.path / "inner.npz").exists() else {}
+    seeds = [of["seed"] for of in run.description["folds"]["repeats"]]
     found = []
     for saved, result in zip(run.models, run.description["results"], strict=True):
         if saved.target == target:
             column = result["column"]
+            columns = [column, *(f"{column} (seed {seed})" for seed in seeds)]
             terms = tuple(term._replace(bank=names[term.bank]) for term in saved.terms)
             found.append(
                 BlendBase(
                     name=f"{run.path.name}: {column}",
                     saved=saved,
                     terms=terms,
-                    predictions=np.array(table[column], dtype=np.float64),
-                    inner=inner.get(column),
+                    predictions=[np.array(table[name], dtype=np.float64) for name in columns],
+                    inner=[inner[name] for name in columns] if column in inner else None,
                 )
             )
     return found
-
-
-def read_oof(run: Run) -> dict[str, list[str]]:
-    """Columns of a run's ``oof.csv``, as they are written."""
-    import csv
-
-    try:
-        with (run.path / "oof.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise RunError(
-            f"{run.path / 'oof.csv'} cannot be read ({error.strerror}), so the run is incomplete: "
-            "copy the whole folder again, or repeat the run"
-        ) from None
-    return {name: list(column) for name, *column in zip(*rows, strict=True)}
-
-
-def _refuse_other(first: Run, other: Run) -> None:
-    """InputError unless two runs have the same texts, targets and folds."""
-    for what, one, two in (
-        ("texts", first.description["texts"]["keys"], other.description["texts"]["keys"]),
-        ("targets", first.targets, other.targets),
-        ("folds", first.description["folds"]["hash"], other.description["folds"]["hash"]),
-    ):
-        if one != two:
-            told = f" ({str(one)[:12]} and {str(two)[:12]})" if what == "folds" else ""
-            raise InputError(
-                f"{first.path} and {other.path} have different {what}{told}, so their out-of-fold "
-                "predictions cannot be blended: repeat one like the other"
-            )
-
-
-def _merged_banks(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """The runs' banks, each once and under a name of its own; and each run's names for them."""
-    merged: dict[str, dict[str, Any]] = {}
-    names: list[dict[str, str]] = []
-    for run in runs:
-        renamed = {}
-        for bank in run.banks:
-            if bank["fingerprint"] not in merged:
-                taken, name = {of["name"] for of in merged.values()}, bank["name"]
-                number = 2
-                while name in taken:
-                    name, number = f"{bank['name']}-{number}", number + 1
-                merged[bank["fingerprint"]] = {**bank, "name": name}
-            renamed[bank["name"]] = merged[bank["fingerprint"]]["name"]
-        names.append(renamed)
-    return list(merged.values()), names
 
 
 def _width(term: ResolvedTerm, banks: Mapping[str, Mapping[str, Any]]) -> int:

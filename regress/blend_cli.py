@@ -8,40 +8,61 @@ from typing import Annotated
 import typer
 
 from features.console import ForceOption, JsonOption, QuietOption, set_verbosity
+from features.errors import InputError
+from regress.options import OutOption, refuse_beside_from
 
 
 def blend_command(
+    out: OutOption,
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN…", help="Runs' folders.", show_default=False)
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", help="Runs' folders.", show_default=False),
+    ] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--method", metavar="NAME", help="nnls (weights of 0 or more), or ridge (near equal)."
+            "--method",
+            metavar="NAME",
+            help="nnls (weights of 0 or more), or ridge (near equal).",
+            show_default="nnls",
         ),
-    ] = "nnls",
+    ] = None,
+    repeated: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="BLEND",
+            help="Repeat this blend exactly; RUN… says where its runs are now.",
+            show_default=False,
+        ),
+    ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Blend all models of several runs, weighted by their out-of-fold predictions.
 
-    The runs must have the same texts, targets and folds. The blend is a run that lives without
-    them, and predicts like any other.
+    The runs must have the same texts, targets, weights and folds, and bring all of these along.
+    The blend is a run that lives without them, and predicts like any other.
 
     Example: [bold]layerbank blend run1 run2 swept --out blended[/bold]
     """
     from regress.blend import blend
-    from regress.blend_files import blend_json, blend_text, save_blend
+    from regress.blend_files import blend_json, blend_text, repeat_blend, save_blend, verdict
     from regress.persistence import refuse_existing
 
     set_verbosity(quiet=quiet)
     refuse_existing(out, force=force)
-    blended = blend(runs, method=method)
+    if repeated is not None:
+        refuse_beside_from({"--method": method})
+        blended = repeat_blend(repeated, runs or ())
+        said = verdict(repeated, blended)
+        if not quiet or said.startswith("warning"):
+            typer.echo(said, err=True)
+    else:
+        if not runs:
+            raise InputError("blend takes the runs to blend, or --from and the blend to repeat")
+        blended = blend(runs, method=method or "nnls")
     save_blend(blended, out, force=force)
     typer.echo(blend_json(blended, str(out)) if json else blend_text(blended))
     if not quiet:

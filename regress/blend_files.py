@@ -9,14 +9,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from regress.blend import Blend, Blended
+from features.errors import RunError
+from regress.blend import Blend, Blended, blend
 from regress.description import FORMAT, VERSION, plain, versions
-from regress.persistence import MANIFEST, new_folder, refuse_existing
+from regress.persistence import MANIFEST, load_run, new_folder, refuse_existing
+from regress.run import Run
 
 MODEL = "blend"
 
@@ -60,6 +63,7 @@ def save_blend(blend: Blend, path: str | Path, *, force: bool = False) -> Path:
             "input": first.get("input"),
             "blend": {
                 "runs": [str(run.path) for run in blend.runs],
+                "sha256": [content_of(run) for run in blend.runs],
                 "method": blend.method,
                 "targets": {
                     one.target: {
@@ -75,6 +79,64 @@ def save_blend(blend: Blend, path: str | Path, *, force: bool = False) -> Path:
         text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def content_of(run: Run) -> str:
+    """SHA-256, in hex, of everything of a run that a blend depends on."""
+    digest = hashlib.sha256()
+    for file in ("oof.csv", "inner.npz"):
+        path = run.path / file
+        digest.update(path.read_bytes() if path.exists() else b"")
+    for model in run.models:
+        digest.update(model.sha256.encode())
+    return digest.hexdigest()
+
+
+def repeat_blend(path: str | Path, runs: Sequence[str | Path] = ()) -> Blend:
+    """Blend again what a blend was made of, in the same way.
+
+    Parameters
+    ----------
+    path
+        The blend's run folder.
+    runs
+        Where its runs are now, in their order; none for where they were.
+
+    Raises
+    ------
+    RunError
+        It is no blend, or its runs are gone or have changed.
+    """
+    run = load_run(path)
+    made = run.description.get("blend")
+    if made is None:
+        made_by = "sweep" if "sweep" in run.description else "regress"
+        raise RunError(
+            f"{run.path} was made by `layerbank {made_by}`: repeat it with "
+            f"`layerbank {made_by} --from {run.path}`"
+        )
+    again = blend([*(runs or made["runs"])], method=made["method"])
+    for one, recorded in zip(again.runs, made.get("sha256", ()), strict=False):
+        if content_of(one) != recorded:
+            raise RunError(
+                f"the run {one.path} is not the one that {run.path} was made of: name that, or "
+                "make a new blend"
+            )
+    return again
+
+
+def verdict(path: str | Path, again: Blend) -> str:
+    """Whether a repeated blend has the numbers of the first, to the last digit."""
+    run = load_run(path)
+    then = [(one["target"], one["scores"], one["naive_rmse"]) for one in run.description["results"]]
+    weights = {name: of["weights"] for name, of in run.description["blend"]["targets"].items()}
+    now = [(one.target, asdict(one.scores), one.naive_rmse) for one in again.targets]
+    same = plain(then) == plain(now) and [[*of.values()] for of in weights.values()] == [
+        one.weights.values.tolist() for one in again.targets
+    ]
+    if same:
+        return f"all numbers are those of {run.path}, to the last digit"
+    return f"warning: numbers of the blend are not those of {run.path} (another processor?)"
 
 
 def weights_of(one: Blended) -> dict[str, float]:
@@ -96,12 +158,13 @@ def blend_json(blend: Blend, out: str) -> str:
         }
         for one in blend.targets
     ]
-    return json.dumps({"run": out, "method": blend.method, "results": plain(targets)}, indent=1)
+    report = {"run": out, "method": blend.method, "notes": [*_notes(blend)], "results": targets}
+    return json.dumps(plain(report), indent=1)
 
 
 def blend_text(blend: Blend) -> str:
     """Scores and weights for people."""
-    lines = []
+    lines = [*_notes(blend)]
     for one in blend.targets:
         scores = one.scores
         lines += [
@@ -112,6 +175,21 @@ def blend_text(blend: Blend) -> str:
         named = sorted(weights_of(one).items(), key=lambda item: -item[1])
         lines += [f"  {weight:6.3f}  {name}" for name, weight in named]
     return "\n".join(lines)
+
+
+def _notes(blend: Blend) -> Iterator[str]:
+    """What has to be said of the runs that were blended."""
+    first = blend.runs[0].description
+    if repeats := first["folds"]["repeats"]:
+        yield f"scores are means over {len(repeats) + 1} divisions into folds"
+    if first["texts"].get("weighted"):
+        yield "weights of the blend and scores are weighted by the sample weights"
+    near = first["texts"].get("near_duplicates") or {}
+    if near.get("straddling"):
+        yield (
+            f"near-duplicates: {near['pairs']} pairs of texts, {near['straddling']} of them in "
+            "different folds, which flatters the scores"
+        )
 
 
 def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:
@@ -132,17 +210,31 @@ def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:
         "params": {},
         "seconds": 0.0,
         "column": f"{one.target}: {MODEL}" if several else MODEL,
+        "repeats": [
+            {name: getattr(repeat, name) for name in ("naive_rmse", "fold_rmse", "fold_params")}
+            | {"scores": asdict(repeat.scores)}
+            for repeat in one.repeats
+        ],
     }
 
 
 def _write_oof(blend: Blend, path: Path) -> None:
-    used = {r["column"] for run in blend.runs for r in run.description["results"]}
+    first = blend.runs[0].description
+    repeats = ["", *(f" (seed {of['seed']})" for of in first["folds"]["repeats"])]
+    used = {
+        f"{result['column']}{repeat}"
+        for run in blend.runs
+        for result in run.description["results"]
+        for repeat in repeats
+    }
     kept = {name: list(column) for name, column in blend.table.items() if name not in used}
-    for number, one in enumerate(blend.targets):
-        for base in one.bases:
-            kept[base.name] = [repr(float(value)) for value in base.predictions]
-        column = _described(blend, blend.targets[number], 0)["column"]
-        kept[column] = [repr(float(value)) for value in one.predictions]
+    for one in blend.targets:
+        column = _described(blend, one, 0)["column"]
+        of_blend = [one.predictions, *(repeat.predictions for repeat in one.repeats)]
+        for at, repeat in enumerate(repeats):
+            for base in one.bases:
+                kept[f"{base.name}{repeat}"] = [repr(float(v)) for v in base.predictions[at]]
+            kept[f"{column}{repeat}"] = [repr(float(value)) for value in of_blend[at]]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(kept)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.errors import InputError, RunError
 from features.keys import Text, text_keys
-from regress.blend import read_oof
+from regress.blended_runs import read_oof
 from regress.reading import Source
 from regress.run import Run
 

@@ -77,6 +77,7 @@ def entries(experiment: Experiment, target: str) -> list[Entry]:
 
 def _tried(swept: Sweep, target: str) -> list[Entry]:
     y = swept.design.Y[:, swept.design.target_names.index(target)]
+    weights = swept.design.weights
     by_fold = [swept.folds.rows([fold]) for fold in range(swept.folds.n_folds)]
     params = {(one.model, one.select): one.params for one in swept.results if one.target == target}
     return [
@@ -87,7 +88,10 @@ def _tried(swept: Sweep, target: str) -> list[Entry]:
             n_columns=one.n_columns,
             scores=one.scores,
             naive_rmse=one.naive_rmse,
-            fold_rmse=[rmse(y[rows], one.predictions[rows]) for rows in by_fold],
+            fold_rmse=[
+                rmse(y[rows], one.predictions[rows], None if weights is None else weights[rows])
+                for rows in by_fold
+            ],
             predictions=one.predictions,
             bank_block=_single(swept.banks.resolve(one.select)) if one.kind == "block" else None,
             params=params.get((one.model, one.select), {}),

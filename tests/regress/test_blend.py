@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from features.errors import InputError, RunError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.blend import HONEST, STACKED, blend
-from regress.blend_files import save_blend
+from regress.blend_files import blend_text, repeat_blend, save_blend
 from regress.cli import app
 from regress.metrics import rmse
 from regress.report.command import repeat_command
@@ -134,6 +135,81 @@ def test_the_command_that_repeats_a_blend(make_task: MakeTask, tmp_path: Path) -
     one, again = (load_run(path).description for path in (first, tmp_path / "again"))
     assert one["blend"] == again["blend"]
     assert [r["scores"] for r in one["results"]] == [r["scores"] for r in again["results"]]
+
+
+def test_blends_are_weighted_and_mean_over_repeats(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(60)
+    weights = np.random.default_rng(0).uniform(0.2, 4, 60)
+    options: dict[str, Any] = {"models": QUICK[:2], "sample_weight": weights}
+
+    def blended(name: str, seeds: Any) -> Any:
+        run = evaluate(task.bank, task.texts, task.y, random_state=seeds, **options)
+        return blend([run.save(tmp_path / name)])
+
+    both = blended("both", [3, 4])
+    alone = [blended(f"seed{seed}", seed).targets[0] for seed in (3, 4)]
+    [one] = both.targets
+    assert one.scores.rmse == pytest.approx(np.mean([of.scores.rmse for of in alone]))
+    assert one.scores.rmse != pytest.approx(rmse(task.y, one.predictions))
+    np.testing.assert_allclose(
+        one.weights.values, np.mean([of.weights.values for of in alone], axis=0)
+    )
+    np.testing.assert_allclose(one.repeats[0].predictions, alone[1].predictions, atol=1e-9)
+    saved = save_blend(both, tmp_path / "blend")
+    again = blend([saved, tmp_path / "both"]).targets[0]
+    assert {base.saved.model for base in again.bases} == {"blend", "ridge", "svr"}
+    assert "means over 2 divisions" in blend_text(both)
+    plain = evaluate(task.bank, task.texts, task.y, random_state=3).save(tmp_path / "plain")
+    with pytest.raises(InputError, match="different target values or weights"):
+        blend([tmp_path / "seed3", plain])
+    with pytest.raises(InputError, match="different folds"):
+        blend([tmp_path / "seed3", tmp_path / "both"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weight_is_how_often_a_row_counts(method: str) -> None:
+    rng = np.random.default_rng(0)
+    y, folds, times = rng.standard_normal(40), np.arange(40) % 4, rng.integers(1, 4, 40)
+    A = y[:, None] + rng.standard_normal((40, 3)) * [0.5, 1, 2]
+    weighted = METHODS[method](A, y, folds, times.astype(float))
+    repeated = METHODS[method](A.repeat(times, 0), y.repeat(times), folds.repeat(times), None)
+    np.testing.assert_allclose(weighted.values, repeated.values, rtol=1e-6)
+    assert weighted.intercept == pytest.approx(repeated.intercept)
+
+
+def test_folds_are_those_that_inner_predictions_number(make_task: MakeTask, tmp_path: Path) -> None:
+    """Sorted as text, 10 would come before 9."""
+    task = make_task(45)
+    found = []
+    for name, labels in (("numbers", "0 1 2"), ("others", "8 9 10")):
+        swept = sweep(
+            task.bank, task.texts, task.y, folds=labels.split() * 15, models=QUICK[:2], n_best=1,
+            greedy=False,
+        )  # fmt: skip
+        found.append(blend([save_sweep(swept, tmp_path / name)]).targets[0])
+    np.testing.assert_array_equal(found[0].predictions, found[1].predictions)
+
+
+def test_a_blend_is_repeated_to_the_last_digit(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(50)
+    runs = two_runs(task, tmp_path)
+    first = save_blend(blend(runs, method="ridge"), tmp_path / "blend")
+    moved = [shutil.move(run, tmp_path / f"moved-{run.name}") for run in runs]
+    command = ["blend", *map(str, moved), "--from", str(first), "--out", str(tmp_path / "again")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "to the last digit" in result.stderr
+    one, again = (load_run(path).description["results"] for path in (first, tmp_path / "again"))
+    assert [of["scores"] for of in one] == [of["scores"] for of in again]
+    changed = evaluate(task.bank, task.texts, task.y, models=QUICK[:2])
+    changed = changed.save(moved[0], force=True)
+    with pytest.raises(RunError, match="is not the one that"):
+        repeat_blend(first, [changed, moved[1]])
+    with pytest.raises(RunError, match="repeat it with `layerbank regress --from"):
+        repeat_blend(changed)
+    other = [*command[:-1], str(tmp_path / "other"), "--method", "nnls"]
+    with pytest.raises(InputError, match="drop --method"):
+        CliRunner().invoke(app, other, catch_exceptions=False)
 
 
 def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
