@@ -115,10 +115,11 @@ def main() -> None:
     for lines in of_split:
         plain = lines[1]
         for one in lines:
+            judged = "plain" if one in lines[:2] else one.verdict(plain)
             print(
                 f"| {one.split} | {one.what} | {one.naive:.4f} | {one.nested.rmse:.4f} ± "
                 f"{one.nested.se:.4f} | {one.withheld.rmse:.4f} ± {one.withheld.se:.4f} | "
-                f"{one.above:+.4f} | {one.se:.4f} | {one.verdict(plain)} |"
+                f"{one.above:+.4f} | {one.se:.4f} | {judged} |"
             )
 
 

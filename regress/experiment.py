@@ -81,8 +81,10 @@ def evaluate(
     target_names
         One for each target.
     memory
-        Bytes to stay within, about; None for what is free. A matrix that would take more than
-        half is read from the bank part by part, as often as it is needed.
+        Bytes that features, their products and the fits may take together, about; None for what
+        is free. What Python and its packages take, a few hundred megabytes, comes on top. A
+        matrix that would take more than half is read from the bank part by part, as often as it
+        is needed; fewer fits run at a time; numbers stay the same.
     n_jobs
         Worker threads; None for one a core.
     progress

@@ -54,6 +54,9 @@ def test_shuffled_targets_score_nothing_and_the_naive_score_flatters(make_task: 
     found = sweep(task.bank, task.texts, y, models=QUICK)
     for result in found.results:
         assert result.scores.r2 <= 0.02, found.label(result)
+    searched = {line.kind: line for line in found.leaders["target"]}
+    assert searched["greedy"].scores.r2 <= 0.02
+    assert 1 - searched["greedy"].naive_rmse ** 2 / np.var(y) > searched["greedy"].scores.r2
     auto = found.results[0]
     naive_r2 = 1 - auto.naive_rmse**2 / np.var(y)
     assert naive_r2 > max(0.005, auto.scores.r2 + 0.005)
