@@ -26,7 +26,6 @@ SMALL = [
 #: Checks that ask for what the regressors do not offer.
 NOT_OFFERED = {
     "check_sample_weight_equivalence_on_dense_data": "cv is a number, never a list of splits",
-    "check_sample_weight_equivalence_on_sparse_data": "features are dense",
 }
 
 
