@@ -200,7 +200,9 @@ def _blended(
         scores=mean_scores([repeat.scores for repeat in repeats]),
         fold_rmse=repeats[0].fold_rmse,
         naive_rmse=float(np.mean([repeat.naive_rmse for repeat in repeats])),
-        best=min(np.mean([rmse(y, of.predictions[at], counts) for at in every]) for of in bases),
+        best=min(
+            float(np.mean([rmse(y, of.predictions[at], counts) for at in every])) for of in bases
+        ),
         label=HONEST if honest else STACKED,
         repeats=repeats[1:],
     )
