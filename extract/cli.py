@@ -154,8 +154,7 @@ def extract_command(
 
     [bold]layerbank extract big.jsonl --bank big.bank --devices all[/bold]
 
-    [bold]layerbank extract big.jsonl --bank big.bank --shard
-    $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT[/bold]
+    [bold]layerbank extract big.jsonl --bank big.bank --shard $SLURM_ARRAY_TASK_ID/16[/bold]
 
     [bold]layerbank extract part-*.parquet --bank big.bank --ray auto --ray-actors 1:64[/bold]
     """

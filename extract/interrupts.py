@@ -1,4 +1,7 @@
-"""Ctrl-C in the command line: once to stop in good order, twice to stop at once."""
+"""Ctrl-C in the command line: once to stop in good order, twice to stop at once.
+
+SIGTERM, by which SLURM and Kubernetes end a task, is heard as the same.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 SAID = b"\nstopping: what is done is being written (Ctrl-C again stops at once)\n"
 
 
@@ -20,15 +24,17 @@ def second_ctrl_c_stops() -> Iterator[None]:
     """
 
     def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, second)
+        for either in STOPPING:
+            signal.signal(either, second)
         # Not by logging: the signal may have come in the middle of a write.
         os.write(2, SAID)
         raise KeyboardInterrupt
 
     def second(number: int, frame: FrameType | None) -> None:
-        os._exit(128 + signal.SIGINT)
+        os._exit(128 + number)
 
-    before = signal.signal(signal.SIGINT, first)
+    before = {either: signal.signal(either, first) for either in STOPPING}
     yield
     # Not after an interrupt: what is left to do then may be stopped as well.
-    signal.signal(signal.SIGINT, before)
+    for either, handler in before.items():
+        signal.signal(either, handler)

@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 #: Guides whose reader has more than the usual files; each has a test of its own below.
 SPECIAL = ("kaggle", "fine-tuned-weights")
 #: Pages with commands that other test files run.
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE: dict[str, str] = {"job-arrays": "tests/test_job_arrays.py"}
 LANGUAGES = (*SHELL, "python")
 
 

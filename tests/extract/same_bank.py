@@ -24,7 +24,9 @@ def made_up_texts(n: int, *, longest: int = 40) -> list[str]:
             for i in range(n)]  # fmt: skip
 
 
-def assert_same(bank: Path, other: Path, texts: Sequence[Text]) -> None:
+def assert_same(
+    bank: Path, other: Path, texts: Sequence[Text], tolerance: float = TOLERANCE
+) -> None:
     """The same keys, and each vector within the tolerance of the other's length."""
     one, two = Bank.open(bank), Bank.open(other)
     assert one.fingerprint == two.fingerprint
@@ -37,7 +39,7 @@ def assert_same(bank: Path, other: Path, texts: Sequence[Text]) -> None:
     a = one.matrix(texts, everything).reshape(shape)
     b = two.matrix(texts, everything).reshape(shape)
     distance = np.linalg.norm(a - b, axis=2) / np.linalg.norm(b, axis=2)
-    assert distance.max() <= TOLERANCE
+    assert distance.max() <= tolerance
 
 
 def n_rows(bank: Path) -> int:

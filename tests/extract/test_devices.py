@@ -125,7 +125,10 @@ def test_when_nobody_is_left_the_next_call_goes_on(
     assert n_rows(bank) == 4_000
 
 
-def test_ctrl_c_has_everybody_commit(bank: Path, tiny_roberta: Path, many: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_has_everybody_commit(
+    number: signal.Signals, bank: Path, tiny_roberta: Path, many: Path
+) -> None:
     process = start(many, "--bank", bank, "--encoder", tiny_roberta, "--devices", "cpu,cpu",
                     "--batch-tokens", 100)  # fmt: skip
     children = encoders(process, 2)
@@ -135,7 +138,7 @@ def test_ctrl_c_has_everybody_commit(bank: Path, tiny_roberta: Path, many: Path)
         more = process.stderr.read(1)
         assert more, seen
         seen += more
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, rest = process.communicate()
     assert process.returncode not in (0, 2)
     said = re.search(r"stopped: ([\d,]+) new texts are safe in .* goes on from there", rest)
