@@ -183,13 +183,11 @@ def extract_command(
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
-            from extract.on_ray import run_on_ray
-            from extract.ray_tasks import Source
+            from extract.on_ray import run_on_ray, sources_of
 
-            sources = [
-                Source(path.absolute(), format, encoding, tuple(names), skip_empty)
-                for path, names in zip(inputs, columns, strict=True)
-            ]
+            sources = sources_of(
+                inputs, text, format=format, encoding=encoding, skip_empty=skip_empty
+            )
             running = replace(running, progress=not quiet)
             report = run_on_ray(plan, sources, running, on_ray)
         else:

@@ -9,10 +9,9 @@ window out again.
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,19 +20,102 @@ from typing import Any
 import numpy as np
 
 from extract.new_windows import bank_of, window_size
-from extract.options import RunOptions
-from extract.plan import Plan, refuse_occupied
+from extract.options import Options, RunOptions
+from extract.plan import Plan, prepare, refuse_occupied
 from extract.progress import Progress
 from extract.ray_options import RayOptions
+from extract.ray_session import connected, settings, told_in_one_sentence
 from extract.ray_tasks import COUNTS, WINDOW, Attempts, EncodeWindows, Source, count, windows
 from extract.report import ExtractReport, folder_bytes
+from extract.shards import Shard
 from features.commit import disk_errors, locked_temporary
-from features.errors import EncoderError, InputError, LayerbankError
+from features.errors import InputError
+from features.table import open_table
 
 log = logging.getLogger(__name__)
 
 #: Files that are counted at the same time, and read at the same time.
 COUNTING, READING = 64, 8
+
+
+def extract_on_ray(
+    inputs: Sequence[str | Path],
+    bank: str | Path,
+    *,
+    text: Sequence[str] | None = None,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    skip_empty: bool = False,
+    address: str = "local",
+    actors: str | None = None,
+    cpus: int | None = None,
+    shard: str | None = None,
+    device: str = "auto",
+    engine: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> ExtractReport:
+    """As :func:`extract.extract`, of files and on a Ray cluster.
+
+    Parameters
+    ----------
+    inputs
+        CSV, TSV, JSONL, Parquet or text files in a folder that all nodes share.
+    bank
+        The bank's folder, shared by all nodes as well.
+    text
+        Columns that hold the texts; two are encoded as pairs. Default: ``text``.
+    format, encoding, skip_empty
+        As of :func:`features.table.open_table` and :func:`features.table.read_texts`.
+    address
+        ``local`` starts a Ray here; ``auto``, or ``host:port``, is a running cluster. A Ray that
+        this process is connected to already is used whatever the address.
+    actors
+        Encoders, ``"MIN:MAX"`` or one number. Default: from 1 to what there is room for.
+    cpus
+        CPUs of each. Default: 1 beside a GPU, else a whole node's.
+    device
+        ``auto`` (a GPU each where the cluster has any), ``cuda`` or ``cpu``.
+    shard, engine, batch_tokens, progress
+        As of :func:`extract.extract`.
+    **options
+        What decides the numbers, as of :func:`extract.extract`: ``encoder``, ``revision``,
+        ``encoder_weights``, ``poolings``, ``max_length``, ``precision``, ``long``, ``stride``.
+
+    Raises
+    ------
+    InputError
+        When Ray is not installed or not to be reached, or a node does not see the files.
+    LayerbankError
+        As :func:`extract.extract`.
+    """
+    running = RunOptions(
+        device, engine, batch_tokens, progress=progress,
+        shard=None if shard is None else Shard.parse(shard),
+    )  # fmt: skip
+    running.check()
+    on_ray = RayOptions.parse(address, actors, cpus)
+    on_ray.check(running)
+    sources = sources_of(inputs, text, format=format, encoding=encoding, skip_empty=skip_empty)
+    return run_on_ray(prepare(Path(bank), Options(**options)), sources, running, on_ray)
+
+
+def sources_of(
+    inputs: Sequence[str | Path],
+    text: Sequence[str] | None = None,
+    *,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    skip_empty: bool = False,
+) -> list[Source]:
+    """Files to read, seen to be there and to have the columns."""
+    sources = []
+    for path in inputs:
+        columns = open_table(path, format=format, encoding=encoding).text_columns(text)
+        path = Path(path).absolute()
+        sources.append(Source(path, format, encoding, tuple(columns), skip_empty))
+    return sources
 
 
 def run_on_ray(
@@ -61,7 +143,7 @@ def run_on_ray(
     """
     plan = replace(plan, path=plan.path.absolute())
     n_before = plan.bank.n_texts if plan.bank is not None else 0
-    with connected(ray_options.address), _told_in_one_sentence():
+    with connected(ray_options.address), told_in_one_sentence():
         n_texts, n_new = _count(plan, sources, options)
         if plan.bank is None and not n_texts:
             raise InputError("there are no texts: give at least one")
@@ -86,65 +168,6 @@ def run_on_ray(
         seconds=time.perf_counter() - plan.began,
         bank_bytes=folder_bytes(plan.path),
     )
-
-
-@contextmanager
-def connected(address: str) -> Iterator[None]:
-    """A Ray to work on: the one this process is connected to already, or that at an address."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError(
-            f"Ray is not installed ({error}): pip install 'layerbank[ray]', or leave out --ray"
-        ) from None
-    if ray.is_initialized():
-        yield
-        return
-    started_here: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-    # Ray's core writes to stderr itself, and of things that are in order.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **started_here)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"no Ray answers at {address!r} ({' '.join(str(error).split())[:200]}): start one with "
-            "`ray start --head` and give its HOST:PORT, or --ray alone to start one here"
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    """An error from inside the cluster as what it was there."""
-    import ray
-
-    try:
-        yield
-    except ray.exceptions.RayError as error:
-        known = _cause(error)
-        if known is not None:
-            raise known from error
-        raise EncoderError(
-            f"Ray gave up ({type(error).__name__}: {' '.join(str(error).split())[:200]}): what is "
-            "committed is safe, and the same call goes on from there"
-        ) from error
-
-
-def _cause(error: BaseException | None) -> LayerbankError | None:
-    """The error of ours at the bottom of a chain of Ray's; None when there is none."""
-    import ray
-
-    while error is not None:
-        inner = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
-        if inner is None and isinstance(error, LayerbankError):
-            return error
-        error = inner or error.__cause__
-    return None
 
 
 def _count(plan: Plan, sources: Sequence[Source], options: RunOptions) -> tuple[int, int]:
@@ -184,7 +207,7 @@ def _encode(
     try:
         with (
             locked_temporary(plan.path) as (_, token),
-            _settings(),
+            settings(),
             Progress(options.total, shown=options.progress) as bar,
         ):
             done = (
@@ -255,29 +278,3 @@ def _room(options: RunOptions, ray_options: RayOptions) -> tuple[dict[str, Any],
 
 def _quiet(options: RunOptions) -> RunOptions:
     return replace(options, progress=False, shard=None, total=None)
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Ray Data's settings for data sets made within; as before afterwards."""
-    import ray
-
-    context: Any = ray.data.DataContext.get_current()
-    ours = {
-        "enable_progress_bars": False,
-        "print_on_execution_start": False,
-        # Each window is a block, and so a task, of its own: what is handed out, and tried again.
-        "target_max_block_size": 1,
-    }
-    before = {name: getattr(context, name) for name in ours if hasattr(context, name)}
-    loud = logging.getLogger("ray.data")
-    level = loud.level
-    loud.setLevel(logging.CRITICAL)
-    try:
-        for name in before:
-            setattr(context, name, ours[name])
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(context, name, value)
-        loud.setLevel(level)

@@ -145,6 +145,23 @@ def test_pairs_shards_and_a_ray_of_its_own(bank: Path, tiny_roberta: Path, tmp_p
 
 
 @pytest.mark.slow
+def test_from_python(bank: Path, tiny_roberta: Path, tmp_path: Path) -> None:
+    texts = made_up_texts(150)
+    write(tmp_path, texts)
+    program = (
+        "from extract import extract_on_ray\n"
+        f"print(extract_on_ray(['part.csv', 'part.jsonl', 'part.parquet'], {str(bank)!r}, "
+        f"text=['excerpt'], encoder={str(tiny_roberta)!r}, precision='fp32', engine='torch', "
+        "cpus=1).n_new)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "150\n", done.stderr
+    assert_same(bank, alone(texts, tmp_path / "one.bank", tiny_roberta), texts)
+
+
+@pytest.mark.slow
 def test_what_is_wrong_is_said_as_clearly_as_without_ray(
     address: str, bank: Path, tiny_roberta: Path, encoder: Path, tmp_path: Path
 ) -> None:
