@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,8 +30,9 @@ def connected(address: str) -> Iterator[None]:
     # Ray's core writes to stderr itself, and of things that are in order.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
+        _refuse_silence(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **started_here)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"no Ray answers at {address!r} ({' '.join(str(error).split())[:200]}): start one with "
             "`ray start --head` and give its HOST:PORT, or --ray alone to start one here"
@@ -39,6 +41,13 @@ def connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _refuse_silence(address: str) -> None:
+    """OSError when nobody listens at ``host:port``: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextmanager

@@ -98,6 +98,7 @@ def test_a_killed_process_leaves_its_texts_to_the_others(
     assert_same(bank, whole, MANY)
 
 
+@pytest.mark.slow
 def test_when_nobody_is_left_the_next_call_goes_on(
     whole: Path, bank: Path, tiny_roberta: Path, many: Path
 ) -> None:
@@ -125,7 +126,9 @@ def test_when_nobody_is_left_the_next_call_goes_on(
     assert n_rows(bank) == 4_000
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_ctrl_c_has_everybody_commit(
     number: signal.Signals, bank: Path, tiny_roberta: Path, many: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_ctrl_c_has_everybody_commit(
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_is_its_callers(bank: Path, encoder: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
