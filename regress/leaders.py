@@ -15,6 +15,8 @@ from regress.model import Matrix
 
 #: Lines of one cell; the others are searches, whose selection differs from fold to fold.
 KINDS = ("block", "combination")
+#: Lines that are shown on a terminal, beside those of searches.
+SHOWN = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ def as_row(one: Leader) -> dict[str, Any]:
     }
 
 
-def leaderboard_text(leaders: Sequence[Leader], *, shown: int = 15) -> str:
+def leaderboard_text(leaders: Sequence[Leader], *, shown: int = SHOWN) -> str:
     """The first lines, aligned, and every line of a search."""
     kept = [one for at, one in enumerate(leaders) if at < shown or one.kind not in KINDS]
     cells = [["", "nested RMSE", "± se", "naive RMSE", "behind", "95 % interval", ""]]

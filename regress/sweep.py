@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from features.banks import Banks
 from features.errors import InputError
 from features.keys import Text
+from features.progress import tqdm
 from regress.candidates import combined, distinct, single_blocks
 from regress.cells import Cell
 from regress.design import BankLike, Design, checked_design

@@ -100,13 +100,12 @@ def sweep_command(
 
     The same once more: [bold]layerbank sweep --from swept --out again[/bold]
     """
-    from regress.leaders import leaderboard_text
     from regress.notes import notes
     from regress.parallel import on_backend
     from regress.persistence import load_run, refuse_existing
     from regress.reading import Source
     from regress.repeat import repeat_sweep, verdict
-    from regress.report.terminal import show_heat_maps
+    from regress.report.terminal import leaders_text, on_stdout, show_heat_maps
     from regress.sweep import MODELS, N_BEST, headline, sweep
     from regress.sweep_files import cache_beside, save_sweep, sweep_json
 
@@ -166,7 +165,7 @@ def sweep_command(
         typer.echo(note)
     for name, leaders in swept.leaders.items():
         typer.echo(f"\n{name}" if several else "")
-        typer.echo(leaderboard_text(leaders))
+        on_stdout(leaders_text(leaders))
         typer.echo(f"\n{headline(swept, name, swept.folds)}")
     if not quiet:
         show_heat_maps(swept)

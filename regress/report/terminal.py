@@ -13,6 +13,7 @@ from rich.text import Text
 
 from features.html import front, shade
 from regress.leaderboard import text_table
+from regress.leaders import KINDS, SHOWN, Leader, leaderboard_text
 from regress.report.comparison import Standing, Verdict, standings
 from regress.report.entries import Entry, entries
 from regress.report.heatmap import HeatMap, decimals, heat_maps
@@ -66,6 +67,21 @@ def leaderboard(experiment: Experiment) -> Text:
             one = experiment.results[number - first]
             style = styles[verdicts[one.target, one.model, one.select]]
         text.append(line, style).append("\n" if number + 1 < len(lines) else "")
+    return text
+
+
+def leaders_text(leaders: Sequence[Leader]) -> Text:
+    """A sweep's leaderboard, coloured as `leaderboard` is; procedures, which search, in italics."""
+    lines = leaderboard_text(leaders).splitlines()
+    kept = [one for at, one in enumerate(leaders) if at < SHOWN or one.kind not in KINDS]
+    text = Text()
+    for number, line in enumerate(lines):
+        style = "bold" if number == 0 else "dim"
+        if 0 < number <= len(kept):
+            difference = kept[number - 1].difference
+            style = "bold green" if difference.behind == 0 else "green" * difference.ties
+            style += " italic" * (kept[number - 1].kind not in KINDS)
+        text.append(line, style.strip()).append("\n" if number + 1 < len(lines) else "")
     return text
 
 

@@ -77,3 +77,12 @@ def test_plain_text_on_a_pipe(command: list[str]) -> None:
     assert "RMSE by layer" not in quiet.stdout
     assert quiet.stdout.splitlines()[2].startswith("select")
     assert quiet.stderr == ""
+
+
+def test_a_sweeps_leaderboard_is_coloured_too(command: list[str]) -> None:
+    at = command.index("--select")
+    sweep = [word if word != "regress" or i < 3 else "sweep" for i, word in enumerate(command[:at])]
+    shown = on_a_terminal([*sweep, "--model", "ridge", "--no-greedy"])
+    best = next(line for line in shown.splitlines() if line.rstrip("\r").endswith("best\x1b[0m"))
+    assert best.startswith(f"{ESCAPE}1")
+    assert "32m" in best
