@@ -6,11 +6,12 @@ printed as its one sentence and ends the program with code 2.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,9 +61,23 @@ QuietOption = Annotated[
 ]
 
 
+class _App(typer.Typer):
+    """Commands whose help flows over the width of the terminal, however the source breaks it."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            paragraphs = inspect.getdoc(function) or ""
+            flowing = "\n\n".join(" ".join(p.split()) for p in paragraphs.split("\n\n"))
+            own = {"help": flowing} | settings
+            command: Callable[..., Any] = super(_App, self).command(name, **own)(function)
+            return command
+
+        return register
+
+
 def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:
     """A Typer application with the settings that all command lines here share."""
-    return typer.Typer(
+    return _App(
         help=help,
         epilog=epilog,
         no_args_is_help=True,

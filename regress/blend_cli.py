@@ -9,7 +9,7 @@ import typer
 
 from features.console import ForceOption, JsonOption, QuietOption, set_verbosity
 from features.errors import InputError
-from regress.options import OutOption, refuse_beside_from
+from regress.options import FiguresOption, OutOption, refuse_beside_from
 
 
 def blend_command(
@@ -36,6 +36,7 @@ def blend_command(
             show_default=False,
         ),
     ] = None,
+    figures: FiguresOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -63,11 +64,12 @@ def blend_command(
         if not runs:
             raise InputError("blend takes the runs to blend, or --from and the blend to repeat")
         blended = blend(runs, method=method or "nnls")
-    save_blend(blended, out, force=force)
+    save_blend(blended, out, force=force, figures=figures)
     typer.echo(blend_json(blended, str(out)) if json else blend_text(blended))
     if not quiet:
         typer.echo(
-            f"\nThe blend is in {out}. Predict new texts with\n"
+            f"\nThe blend is in {out}: open {out / 'report.html'} in a browser.\n"
+            "Predict new texts with\n"
             f"  layerbank predict {out} NEW.csv --out predictions.csv",
             err=True,
         )

@@ -24,14 +24,19 @@ from regress.run import Run
 MODEL = "blend"
 
 
-def save_blend(blend: Blend, path: str | Path, *, force: bool = False) -> Path:
-    """Write a run folder.
+def save_blend(
+    blend: Blend, path: str | Path, *, force: bool = False, figures: bool = False
+) -> Path:
+    """Write a run folder; `figures` as `regress.persistence.save_run`.
 
     Raises
     ------
     RunError
         Something is there already, or cannot be written.
     """
+    from regress.report.blended import blend_experiment
+    from regress.report.writing import write_report
+
     path = Path(path).absolute()
     refuse_existing(path, force=force)
     first = blend.runs[0].description
@@ -78,6 +83,7 @@ def save_blend(blend: Blend, path: str | Path, *, force: bool = False) -> Path:
         }
         text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_report(blend_experiment(blend), description, folder, run=path, save_figures=figures)
     return path
 
 

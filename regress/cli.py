@@ -26,6 +26,7 @@ from regress.options import (
     AddressOption,
     BackendOption,
     BanksOption,
+    ByOption,
     CvOption,
     FiguresOption,
     FoldColumnOption,
@@ -76,6 +77,7 @@ def regress_command(
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
     repeated: FromOption = None,
+    by: ByOption = None,
     figures: FiguresOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
@@ -108,6 +110,7 @@ def regress_command(
                 "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
                 "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
                 "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+                "--by": by,
             }
         )  # fmt: skip
         run = load_run(repeated)
@@ -127,6 +130,7 @@ def regress_command(
             Source(
                 path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
                 group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
+                by=tuple(by or ()),
             ),
             cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
         )  # fmt: skip

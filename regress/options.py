@@ -157,6 +157,16 @@ AddressOption = Annotated[
         show_default="RAY_ADDRESS, or this machine alone",
     ),
 ]
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="COL",
+        help="Column whose values (of numbers: fifths) the report gives an RMSE each; any number "
+        "of times.",
+        show_default=False,
+    ),
+]
 FiguresOption = Annotated[
     bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
 ]

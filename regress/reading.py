@@ -25,11 +25,13 @@ class Source:
     fold: str | None = None
     sample_weight: str | None = None
     skip_empty: bool = False
+    by: Sequence[str] = ()
 
     def read(self) -> tuple[Source, Dataset]:
         """The data set, and this with its columns of texts by name."""
         table = open_table(self.path, format=self.format, encoding=self.encoding)
-        extra = dict.fromkeys(name for name in (self.fold, self.sample_weight) if name is not None)
+        wanted = (self.fold, self.sample_weight, *self.by)
+        extra = dict.fromkeys(name for name in wanted if name is not None)
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
             extra=[*extra], skip_empty=self.skip_empty,
@@ -58,6 +60,15 @@ class Source:
     def recorded(cls, source: Mapping[str, Any]) -> Source:
         """What `run.json` recorded."""
         return cls(**{name: source[name] for name in cls.__dataclass_fields__ if name in source})
+
+
+def further_columns(source: Mapping[str, Any] | None) -> dict[str, Sequence[object]]:
+    """The columns that a report breaks the RMSE down by, read from the file that `source` names."""
+    if not source or not source.get("by"):
+        return {}
+    recorded = Source.recorded(source)
+    extra = recorded.read()[1].extra
+    return {name: extra[name] for name in recorded.by}
 
 
 def _weights(dataset: Dataset, column: str, path: str) -> list[float]:

@@ -46,6 +46,7 @@ def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path)
         *(("--model", name) for name in description["regressors"]),
         *_folds(description["folds"], source),
     ]
+    options += [("--by", name) for name in source.get("by") or ()]
     optional = {"--sample-weight": "sample_weight", "--id": "id", "--group": "group",
                 "--format": "format"}  # fmt: skip
     options += [(name, source[key]) for name, key in optional.items() if source.get(key)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from features.errors import LayerbankError
 from features.keys import Text
-from regress.metrics import Vector, rmse, rmse_standard_error
+from regress.metrics import Vector
 from regress.report.comparison import Standing, standings
 from regress.report.entries import Entry, entries
 from regress.report.heatmap import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
+from regress.report.shares import Share, shares_by, shares_of
 from regress.results import Experiment
 from regress.sweep import drawn_together
 
@@ -24,18 +26,8 @@ from regress.sweep import drawn_together
 MAX_POINTS = 3000
 #: Characters of a text that hovering shows, and that the list of worst errors shows.
 BEGINNING, WHOLE = 140, 5000
-#: Texts in the list of worst errors, and groups in their chart.
-N_WORST, MAX_GROUPS = 12, 30
-
-
-@dataclass(frozen=True, eq=False)
-class Share:
-    """RMSE of the best result on some of the rows."""
-
-    name: str
-    n_texts: int
-    rmse: float
-    se: float
+#: Texts in the list of worst errors.
+N_WORST = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +48,10 @@ class Contents:
         What the report is about: the first of these, or in a sweep the whole procedure.
     heat_maps, groups, curve
         What the run has of these.
+    by
+        RMSE by further columns of the file, where such were asked for.
+    weights
+        A blend's members with their weights.
     drawn
         Rows that scatter plots show; all, or a random part with the worst errors in it.
     worst
@@ -75,6 +71,8 @@ class Contents:
     curve: LearningCurve | None
     drawn: NDArray[np.int64]
     worst: NDArray[np.int64]
+    by: Mapping[str, Sequence[Share]]
+    weights: Sequence[tuple[str, float]] = ()
 
     @property
     def best(self) -> Entry:
@@ -98,11 +96,14 @@ class Contents:
         return columns
 
 
-def all_contents(experiment: Experiment) -> list[Contents]:
-    """One for each target, in their order."""
+def all_contents(
+    experiment: Experiment, by: Mapping[str, Sequence[object]] | None = None
+) -> list[Contents]:
+    """One for each target, in their order; `by` holds further columns with a cell a text."""
     lengths, length_name = _lengths(experiment, experiment.design.texts)
     return [
-        _contents(experiment, name, lengths, length_name) for name in experiment.design.target_names
+        _contents(experiment, name, lengths, length_name, by or {})
+        for name in experiment.design.target_names
     ]
 
 
@@ -124,7 +125,11 @@ def shown(text: Text) -> str:
 
 
 def _contents(
-    experiment: Experiment, target: str, lengths: NDArray[Any], length_name: str
+    experiment: Experiment,
+    target: str,
+    lengths: NDArray[Any],
+    length_name: str,
+    by: Mapping[str, Sequence[object]],
 ) -> Contents:
     design = experiment.design
     y = design.Y[:, design.target_names.index(target)]
@@ -132,7 +137,7 @@ def _contents(
     units = drawn_together(design)
     compare = partial(standings, y, units=units, weights=design.weights)
     ranked = compare(found)
-    headline = next((one for one in ranked if one.entry.kind == "auto"), ranked[0])
+    headline = next((one for one in ranked if one.entry.kind in ("auto", "blend")), ranked[0])
     best = headline.entry
     residuals = y - best.predictions
     by_error = np.argsort(-np.abs(residuals), kind="stable")
@@ -151,32 +156,25 @@ def _contents(
         standings=ranked,
         headline=headline,
         heat_maps=heat_maps(found, last_layers, compare),
-        groups=_shares(y, best.predictions, design.groups),
+        groups=shares_of(y, best.predictions, design.groups, design.weights)
+        if design.groups is not None
+        else [],
         curve=learning_curve(experiment, target, best),
         drawn=drawn,
         worst=by_error[:N_WORST],
+        by={
+            name: shares_by(y, best.predictions, cells, design.weights)
+            for name, cells in by.items()
+        },
+        weights=getattr(experiment, "weights", {}).get(target, ()),
     )
-
-
-def _shares(y: Vector, predicted: Vector, groups: Sequence[str] | None) -> list[Share]:
-    """The largest groups, the highest RMSE first."""
-    if groups is None:
-        return []
-    names, which, counts = np.unique(
-        np.asarray(groups, dtype=str), return_inverse=True, return_counts=True
-    )
-    shares = []
-    for at in np.argsort(-counts, kind="stable")[:MAX_GROUPS]:
-        rows = np.flatnonzero(which == at)
-        error = rmse(y[rows], predicted[rows])
-        se = rmse_standard_error(y[rows], predicted[rows])
-        shares.append(Share(str(names[at]), len(rows), error, se))
-    return sorted(shares, key=lambda share: -share.rmse)
 
 
 def _lengths(experiment: Experiment, texts: Sequence[Text]) -> tuple[NDArray[Any], str]:
-    first = next(iter(experiment.banks.by_name.values()))
-    try:
-        return first.n_tokens(texts), "tokens"
-    except LayerbankError:  # the texts' banks are others than this one
-        return np.array([len(shown(text).split()) for text in texts]), "words"
+    """Length of each text, and what it is counted in; no unit where the texts are not at hand."""
+    if not any(map(shown, texts)):
+        return np.zeros(len(texts), np.int64), ""
+    for bank in [*experiment.banks.by_name.values()][:1]:
+        with contextlib.suppress(LayerbankError):  # the texts' banks are others than this one
+            return bank.n_tokens(texts), "tokens"
+    return np.array([len(shown(text).split()) for text in texts]), "words"

@@ -31,6 +31,8 @@ class Entry:
         The bank's name and the block, where the selection is a single one.
     params, seconds
         The setting over all folds, and the time it took, where these are known.
+    name
+        What it is called, where that is not said by the others.
     """
 
     kind: str
@@ -44,16 +46,28 @@ class Entry:
     bank_block: tuple[str, Block] | None
     params: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
+    name: str = ""
 
     @property
     def label(self) -> str:
         """What it is called within its target: ``ridge mean[-1]``, ``auto (svr mean[:])``."""
+        if self.name:
+            return self.name
         name = f"{self.model} {self.select}"
         return name if self.kind in ("result", *CELLS) else f"{self.kind} ({name})"
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared(Experiment):
+    """An experiment whose lines are known: by target, `prepared`, the headline first."""
+
+    prepared: Mapping[str, list[Entry]] = field(default_factory=dict)
+
+
 def entries(experiment: Experiment, target: str) -> list[Entry]:
     """Every line of a target."""
+    if isinstance(experiment, Prepared):
+        return experiment.prepared[target]
     if isinstance(experiment, Sweep):
         return _tried(experiment, target)
     return [

@@ -93,7 +93,7 @@ def _html(one: Explanation) -> str:
             html.table(
                 ["similarity", "target", "id", "training text"],
                 [
-                    [f"{near.similarity:.4f}", f"{near.target:.4g}", near.id, beginning(near.text)]
+                    [f"{near.similarity:.4f}", f"{near.target:.4f}", near.id, beginning(near.text)]
                     for near in one.neighbours
                 ],
                 left=frozenset({"id", "training text"}),

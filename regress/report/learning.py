@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
-from regress.fold_banks import FoldBanks
 from regress.folds import Folds
 from regress.metrics import rmse, rmse_standard_error
 from regress.model import Matrix
@@ -53,15 +52,15 @@ def learning_curve(experiment: Experiment, target: str, best: Entry) -> Learning
     alpha is the one that does best on the other held-out folds. None where it would take longer
     than a glance at it is worth, and where each fold has a bank of its own.
     """
-    if isinstance(experiment.banks, FoldBanks):
-        return None  # the encoders have seen the texts that a curve would be scored on
+    if type(experiment.banks) is not Banks:
+        return None  # a blend's, or encoders that have seen the texts a curve would be scored on
     X_values = len(experiment.folds) * best.n_columns
     n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
     sizes = _affordable(n_full, best.n_columns, experiment.folds)
     others = (one for one in entries(experiment, target) if one.kind != "auto")
     same = [one for one in others if (one.model, one.select) == ("ridge", best.select)]
     full = same[0] if same else None
-    if X_values > MAX_VALUES or not sizes or type(experiment.banks) is not Banks:
+    if X_values > MAX_VALUES or not sizes:
         return None
     y = experiment.design.Y[:, experiment.design.target_names.index(target)]
     X = experiment.banks.matrix(experiment.design.texts, best.select)

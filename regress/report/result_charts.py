@@ -8,12 +8,13 @@ from dataclasses import asdict
 import altair as alt
 
 from regress.report.comparison import Z95, Standing
-from regress.report.contents import Share
+from regress.report.contents import one_line
 from regress.report.figure import (
     BLUE,
     GREY,
     ORANGE,
     ROW,
+    AnyChart,
     Figure,
     Row,
     axis,
@@ -23,6 +24,7 @@ from regress.report.figure import (
     number,
 )
 from regress.report.learning import LearningCurve, Point
+from regress.report.shares import Share
 
 #: Results in the leaderboard's chart, and in that of the folds.
 MAX_BARS, MAX_STRIPS = 20, 8
@@ -90,24 +92,52 @@ def folds_figure(standings: Sequence[Standing]) -> Figure:
 
 
 def groups_figure(groups: Sequence[Share], overall: float) -> Figure:
-    rows = _with_limits(groups)
-    base = chart_of(rows).encode(
-        y=alt.Y("name:N", sort=None, title=None),
-        tooltip=[named("name", "group"), number("rmse", "RMSE"), count("n_texts", "texts"),
-                 number("low", "95 % from"), number("high", "to")],
-    )  # fmt: skip
-    x = alt.X(**axis("low", "RMSE"))
-    rule = chart_of([{"low": overall}]).mark_rule(color=GREY, strokeDash=[4, 4])
-    chart = alt.layer(
-        rule.encode(x=x),
-        base.mark_rule(color=BLUE, strokeWidth=2).encode(x=x, x2="high:Q"),
-        base.mark_circle(color=BLUE, size=70, opacity=1).encode(x=alt.X("rmse:Q", title="RMSE")),
-    ).properties(height=ROW * len(rows))
     caption = (
         "The best result's RMSE on each of the largest groups, with its 95 % interval; dashed: on "
         "all texts."
     )
+    chart = _parts_chart(groups, overall, "group")
     return Figure("groups", "RMSE by group", caption, chart)
+
+
+def by_figure(number: int, column: str, parts: Sequence[Share], overall: float) -> Figure:
+    caption = (
+        f"The best result's RMSE by what stands in {column}, with its 95 % interval; dashed: on "
+        "all texts. Numbers are divided into fifths of the texts."
+    )
+    chart = _parts_chart(parts, overall, column)
+    return Figure(f"by-{number}", f"RMSE by {column}", caption, chart)
+
+
+def weights_figure(weights: Sequence[tuple[str, float]]) -> Figure:
+    rows = [{"name": name, "weight": weight} for name, weight in weights]
+    bars = chart_of(rows).mark_bar(color=BLUE, cornerRadius=2, height={"band": 0.6})
+    chart = bars.encode(
+        y=alt.Y("name:N", sort=None, title=None),
+        x=alt.X("weight:Q", title="weight"),
+        tooltip=[named("name", "member"), number("weight")],
+    ).properties(height=ROW * len(rows))
+    caption = (
+        "How much each member's prediction counts. Members that say nearly the same share their "
+        "weight, and how is little more than chance."
+    )
+    return Figure("weights", "Weights of the members", caption, chart)
+
+
+def _parts_chart(groups: Sequence[Share], overall: float, what: str) -> AnyChart:
+    rows = _with_limits(groups)
+    base = chart_of(rows).encode(
+        y=alt.Y("name:N", sort=None, title=None),
+        tooltip=[named("name", one_line(what)), number("rmse", "RMSE"), count("n_texts", "texts"),
+                 number("low", "95 % from"), number("high", "to")],
+    )  # fmt: skip
+    x = alt.X(**axis("low", "RMSE"))
+    rule = chart_of([{"low": overall}]).mark_rule(color=GREY, strokeDash=[4, 4])
+    return alt.layer(
+        rule.encode(x=x),
+        base.mark_rule(color=BLUE, strokeWidth=2).encode(x=x, x2="high:Q"),
+        base.mark_circle(color=BLUE, size=70, opacity=1).encode(x=alt.X("rmse:Q", title="RMSE")),
+    ).properties(height=ROW * len(rows))
 
 
 def learning_figure(curve: LearningCurve) -> Figure:

@@ -98,7 +98,9 @@ def _points(contents: Contents) -> alt.Chart:
     design = contents.experiment.design
     tooltip = [named("id", one_line(design.id_name)), number("true", one_line(contents.target)),
                number("predicted"), number("residual", "true - predicted"),
-               count("length", contents.length_name), count("fold")]  # fmt: skip
+               count("fold")]  # fmt: skip
+    if contents.length_name:
+        tooltip.append(count("length", contents.length_name))
     if design.groups is not None:
         tooltip.append(named("group"))
     chart = alt.Chart(alt.NamedData(name="points"), name="texts")

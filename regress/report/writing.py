@@ -9,6 +9,7 @@ from typing import Any
 
 import vl_convert
 
+from regress.reading import further_columns
 from regress.report.charts import figures
 from regress.report.contents import Contents, all_contents
 from regress.report.figure import Figure
@@ -62,7 +63,8 @@ def _write(
     run: Path,
     save_figures: bool,
 ) -> Path:
-    drawn = [(contents, figures(contents)) for contents in all_contents(experiment)]
+    by = further_columns(description.get("input"))
+    drawn = [(contents, figures(contents)) for contents in all_contents(experiment, by)]
     path = folder / REPORT
     path.write_text(render(drawn, description, run), encoding="utf-8")
     if save_figures:
