@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 _LINE = "rgba(128,128,128,.35)"
-_CELL = "padding:.15em .7em;text-align:{};border:0;background:none;color:inherit;{}"
+_CELL = (
+    "padding:.15em .7em;text-align:{};vertical-align:top;border:0;background:none;color:inherit;{}"
+)
 #: The colour scale viridis from its bright end, red, green and blue.
 VIRIDIS = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
 
@@ -49,6 +51,7 @@ def table(
     *,
     left: frozenset[str] = frozenset(),
     strong: frozenset[int] = frozenset(),
+    wide: frozenset[str] = frozenset(),
 ) -> str:
     """Rows of cells.
 
@@ -58,8 +61,11 @@ def table(
         Columns that are words, by their heading; the others are set to the right.
     strong
         Numbers of the rows that stand out.
+    wide
+        Columns of prose, by their heading: narrow pages scroll rather than squeeze them.
     """
     sides = ["left" if name in left else "right" for name in header]
+    room = ["min-width:16em;" * (name in wide) for name in header]
     head = "".join(
         f'<th scope="col" style="{_cell(side, f"border-bottom:1px solid {_LINE}")}">'
         f"{escape(name)}</th>"
@@ -68,17 +74,17 @@ def table(
     body = "".join(
         '<tr style="background:none">'
         + "".join(
-            f'<td style="{_cell(side, "font-weight:600" if at in strong else "")}">'
+            f'<td style="{_cell(side, least + "font-weight:600" * (at in strong))}">'
             f"{escape(cell)}</td>"
-            for cell, side in zip(row, sides, strict=True)
+            for cell, side, least in zip(row, sides, room, strict=True)
         )
         + "</tr>"
         for at, row in enumerate(rows)
     )
     return (
-        '<table style="border-collapse:collapse;margin:0;border:0;'
+        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:0;border:0;'
         f'font-variant-numeric:tabular-nums">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -54,8 +54,10 @@ def read_manifest(folder: Path) -> Manifest:
         with read_errors(path):
             content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        is_run = (folder / "run.json").is_file()
+        why = "a file" if folder.is_file() else "a run" if is_run else f"without {MANIFEST}"
         raise NotABank(
-            f"{folder} is not a bank (it has no {MANIFEST}): make one with "
+            f"{folder} is not a bank (it is {why}): make one with "
             f"`layerbank extract INPUT --text COL --bank {folder}`"
         ) from None
     except ValueError as error:

@@ -114,6 +114,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         from features.errors import InputError
         from features.table import open_table, read_dataset
         from regress.explain import explain
+        from regress.explain_training import training_texts
         from regress.filling import banks_holding
         from regress.persistence import load_run
         from regress.prediction import refuse_existing_file
@@ -131,8 +132,12 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             refuse_existing_file(html, force=force)
         elif force:
             raise InputError("--force replaces a page that is there: give --html with it")
+        if neighbours < 0:
+            raise InputError(f"--neighbours takes numbers from 0 on, not {neighbours}")
         loaded = load_run(run)
         loaded.chosen(model)
+        # Before new texts are encoded, which may take long.
+        training = training_texts(loaded, train).texts if neighbours else None
         table = open_table(input, format=format, encoding=encoding)
         dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
@@ -143,7 +148,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             model=model, bank=bank, scratch=scratch,
         )  # fmt: skip
         found = explain(
-            loaded, texts, banks, model=model, n_neighbours=neighbours, training=train,
+            loaded, texts, banks, model=model, n_neighbours=neighbours, training=training,
             ids=[names[at] for at in kept],
         )  # fmt: skip
         if json:

@@ -96,7 +96,10 @@ def load_run(path: str | Path) -> Run:
     try:
         description = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path} is not a run: it holds no {MANIFEST}") from None
+        held = "it is a bank" if (path / "bank.json").is_file() else f"it holds no {MANIFEST}"
+        raise RunError(
+            f"{path} is not a run ({held}): give the --out of regress, sweep or blend"
+        ) from None
     except (OSError, ValueError) as error:
         raise RunError(
             f"{path / MANIFEST} cannot be read ({error}): copy the run again, or repeat it"

@@ -97,6 +97,7 @@ def _html(one: Explanation) -> str:
                     for near in one.neighbours
                 ],
                 left=frozenset({"id", "training text"}),
+                wide=frozenset({"training text"}),
             )
         )
     return "".join(parts)

@@ -270,6 +270,7 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
     assert [one["id"] for one in answer["explanations"]] == ["1", "9"]
     first = answer["explanations"][0]
     assert first["base"] + sum(first["blocks"].values()) == pytest.approx(first["prediction"])
+    (tmp_path / "new.csv").write_text("text\nunknown\n")
     page = tmp_path / "page.html"
     assert call(table, "--html", page, "--only", "3").exit_code == 0
     assert "default-src 'none'" in page.read_text(encoding="utf-8")
@@ -278,13 +279,13 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
         ((table, "--html", page, "--json", "--force"), "one of them"),
         ((table, "--force"), "--html"),
         ((table, "--only", "ninety"), "no row ninety"),
-        ((table, "-k", -1), "0 or more"),
+        ((table, "-k", -1), "from 0 on"),
+        ((tmp_path / "new.csv", "--train", "x.csv"), "--train"),
         ((table, "--model", "svr"), "no model 'svr'"),
     ):
         error = call(*arguments).exception
         assert isinstance(error, LayerbankError)
         assert message in str(error)
-    (tmp_path / "new.csv").write_text("text\nunknown\n")
     error = call(tmp_path / "new.csv").exception
     assert str(error) == "1 texts would have been encoded"
 
