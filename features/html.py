@@ -65,7 +65,7 @@ def table(
         Columns of prose, by their heading: narrow pages scroll rather than squeeze them.
     """
     sides = ["left" if name in left else "right" for name in header]
-    room = ["min-width:16em;" * (name in wide) for name in header]
+    room = ["min-width:16em;" if name in wide else "white-space:nowrap;" for name in header]
     head = "".join(
         f'<th scope="col" style="{_cell(side, f"border-bottom:1px solid {_LINE}")}">'
         f"{escape(name)}</th>"
