@@ -9,6 +9,7 @@ from typing import Any
 
 import vl_convert
 
+from features.errors import LayerbankError
 from regress.reading import further_columns
 from regress.report.charts import figures
 from regress.report.contents import Contents, all_contents
@@ -63,7 +64,7 @@ def _write(
     run: Path,
     save_figures: bool,
 ) -> Path:
-    by = further_columns(description.get("input"))
+    by = _further_columns(experiment, description)
     drawn = [(contents, figures(contents)) for contents in all_contents(experiment, by)]
     path = folder / REPORT
     path.write_text(render(drawn, description, run), encoding="utf-8")
@@ -73,6 +74,21 @@ def _write(
             prefix = f"{number}-" if len(drawn) > 1 else ""
             _write_figures(folder / FIGURES, prefix, contents, of_target)
     return path
+
+
+def _further_columns(
+    experiment: Experiment, description: Mapping[str, Any]
+) -> dict[str, Sequence[object]]:
+    """What ``--by`` asked for; nothing where the file has changed, as a blend's may have."""
+    try:
+        found = further_columns(description.get("input"))
+    except LayerbankError as error:
+        log.warning("the report has no RMSE by further columns (%s)", error)
+        return {}
+    if any(len(cells) != len(experiment.folds) for cells in found.values()):
+        log.warning("the report has no RMSE by further columns (the file has changed)")
+        return {}
+    return found
 
 
 def _write_figures(

@@ -40,7 +40,7 @@ def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) 
     for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", one.label, "layerbank blend"):
         assert fact in page.text
     np.testing.assert_array_equal(page.data["t0"]["points"]["predicted"], one.predictions)
-    shown = page.data["t0"]["figures"]["weights"]["data"]["values"]
+    [shown] = page.data["t0"]["figures"]["weights"]["datasets"].values()
     assert {row["name"]: row["weight"] for row in shown} == {
         base.name: weight for base, weight in zip(one.bases, one.weights.values, strict=True)
     }
