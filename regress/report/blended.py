@@ -13,9 +13,10 @@ from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, text_keys
 from regress.blend import Blend, Blended
+from regress.blended_runs import numbers_of_folds
 from regress.design import Design
 from regress.folds import Folds
-from regress.metrics import Vector, rmse, score
+from regress.metrics import Vector, mean_scores, rmse, score
 from regress.reading import Source
 from regress.report.entries import Entry, Prepared
 
@@ -60,9 +61,8 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
         weights=np.array(table["weight"], np.float64) if weighted else None,
     )
     of_folds = description["folds"]
-    numbers = np.unique(table["fold"], return_inverse=True)[1].astype(np.int64)
     folds = Folds(
-        numbers, of_folds["n_folds"], of_folds["scheme"], of_folds["seed"] or 0, of_folds["hash"],
+        numbers_of_folds(blend.runs[0], table)[0], of_folds["n_folds"], of_folds["scheme"], of_folds["seed"] or 0, of_folds["hash"],
         tuple(of_folds.get("labels") or ()),
     )  # fmt: skip
     weights = {
@@ -89,7 +89,8 @@ def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[E
 
     def by_fold(predictions: Vector) -> list[float]:
         rows = (folds.rows([fold]) for fold in range(folds.n_folds))
-        return [rmse(y[of], predictions[of]) for of in rows]
+        counts = design.weights
+        return [rmse(y[of], predictions[of], None if counts is None else counts[of]) for of in rows]
 
     members = [
         Entry(
@@ -97,10 +98,10 @@ def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[E
             model=base.saved.model,
             select=base.saved.select,
             n_columns=int(recorded[base.name]["n_columns"]),
-            scores=score(y, base.predictions, design.weights),
+            scores=mean_scores([score(y, of, design.weights) for of in base.predictions]),
             naive_rmse=float(recorded[base.name]["naive_rmse"]),
-            fold_rmse=by_fold(base.predictions),
-            predictions=base.predictions,
+            fold_rmse=by_fold(base.predictions[0]),
+            predictions=base.predictions[0],
             bank_block=None,
             params=base.saved.params,
             name=base.name,
