@@ -62,9 +62,13 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
     )
     of_folds = description["folds"]
     folds = Folds(
-        numbers_of_folds(blend.runs[0], table)[0], of_folds["n_folds"], of_folds["scheme"], of_folds["seed"] or 0, of_folds["hash"],
-        tuple(of_folds.get("labels") or ()),
-    )  # fmt: skip
+        numbers=numbers_of_folds(blend.runs[0], table)[0],
+        n_folds=of_folds["n_folds"],
+        scheme=of_folds["scheme"],
+        seed=of_folds["seed"] or 0,
+        digest=of_folds["hash"],
+        labels=tuple(of_folds.get("labels") or ()),
+    )
     weights = {
         one.target: sorted(
             zip((b.name for b in one.bases), one.weights.values.tolist(), strict=True),
