@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -101,8 +101,10 @@ class Bank:
         path = Path(path).absolute()
         if path.exists() and not path.is_dir():
             raise NotABank(f"{path} is a file, and a bank is a folder: give another --bank")
-        if path.is_dir() and not is_bank(path) and any(_visible(path)):
-            raise NotABank(f"{path} holds other files and no bank: give another folder")
+        if path.is_dir() and not is_bank(path):
+            with read_errors(path):
+                if any(not entry.name.startswith(".") for entry in path.iterdir()):
+                    raise NotABank(f"{path} holds other files and no bank: give another folder")
         return cls(path, write_manifest(path, setup, source))
 
     def refresh(self, *, use_index: bool = True) -> None:
@@ -296,8 +298,3 @@ def is_bank(path: str | Path) -> bool:
     except BankError:
         return True
     return True
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    with read_errors(folder):
-        return (entry for entry in list(folder.iterdir()) if not entry.name.startswith("."))
