@@ -9,6 +9,7 @@ window out again.
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ from extract.plan import Plan, prepare, refuse_occupied
 from extract.progress import Progress
 from extract.ray_options import RayOptions
 from extract.ray_session import connected, settings, told_in_one_sentence
-from extract.ray_tasks import COUNTS, WINDOW, Attempts, EncodeWindows, Source, count, windows
+from extract.ray_tasks import COUNTS, ERROR, WINDOW, Attempts, EncodeWindows, Source, count, windows
 from extract.report import ExtractReport, folder_bytes
 from extract.shards import Shard
 from features.commit import disk_errors, locked_temporary
@@ -233,6 +234,8 @@ def _encode(
                 )
             )
             for counts in done.iter_batches(batch_size=None, prefetch_batches=0):
+                for problem in filter(None, counts[ERROR]):
+                    raise pickle.loads(problem)
                 sums = {name: int(np.sum(counts[name])) for name in COUNTS}
                 if sums["n_repeats"]:
                     log.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,7 +20,7 @@ from extract.options import RunOptions
 from extract.plan import Plan
 from extract.shards import Picked, Shard
 from extract.texts import beginning, n_characters
-from features.errors import EncoderError, InputError
+from features.errors import EncoderError, InputError, LayerbankError
 from features.keys import Text, text_key
 from features.table import open_table, read_texts
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 WINDOW, WINDOW_CHARACTERS = 4_096, 1 << 23
 #: What an actor says of windows that it has done.
 COUNTS = ("n_read", "n_new", "n_tokens", "n_truncated", "n_repeats")
+#: Beside them, an error as bytes; empty for none.
+ERROR = "error"
 #: A window is begun so often at most.
 TRIES = 5
 
@@ -70,15 +73,27 @@ def windows(
     """A file as windows of its texts: tables of one row, with a list of strings for each part."""
     import pyarrow as pa
 
-    for number in batch["source"]:
-        texts = iter(Picked(sources[number].texts(), shard))
-        while window := _take(texts, size):
-            rows = [(text,) if isinstance(text, str) else text for text in window]
-            # Lists and strings with 64-bit offsets: a block may hold any number of windows.
-            yield pa.table({
-                f"part{i}": pa.array([list(part)], pa.large_list(pa.large_string()))
-                for i, part in enumerate(zip(*rows, strict=True))
-            })  # fmt: skip
+    try:
+        for number in batch["source"]:
+            texts = iter(Picked(sources[number].texts(), shard))
+            while window := _take(texts, size):
+                rows = [(text,) if isinstance(text, str) else text for text in window]
+                # Lists and strings with 64-bit offsets: a block may hold any number of windows.
+                yield pa.table({
+                    f"part{i}": pa.array([list(part)], pa.large_list(pa.large_string()))
+                    for i, part in enumerate(zip(*rows, strict=True))
+                })  # fmt: skip
+    except LayerbankError as error:
+        yield pa.table({ERROR: [pickle.dumps(error)]})
+
+
+def _texts_of(batch: pa.Table, row: int) -> list[Text]:
+    """The texts of a window; raises what went wrong when it was read."""
+    if ERROR in batch.column_names:
+        error: LayerbankError = pickle.loads(batch[ERROR][row].as_py())
+        raise error
+    parts = [column[row].as_py() for column in batch.columns]
+    return parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
 
 
 def _take(texts: Iterator[Text], size: int) -> list[Text]:
@@ -133,13 +148,18 @@ class EncodeWindows:
         self._attempts = attempts
         self._worker: Worker | None = None
 
-    def __call__(self, batch: pa.Table) -> dict[str, NDArray[np.int64]]:
-        """Encode windows, one a row; counts of what was done."""
+    def __call__(self, batch: pa.Table) -> dict[str, NDArray[Any]]:
+        """Encode windows, one a row; counts of what was done, and what went wrong, if anything."""
         done = np.zeros(len(COUNTS), np.int64)
-        for row in range(len(batch)):
-            parts = [column[row].as_py() for column in batch.columns]
-            done += self._encode(parts[0] if len(parts) == 1 else list(zip(*parts, strict=True)))
-        return {name: np.array([n]) for name, n in zip(COUNTS, done, strict=True)}
+        problem = b""
+        try:
+            for row in range(len(batch)):
+                done += self._encode(_texts_of(batch, row))
+        except LayerbankError as error:
+            # Ray would wrap it, and what it wraps does not travel.
+            problem = pickle.dumps(error)
+        counts = {name: np.array([n]) for name, n in zip(COUNTS, done, strict=True)}
+        return {**counts, ERROR: np.array([problem], object)}
 
     def _encode(self, texts: list[Text]) -> tuple[int, int, int, int, int]:
         import ray
