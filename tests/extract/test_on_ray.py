@@ -176,9 +176,9 @@ def test_what_is_wrong_is_said_as_clearly_as_without_ray(
     cases = [
         ("gaps.csv", tiny_roberta, [], "empty or missing text in rows 2, 4: fill them in"),
         ("torn.csv", tiny_roberta, [], "torn.csv cannot be read near line"),
-        ("good.csv", encoder, [], "gives numbers that are not finite"),
         ("good.csv", tiny_roberta, ["--device", "cuda"], "the Ray cluster has no GPU"),
         ("good.csv", tiny_roberta, ["--ray-cpus", 7], "no node of the Ray cluster has 7 CPUs"),
+        ("good.csv", encoder, [], "gives numbers that are not finite"),
     ]
     for name, model, more, message in cases:
         code, out, err = call(tmp_path / name, "--bank", bank, "--encoder", model, *ALSO,
