@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,7 @@ N_WRITERS = 4
 N_READ = 100_000
 #: What happens to a bank, in order; the plot's names.
 PHASES = {
+    "plain": "the same bytes written plainly, with fsync",
     "build": "build, 4 writers",
     "first open": "first open (makes the index)",
     "open": "open",
@@ -96,13 +98,15 @@ def run(n: int, rows: int, folder: Path | None) -> dict[str, Any]:
     place = Path(tempfile.mkdtemp(prefix="layerbank-scale-", dir=folder))
     try:
         bank = Bank.create(place / "a.bank", SETUP, {"encoder": "made up"}).path
+        found = {"plain": finished(child("plain", bank, n, rows))}
         start = time.perf_counter()
         writers = [child("build", bank, n, rows, share) for share in range(N_WRITERS)]
         several = [finished(writer) for writer in writers]
-        found = {"build": {"seconds": time.perf_counter() - start} | {
-            name: max(one[name] for one in several) for name in ("rss", "anonymous")}}  # fmt: skip
+        found["build"] = {"seconds": time.perf_counter() - start} | {
+            name: max(one[name] for one in several) for name in ("rss", "anonymous")
+        }
         for phase in PHASES:
-            if phase != "build":
+            if phase not in found:
                 found[phase] = finished(child(phase, bank, n, rows))
                 print(f"{n:>9,} {phase:<16} {found[phase]}", file=sys.stderr)
                 shutil.rmtree(place / "into.bank", ignore_errors=True)
@@ -137,6 +141,8 @@ def measured(phase: str, path: str, n: str, share: str, rows: int) -> dict[str, 
 
 def prepare(phase: str, path: Path, n: int, share: int, rows: int) -> Callable[[], Any]:
     """What a phase does, less what is not to be timed: making keys and, mostly, opening."""
+    if phase == "plain":
+        return lambda: write_plainly(path.with_name("plain"), n, rows)
     if phase == "build":
         numbers = range(share * n // N_WRITERS, (share + 1) * n // N_WRITERS)
         return lambda: build(path, numbers, rows)
@@ -178,6 +184,16 @@ def expected(phase: str, n: int, result: Any) -> bool:
         "verify": lambda: not result.findings and result.n_rows == n,
         "merge": lambda: result == n,
     }.get(phase, lambda: True)()
+
+
+def write_plainly(folder: Path, n: int, rows: int) -> None:
+    folder.mkdir()
+    content = np.random.default_rng(0).bytes(rows * (N_BLOCKS * HIDDEN * 4 + 37))
+    for number in range(n // rows):
+        with (folder / str(number)).open("wb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
+    shutil.rmtree(folder)
 
 
 def build(path: Path, numbers: range, rows: int) -> None:
@@ -250,7 +266,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     sizes = sorted(results, key=int)
     x = np.array([int(n) for n in sizes]) / 1e6
     figure, axes = plt.subplots(1, 2, figsize=(11, 5.2), sharex=True)
-    shown = [phase for phase in PHASES if phase not in ("unknown", "open compacted")]
+    shown = [phase for phase in PHASES if phase not in ("unknown", "open compacted", "range")]
     colours = plt.get_cmap("tab20").colors
     for axis, what, scale, title in (
         (axes[0], "seconds", 1.0, "seconds"),

@@ -137,11 +137,9 @@ class Bank:
     def n_texts(self) -> int:
         """How many different texts there are."""
         if self._n_texts is None:
-            keys = self._snapshots[0].distinct_keys()
-            self._n_texts = len(keys)
-            for overlay in self._snapshots[1:]:
-                others = overlay.distinct_keys()
-                self._n_texts += int((self._snapshots[0].find(others) < 0).sum())
+            first, *others = self._snapshots
+            more = sum((first.find(other.distinct_keys()) < 0).sum() for other in others)
+            self._n_texts = first.n_distinct + int(more)
         return self._n_texts
 
     @property

@@ -34,11 +34,14 @@ ABANDONED_SECONDS = 24 * 3600
 _READ_BACK = 1 << 20
 
 
-def commit(folder: Path, image: Image, name: Callable[[str], str]) -> Path:
+def commit(folder: Path, image: Image, name: Callable[[str], str], *, again: bool = False) -> Path:
     """Write ``image`` into ``folder`` under ``name(sha256 of its bytes)``; all or nothing.
 
-    Content that stands there already keeps its name: a commit whose last step failed may be
-    called again.
+    Parameters
+    ----------
+    again
+        Whether a commit of this content failed, perhaps in its last step: it then keeps the name
+        under which it may stand there. Looking for it takes longer the more segments there are.
 
     Raises
     ------
@@ -47,7 +50,8 @@ def commit(folder: Path, image: Image, name: Callable[[str], str]) -> Path:
     """
     with disk_errors(folder), locked_temporary(folder) as (descriptor, temporary):
         sha256 = _write(descriptor, image)
-        final = folder / (_already_there(folder, sha256) or name(sha256))
+        before = _already_there(folder, sha256) if again else None
+        final = folder / (before or name(sha256))
         os.rename(temporary, final)
         sync_folder(folder)
     return final

@@ -28,7 +28,7 @@ from features.lock import rearranging, swapping
 from features.manifest import Manifest, read_manifest
 from features.rows import Rows, segment_image
 from features.segment import Segment
-from features.snapshot import Snapshot
+from features.snapshot import Snapshot, all_keys
 
 #: What compact replaced is deleted when it is this old.
 RETIRED_SECONDS = 24 * 3600.0
@@ -84,7 +84,7 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
         blocks = bank_blocks(manifest.setup)
         snapshot = Snapshot(folder, manifest.fingerprint, blocks, use_index=False)
         segments = [snapshot.segment(number) for number in range(snapshot.n_segments)]
-        firsts = KeyIndex.of([segment.keys.copy() for segment in segments]).firsts()
+        firsts = KeyIndex.over(all_keys(segments)).firsts()
         parts, start = [], 0
         for segment in segments:
             keep = np.flatnonzero(firsts[start : start + segment.n])
@@ -93,6 +93,8 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
         n_after = len(segments)
         for group in _groups(parts, segment_bytes):
             n_after += _replace(folder, manifest, group) - len(group)
+            for part in group:
+                part.segment.forget()
         (folder / INDEX).unlink(missing_ok=True)
     Bank.open(folder)  # keeps a new index where one is due
     return CompactReport(len(segments), n_after, int((~firsts).sum()))
@@ -104,17 +106,21 @@ def _groups(parts: Sequence[_Part], segment_bytes: int) -> Iterator[list[_Part]]
     A part of which nothing is kept stands alone, and nothing replaces it.
     """
     groups: dict[str, list[_Part]] = {}
+    sizes: dict[str, float] = {}
     for part in parts:
         if not len(part.keep):
             yield [part]
             continue
         if part.whole and part.segment.size > segment_bytes / 2:
             continue
-        group = groups.setdefault(str(part.segment.dtype), [])
-        if group and sum(other.size for other in group) + part.size > segment_bytes:
+        dtype = str(part.segment.dtype)
+        group = groups.setdefault(dtype, [])
+        if group and sizes[dtype] + part.size > segment_bytes:
             yield from _worthwhile(group)
-            group = groups[str(part.segment.dtype)] = []
+            group = groups[dtype] = []
+            sizes[dtype] = 0.0
         group.append(part)
+        sizes[dtype] = sizes.get(dtype, 0.0) + part.size
     for group in groups.values():
         yield from _worthwhile(group)
 

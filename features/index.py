@@ -30,6 +30,8 @@ Keys = NDArray[np.uint8]
 
 INDEX = "keys.index"
 INDEX_VERSION = 1
+#: Keys that are looked up at a time.
+CHUNK = 1 << 17
 
 
 class KeyIndex:
@@ -57,7 +59,11 @@ class KeyIndex:
 
         A key that occurs twice is found in its first place.
         """
-        keys = np.concatenate([np.empty((0, KEY_SIZE), np.uint8), *parts])
+        return cls.over(np.concatenate([np.empty((0, KEY_SIZE), np.uint8), *parts]))
+
+    @classmethod
+    def over(cls, keys: Keys) -> Self:
+        """An index of keys by row, shape ``(n, 32)``, which it keeps without a copy."""
         prefixes = _prefixes(keys)
         order = np.argsort(prefixes, kind="stable").astype(np.uint32)
         return cls(prefixes[order], order, keys)
@@ -67,6 +73,12 @@ class KeyIndex:
 
     def find(self, keys: Keys) -> NDArray[np.int64]:
         """Row of each key, -1 where it is not; shape ``(n,)``."""
+        rows = np.empty(len(keys), np.int64)
+        for start in range(0, len(keys), CHUNK):  # so that what it takes besides is bounded
+            rows[start : start + CHUNK] = self._find(keys[start : start + CHUNK])
+        return rows
+
+    def _find(self, keys: Keys) -> NDArray[np.int64]:
         wanted = _prefixes(keys)
         rows = np.full(len(keys), -1, np.int64)
         at = np.searchsorted(self._prefixes, wanted, side="left")
@@ -94,6 +106,25 @@ class KeyIndex:
         run = self._order[in_run]
         first[run] = self.find(self.keys[run]) == run
         return first
+
+    def is_sound(self) -> bool:
+        """Whether it is what :meth:`over` makes of its keys; without sorting them again."""
+        n, seen = len(self), np.zeros(len(self), bool)
+        if self._order.size and int(self._order.max()) >= n:
+            return False
+        for start in range(0, n, CHUNK):
+            part = slice(start, start + CHUNK)
+            order, prefixes = self._order[part], self._prefixes[part]
+            seen[order] = True
+            if not np.array_equal(_prefixes(self.keys[order]), prefixes):
+                return False
+            # With the one before it, so that no step between two parts is left out.
+            joined = slice(max(0, start - 1), start + CHUNK)
+            order, prefixes = self._order[joined], self._prefixes[joined]
+            tied = prefixes[1:] == prefixes[:-1]
+            if not (np.where(tied, order[1:] > order[:-1], prefixes[1:] > prefixes[:-1])).all():
+                return False
+        return bool(seen.all())
 
     def save(self, folder: Path, sizes: Mapping[str, int]) -> None:
         """Keep the index beside the segments it covers; a folder that refuses is no failure."""

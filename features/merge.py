@@ -20,6 +20,7 @@ from features.lock import committing
 from features.manifest import refuse_other_setup
 from features.rows import Rows, segment_image
 from features.segment import Segment
+from features.snapshot import all_keys
 
 
 def merge(sources: Sequence[str | Path], into: str | Path) -> int:
@@ -55,12 +56,14 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
     target = Bank.create(into, banks[0].setup, banks[0].source)
     sweep(target.path)
     segments = [segment for bank in banks for segment in bank.segments]
-    index = KeyIndex.of([segment.keys.copy() for segment in segments])
-    new = index.firsts() & ~target.contains_keys(index.keys)
+    keys = all_keys(segments)
+    new = KeyIndex.over(keys).firsts() & ~target.contains_keys(keys)
+    del keys  # gigabytes, where there are many
     start = 0
     for segment in segments:
         _add(target, segment, np.flatnonzero(new[start : start + segment.n]))
         start += segment.n
+        segment.forget()
     target.refresh()  # keeps a new index where one is due
     return int(new.sum())
 

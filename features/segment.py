@@ -74,11 +74,19 @@ class Segment:
             raise SnapshotMoved(path) from None
         self.size = self._file.size
         try:
-            self.header = read_header(self._file.view())
             self._read_layout(self.header, fingerprint)
         except (ValueError, KeyError, TypeError) as error:
             raise self._corrupt(f"has a damaged header ({error})") from error
         self.dtype = self._layout[dataset_name(blocks[0])].dtype
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """What the file says of itself; read anew, since thousands kept would fill memory."""
+        return read_header(self._file.view())
+
+    def forget(self) -> None:
+        """Drop the map of the file, so that its pages no longer count as this process's."""
+        self._file.forget()
 
     def _read_layout(self, header: Mapping[str, Any], fingerprint: str) -> None:
         if header["format"] != FORMAT or header["version"] not in READABLE:
@@ -136,7 +144,10 @@ class Segment:
     @property
     def provenance(self) -> Mapping[str, Any]:
         """What the writer recorded of itself."""
-        return dict(self.header["provenance"])
+        try:
+            return dict(self.header["provenance"])
+        except FileNotFoundError:
+            raise SnapshotMoved(self.path) from None
 
     @property
     def keys(self) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.blocks import Block
 from features.format import SEGMENT_NAME
 from features.index import KeyIndex, Keys
+from features.keys import KEY_SIZE
 from features.mapped import read_errors
 from features.segment import Segment, SnapshotMoved
 
@@ -51,14 +52,14 @@ class Snapshot:
             KeyIndex.of([]),
             {},
         )
-        # Copied: a view would hold its segment's map, and there may be thousands.
-        rest = {names[i]: self.segment(i).keys.copy() for i in range(len(sizes), len(names))}
-        sizes |= {name: len(keys) for name, keys in rest.items()}
-        n_rest = sum(map(len, rest.values()))
-        self._indices = [base, KeyIndex.of([*rest.values()])]
+        rest = [self.segment(number) for number in range(len(sizes), len(names))]
+        sizes |= {segment.path.name: segment.n for segment in rest}
+        n_rest = sum(segment.n for segment in rest)
         if len(rest) > KEEP_SEGMENTS or n_rest > max(KEEP_KEYS, len(base) // 8):
-            self._indices = [KeyIndex.of([base.keys, *rest.values()])]
+            self._indices = [KeyIndex.over(all_keys(rest, base.keys))]
             self._indices[0].save(folder, sizes)
+        else:
+            self._indices = [base, KeyIndex.over(all_keys(rest))]
         self._starts = np.cumsum([0, *sizes.values()])
 
     def __len__(self) -> int:
@@ -86,6 +87,15 @@ class Snapshot:
             start += len(index)
         return rows
 
+    @property
+    def n_distinct(self) -> int:
+        """How many different keys there are."""
+        base, *others = self._indices
+        count = int(base.firsts().sum())
+        for index in others:
+            count += int((index.firsts() & (base.find(index.keys) < 0)).sum())
+        return count
+
     def distinct_keys(self) -> Keys:
         """Every key once, shape ``(n, 32)``, in order of rows."""
         keys = [index.keys[index.firsts()] for index in self._indices]
@@ -102,14 +112,31 @@ class Snapshot:
             When a segment has another key there: the kept index was not its own.
         """
         owner = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(owner):
-            here = np.flatnonzero(owner == number)
+        # Sorted once, rather than looked through for each of what may be thousands of segments.
+        by_owner = np.argsort(owner, kind="stable")
+        numbers, begins = np.unique(owner[by_owner], return_index=True)
+        for number, here in zip(numbers, np.split(by_owner, begins[1:]), strict=False):
             local = rows[here] - self._starts[number]
             segment = self.segment(int(number))
             stored = segment.keys
             if local.max() >= len(stored) or not np.array_equal(stored[local], keys[here]):
                 raise SnapshotMoved(segment.path)
             yield here, segment, local
+
+
+def all_keys(segments: Sequence[Segment], before: Keys | None = None) -> Keys:
+    """The keys of segments, behind others, in one array; shape ``(n, 32)``.
+
+    Copied, each once: a view would hold its segment's map, and there may be thousands.
+    """
+    n_before = 0 if before is None else len(before)
+    keys = np.empty((n_before + sum(segment.n for segment in segments), KEY_SIZE), np.uint8)
+    if before is not None:
+        keys[:n_before] = before
+    for segment in segments:
+        keys[n_before : n_before + segment.n] = segment.keys
+        n_before += segment.n
+    return keys
 
 
 def segment_names(folder: Path) -> list[str]:

@@ -7,8 +7,9 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,8 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         else:
             findings.append(Finding("damaged", MANIFEST, str(error)))
     journal = read_journal(folder)
-    keys: dict[str, Keys] = {}
+    index = IndexCheck(folder)
+    sizes: dict[str, int] = {}
     n_bytes = 0
     for name in sorted(_listed(folder)):
         if SEGMENT_NAME.fullmatch(name):
@@ -114,11 +116,12 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
                 kind = "foreign" if "another bank" in str(error) else "damaged"
                 findings.append(Finding(kind, name, f"{rows}; {_reason(error)}"))
             else:
-                keys[name] = segment.keys.copy()
+                index.compare(name, segment.keys)
+                sizes[name] = segment.n
                 n_bytes += segment.size
         else:
             findings += look_at(folder, name)
-    findings += _index_findings(folder, keys)
+    findings += index.findings(sizes)
     if journal.n_damaged:
         detail = f"{journal.n_damaged} lines cannot be read; advisory"
         findings.append(Finding("damaged", COMMITS_LOG, detail))
@@ -127,7 +130,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         if name not in present:
             findings.append(Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}"))
     repaired = tuple(repair_bank(folder, findings, manifest)) if repair and findings else ()
-    return VerifyReport(len(keys), sum(map(len, keys.values())), n_bytes, (*findings,), repaired)
+    return VerifyReport(len(sizes), sum(sizes.values()), n_bytes, (*findings,), repaired)
 
 
 def manifest_of_segments(folder: Path) -> Manifest | None:
@@ -189,26 +192,37 @@ def look_at(folder: Path, name: str) -> Iterator[Finding]:
         yield Finding("stray", name, "no file of a bank; move it elsewhere")
 
 
-def _index_findings(folder: Path, keys: dict[str, Keys]) -> Iterator[Finding]:
-    """Whether the kept index says what the segments say."""
-    if not (folder / INDEX).exists():
-        return
-    kept = KeyIndex.read(folder)
-    if kept is None:
-        yield Finding("damaged", INDEX, "derived, and not used")
-        return
-    index, sizes = kept
-    if list(sizes) != sorted(keys)[: len(sizes)]:
-        return  # of another time: nobody uses it
-    truth = np.concatenate([keys[name] for name in sizes]) if sizes else index.keys[:0]
-    right = (
-        list(sizes.values()) == [len(keys[name]) for name in sizes]
-        and np.array_equal(index.keys, truth)
-        and not (index.find(truth) < 0).any()
-        and np.array_equal(index.firsts(), KeyIndex.of([truth]).firsts())
-    )
-    if not right:
-        yield Finding("damaged", INDEX, "says otherwise than the segments; derived")
+class IndexCheck:
+    """Whether the kept index says what the segments say, looked at one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._exists = (folder / INDEX).exists()
+        self._kept = KeyIndex.read(folder) if self._exists else None
+        self._starts: dict[str, int] = {}
+        if self._kept is not None:
+            names, sizes = [*self._kept[1]], [*self._kept[1].values()]
+            self._starts = dict(zip(names, accumulate(sizes, initial=0), strict=False))
+        self._right = True
+
+    def compare(self, name: str, keys: Keys) -> None:
+        """Take in a segment's keys."""
+        if self._kept is not None and name in self._starts:
+            index, start = self._kept[0], self._starts[name]
+            self._right &= np.array_equal(index.keys[start : start + len(keys)], keys)
+
+    def findings(self, segments: Mapping[str, int]) -> Iterator[Finding]:
+        """What is wrong with it, given the rows of the whole segments, in order of names."""
+        if not self._exists:
+            return
+        if self._kept is None:
+            yield Finding("damaged", INDEX, "derived, and not used")
+            return
+        index, sizes = self._kept
+        if list(sizes) != list(segments)[: len(sizes)]:
+            return  # of another time: nobody uses it
+        same = all(segments[name] == n for name, n in sizes.items())
+        if not (self._right and same and index.is_sound()):
+            yield Finding("damaged", INDEX, "says otherwise than the segments; derived")
 
 
 def _listed(folder: Path) -> list[str]:

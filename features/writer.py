@@ -143,7 +143,8 @@ class BankWriter:
         rows = buffer.rows(self._blocks)
         image = segment_image(rows, self._manifest, self._provenance)
         with committing(self._folder):
-            path = commit(self._folder, image, segment_name)
+            again, buffer.failed = buffer.failed, True
+            path = commit(self._folder, image, segment_name, again=again)
             note(self._folder, "commit", path.name, len(rows))
         self.n_committed += len(rows)
         buffer.clear()
@@ -193,6 +194,8 @@ class _Buffer:
 
     def clear(self) -> None:
         self.n = 0
+        #: Whether a commit of these rows failed.
+        self.failed = False
         self._keys: list[NDArray[np.uint8]] = []
         self._n_tokens: list[NDArray[np.int32]] = []
         self._truncated: list[NDArray[np.bool_]] = []
