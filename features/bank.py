@@ -168,7 +168,7 @@ class Bank:
         """Whether each key, shape ``(n, 32)``, is here; shape ``(n,)``."""
         found = np.zeros(len(keys), bool)
         for snapshot in self._snapshots:
-            found[~found] = snapshot.find(keys[~found]) >= 0
+            found[~found] = snapshot.find(keys[~found] if found.any() else keys) >= 0
         return found
 
     def matrix(

@@ -78,12 +78,13 @@ class Snapshot:
 
     def find(self, keys: Keys) -> Rows:
         """Row of each key in this snapshot, -1 where it is not; shape ``(n,)``."""
-        rows = np.full(len(keys), -1, np.int64)
-        start = 0
-        for index in self._indices:
-            missing = np.flatnonzero(rows < 0)
-            found = index.find(keys[missing])
-            rows[missing] = np.where(found < 0, -1, found + start)
+        base, *others = self._indices
+        rows, start = base.find(keys), len(base)
+        for index in others:
+            if len(index):
+                missing = np.flatnonzero(rows < 0)
+                found = index.find(keys[missing])
+                rows[missing] = np.where(found < 0, -1, found + start)
             start += len(index)
         return rows
 
