@@ -280,6 +280,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
         axis.set_xticks(x, [f"{value:g}" for value in x], minor=False)
         axis.minorticks_off()
         axis.grid(alpha=0.3)
+    axes[1].set_yticks([25, 50, 100, 200, 400], ["25", "50", "100", "200", "400"])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0.13, 1, 1))
