@@ -79,9 +79,8 @@ def fit_parts(
             path = store.regressors[cell.model].path
             keep(cell, left_out, path(data.training(left_out)))
 
-        run_jobs(
-            fit_part, [(left_out,) for left_out in parts], n_jobs=n_jobs, job_bytes=data.job_bytes
-        )
+        needs = store.regressors[cell.model].job_bytes(data)
+        run_jobs(fit_part, [(left_out,) for left_out in parts], n_jobs=n_jobs, job_bytes=needs)
 
 
 def _fit_far(

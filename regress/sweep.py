@@ -84,7 +84,9 @@ def sweep(
     cache
         A folder that keeps finished parts, so that another call goes on where one stopped.
     memory
-        Bytes that features and products may take, about; None for half of what is free.
+        Bytes that features and products may take, about; None for half of what is free. Where it
+        is little, the forward search ranks on fewer rows, and may find others; nothing else that
+        is scored depends on it.
 
     Raises
     ------
