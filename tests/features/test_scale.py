@@ -100,7 +100,7 @@ def test_four_writers_then_compact_and_verify(tmp_path: Path, n: int, rows: int)
 
 
 def test_an_index_of_other_keys_is_not_sound() -> None:
-    keys = keys_of(np.arange(300))
+    keys = keys_of(np.arange(300)).copy()
     keys[7] = keys[250]
     index = KeyIndex.over(keys)
     assert index.is_sound()
