@@ -1,212 +1,216 @@
 """Extraction against its peers: texts a second, as ratios within one run.
 
-    python benchmarks/extract.py [--texts 64] [--rounds 3] [--encoder FOLDER]
+    python -m benchmarks.extract                    # about 20 minutes; --rounds 1 for a quick look
+    python -m benchmarks.extract --csv train.csv --text excerpt --target BT_easiness \\
+        --labelled-encoder FOLDER                   # and what bf16 costs ridge on labelled texts
 
-Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading, tracing,
-one small batch) is timed apart. The encoder is a RoBERTa-base with random weights unless a folder
-is given: speed does not depend on the weights. Texts have the lengths of the CommonLit excerpts
-(mean 217 tokens, at most 256). Our modes give 13 layers × 3 poolings in a bank on disk, the peers
-one vector of the last layer. Modes that cannot run here are named with the reason.
+Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading,
+converting, a few texts) is timed apart. The encoder is a RoBERTa-base with random weights: speed
+does not depend on them. Texts have the lengths of the CommonLit excerpts (mean 217 tokens, at most
+256). Our modes give 13 layers × 3 poolings in a bank on disk, the peers one vector of the last
+layer. One peer needs other versions than ours, and gets an environment of its own under
+``build/``. Modes that cannot run here are named with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-import numpy as np
+from benchmarks.extract_mode import CPU, GPU, OURS, PEAKS
+from benchmarks.roberta import excerpt_lengths, made_up_texts, random_roberta_base
 
-OURS = {
-    "layerbank fp32, OpenVINO": ("fp32", "openvino"),
-    "layerbank bf16, OpenVINO": ("bf16", "openvino"),
-    "layerbank fp32, PyTorch": ("fp32", "torch"),
-    "layerbank bf16, PyTorch": ("bf16", "torch"),
-}
 PEERS = {
-    "sentence-transformers fp32": ("float32", "torch"),
-    "sentence-transformers bf16": ("bfloat16", "torch"),
-    "sentence-transformers OpenVINO": ("float32", "openvino"),
+    "sentence-transformers fp32": ("float32", "torch", "cpu"),
+    "sentence-transformers bf16": ("bfloat16", "torch", "cpu"),
+    "sentence-transformers OpenVINO": ("float32", "openvino", "cpu"),
+    "sentence-transformers bf16, CUDA": ("bfloat16", "torch", "cuda"),
 }
-PEAK = "bf16 matmul peak"
 #: (mode, against, at least)
 TARGETS = [
     ("layerbank fp32, OpenVINO", "sentence-transformers fp32", 2.9),
     ("layerbank bf16, OpenVINO", "sentence-transformers fp32", 5.8),
     ("layerbank bf16, OpenVINO", "sentence-transformers bf16", 1.9),
     ("layerbank bf16, OpenVINO", "sentence-transformers OpenVINO", 1.2),
-    ("layerbank bf16, OpenVINO", PEAK, 0.8),
+    ("layerbank bf16, OpenVINO", CPU, 0.8),
+    ("layerbank bf16, CUDA", "sentence-transformers bf16, CUDA", 2.0),
+    ("layerbank bf16, CUDA", GPU, 0.45),
 ]
+SHARE_TARGET, MEMORY_TARGET = 0.08, 1.1
+PEER_ENVIRONMENT = Path("build/peer-openvino")
+
+Result = dict[str, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=64)
+    parser.add_argument("--texts", type=int, default=160, help="on a CPU")
+    parser.add_argument("--gpu-texts", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--encoder", type=Path)
-    parser.add_argument("--mode", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", help="parts of the names of the modes to run")
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
+    parser.add_argument("--csv", type=Path, help="labelled texts: RMSE from fp32 and bf16 banks")
+    parser.add_argument("--text", default="excerpt")
+    parser.add_argument("--target", default="target")
+    parser.add_argument("--labelled-encoder", default="roberta-base")
     options = parser.parse_args()
-    if options.mode:
-        print(json.dumps(measure(options.mode, options.encoder, options.texts)))
-        return
     with tempfile.TemporaryDirectory() as folder:
-        encoder = options.encoder or random_roberta_base(Path(folder) / "roberta-base")
-        report(run_all(encoder, options.texts, options.rounds), options.rounds)
+        os.environ["LAYERBANK_CACHE"] = str(Path(folder) / "cache")
+        encoder = random_roberta_base(Path(folder) / "roberta-base")
+        modes = [
+            mode
+            for mode in [*OURS, *PEERS, *PEAKS]
+            if not options.only or any(part in mode for part in options.only)
+        ]
+        report(run_rounds(modes, encoder, options))
+        if not options.no_memory:
+            report_memory(encoder, [mode for mode in modes if mode in OURS])
+    if options.csv:
+        report_accuracy(options)
 
 
-def run_all(encoder: Path, n_texts: int, rounds: int) -> dict[str, list[dict[str, float]] | str]:
+def run_rounds(
+    modes: Sequence[str], encoder: Path, options: argparse.Namespace
+) -> dict[str, list[Result] | str]:
     """Each mode's measurements, or why it could not run."""
-    results: dict[str, list[dict[str, float]] | str] = {}
-    for _ in range(rounds):
-        for mode in [*OURS, *PEERS, PEAK]:
+    results: dict[str, list[Result] | str] = {}
+    for number in range(options.rounds):
+        for mode in modes if number % 2 == 0 else modes[::-1]:
             if isinstance(results.get(mode), str):
                 continue
-            arguments = ["--mode", mode, "--encoder", str(encoder), "--texts", str(n_texts)]
-            # -P: this file's folder must not come first, or it would be taken for the package.
-            done = subprocess.run(
-                [sys.executable, "-P", __file__, *arguments],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                results[mode] = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                continue
-            found = results.setdefault(mode, [])
-            assert isinstance(found, list)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-            print(f"{mode}: {found[-1]}", file=sys.stderr)
+            n = options.gpu_texts if "CUDA" in mode else options.texts
+            found = run(mode, encoder, n)
+            if isinstance(found, str):
+                results[mode] = found
+            else:
+                results.setdefault(mode, []).append(found)  # type: ignore[union-attr]
+            print(f"round {number + 1}, {mode}: {found}", file=sys.stderr, flush=True)
     return results
 
 
-def measure(mode: str, encoder: Path, n_texts: int) -> dict[str, float]:
-    """One mode, in this process: seconds of start-up, texts a second."""
-    if mode == PEAK:
-        return {"startup": 0.0, "rate": matmul_peak() / FLOP_A_TEXT}
-    texts = made_up_texts(encoder, n_texts + 4)
-    began = time.perf_counter()
-    run = ours(*OURS[mode], encoder) if mode in OURS else peer(*PEERS[mode], encoder)
-    run(texts[:4])
-    startup = time.perf_counter() - began
-    began = time.perf_counter()
-    run(texts[4:])
-    return {"startup": startup, "rate": n_texts / (time.perf_counter() - began)}
-
-
-#: 85 million weights of the blocks and attention over 217 tokens: multiplications and additions.
-FLOP_A_TEXT = 2 * 85.05e6 * 217 + 12 * 4 * 768 * 217**2
-
-
-def ours(precision: str, engine: str, encoder: Path) -> Callable[[list[str]], object]:
-    """Texts into a bank on disk, start to end, with the encoder kept loaded."""
-    from extract import pipeline
-
-    folder = Path(tempfile.mkdtemp())
-    load, loaded = pipeline.load_encoder, {}
-
-    def load_once(*arguments: object) -> object:
-        if "encoder" not in loaded:
-            loaded["encoder"] = load(*arguments)
-        return loaded["encoder"]
-
-    pipeline.load_encoder = load_once
-    return lambda texts: pipeline.extract(
-        texts, folder / "a.bank", encoder=str(encoder), precision=precision, engine=engine,
-        device="cpu",
-    )  # fmt: skip
-
-
-def peer(dtype: str, backend: str, encoder: Path) -> Callable[[list[str]], object]:
-    """The last layer's mean from sentence-transformers, texts sorted as it does itself."""
-    import torch
-    from sentence_transformers import SentenceTransformer, models
-
-    if backend == "openvino":
-        model = SentenceTransformer(str(encoder), backend="openvino", device="cpu")
+def run(mode: str, encoder: Path, n: int) -> Result | str:
+    """One mode in a process of its own: its measurements, or why there are none."""
+    if "CUDA" in mode and not has_cuda():
+        return "there is no CUDA device"
+    if mode in PEAKS:
+        return child([sys.executable, "-m", "benchmarks.extract_mode", mode])
+    # Lengths repeat beyond some thousand texts, and so may the words' draws; the texts do not.
+    texts = made_up_texts(encoder, excerpt_lengths(n + 8))
+    task: dict[str, Any] = {"folder": str(encoder), "warm": texts[:8], "texts": texts[8:]}
+    if mode in OURS:
+        found = child([sys.executable, "-m", "benchmarks.extract_mode", mode], task)
     else:
-        arguments = {"torch_dtype": getattr(torch, dtype)}
-        transformer = models.Transformer(str(encoder), model_args=arguments)
-        pooling = models.Pooling(transformer.get_word_embedding_dimension())
-        model = SentenceTransformer(modules=[transformer, pooling], device="cpu")
-    model.max_seq_length = 256
-    return lambda texts: model.encode(texts, batch_size=32, show_progress_bar=False)
+        dtype, backend, device = PEERS[mode]
+        python = sys.executable if backend == "torch" else peer_python()
+        task |= {"dtype": dtype, "backend": backend, "device": device, "batch": 32}
+        found = child([python, "-P", str(Path(__file__).with_name("peer.py"))], task)
+    if isinstance(found, dict):
+        found["rate"] = n / found["seconds"]
+    return found
 
 
-def matmul_peak() -> float:
-    """FLOP a second of this machine's bf16 matrix product, the best of several shapes."""
+def child(command: Sequence[str], task: object = None) -> Result | str:
+    done = subprocess.run(
+        command, input=json.dumps(task), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    found: Result = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def has_cuda() -> bool:
     import torch
 
-    best = 0.0
-    for rows, inner, columns in [(4096, 768, 3072), (4096, 3072, 768), (2048, 2048, 2048)]:
-        a, b = torch.randn(rows, inner).bfloat16(), torch.randn(inner, columns).bfloat16()
-        for _ in range(8):
-            began = time.perf_counter()
-            torch.mm(a, b)
-            best = max(best, 2 * rows * inner * columns / (time.perf_counter() - began))
-    return best
+    return torch.cuda.is_available()
 
 
-def random_roberta_base(folder: Path) -> Path:
-    """A RoBERTa-base with random weights and a byte-level tokenizer trained on the sample."""
-    import torch
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
+def peer_python() -> str:
+    """The Python of an environment with sentence-transformers' OpenVINO backend, made once."""
+    python = PEER_ENVIRONMENT / "bin" / "python"
+    ready = PEER_ENVIRONMENT / ".ready"
+    if not ready.exists():
+        import torch
 
-    torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
-    RobertaModel(config).save_pretrained(folder)
-    bpe = ByteLevelBPETokenizer()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    bpe.train_from_iterator(sample_words(), vocab_size=5000, special_tokens=special)
-    bpe.save(str(folder / "bpe.json"))
-    tokenizer = RobertaTokenizerFast(tokenizer_file=str(folder / "bpe.json"), model_max_length=512)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def sample_words() -> list[str]:
-    """Words of the bundled passages."""
-    text = (resources.files("features.sample") / "passages.csv").read_text(encoding="utf-8")
-    return text.split()
+        subprocess.run([sys.executable, "-m", "venv", str(PEER_ENVIRONMENT)], check=True)
+        wanted = [f"torch=={torch.__version__.split('+')[0]}", "sentence-transformers[openvino]"]
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+        # The encoders need no pictures, and a torchvision for another torch breaks every import.
+        pip = [str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision"]
+        subprocess.run(pip, check=True)
+        ready.touch()
+    return str(python)
 
 
-def made_up_texts(encoder: Path, n: int) -> list[str]:
-    """Texts of 217 tokens on average, at most 256, words drawn from the bundled passages."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    words, generator, texts = np.array(sample_words()), np.random.default_rng(0), []
-    for length in np.clip(generator.normal(217, 25, n), 120, 256).astype(int):
-        ids = tokenizer(" ".join(generator.choice(words, 256)))["input_ids"][1 : length - 1]
-        texts.append(tokenizer.decode(ids))
-    return texts
-
-
-def report(results: dict[str, list[dict[str, float]] | str], rounds: int) -> None:
-    """The tables, as Markdown."""
+def report(results: dict[str, list[Result] | str]) -> None:
+    """Speed, as Markdown."""
     ran = {mode: found for mode, found in results.items() if isinstance(found, list)}
     rates = {mode: median(one["rate"] for one in found) for mode, found in ran.items()}
-    print(f"\nmedian of {rounds} rounds, each mode in a process of its own, in turn\n")
-    print("| mode | texts/s | spread | start-up, s |\n|---|---|---|---|")
+    print("\nmedians over rounds, each mode in a process of its own, in turn\n")
+    print("| mode | texts/s | spread | start-up, s: first | later |\n|---|---|---|---|---|")
     for mode, found in ran.items():
         several = [one["rate"] for one in found]
-        startup = median(one["startup"] for one in found)
+        first, *later = [one["startup"] for one in found]
         spread = f"{min(several):.1f} to {max(several):.1f}"
-        print(f"| {mode} | {rates[mode]:.1f} | {spread} | {startup:.1f} |")
-    print("\n| mode | against | ratio | at least |\n|---|---|---|---|")
+        print(f"| {mode} | {rates[mode]:.1f} | {spread} | {first:.1f} |", end="")
+        print(f" {median(later):.1f} |" if later else " |")
+    print("\n| mode | against | ratio | in each round | at least |\n|---|---|---|---|---|")
     for mode, against, least in TARGETS:
         if mode in rates and against in rates:
-            print(f"| {mode} | {against} | {rates[mode] / rates[against]:.2f} | {least} |")
+            pairs = zip(ran[mode], ran[against], strict=False)
+            each = ", ".join(f"{a['rate'] / b['rate']:.2f}" for a, b in pairs)
+            ratio = rates[mode] / rates[against]
+            print(f"| {mode} | {against} | {ratio:.2f} | {each} | {least} |")
+    print("\n| mode | mean and max pooling, host copy and writing | spread | at most |")
+    print("|---|---|---|---|")
+    for mode, found in ran.items():
+        if mode in OURS:
+            shares = sorted(one["beside"] for one in found)
+            spread = f"{shares[0]:.1%} to {shares[-1]:.1%}"
+            print(f"| {mode} | {median(shares):.1%} | {spread} | {SHARE_TARGET:.0%} |")
     for mode, reason in results.items():
         if isinstance(reason, str):
             print(f"\nnot run: {mode} ({reason})")
+
+
+def report_memory(encoder: Path, modes: Sequence[str]) -> None:
+    """Peak memory of short and of long runs over short texts, as Markdown."""
+    print("\n| mode | peak memory at 2,000 texts, MiB | at 20,000 | ratio | at most |")
+    print("|---|---|---|---|---|")
+    for mode in modes:
+        command = [sys.executable, "-m", "benchmarks.extract_mode", mode, "--memory"]
+        peaks = [child([*command, str(n)], {"folder": str(encoder)}) for n in (2_000, 20_000)]
+        if isinstance(peaks[0], str) or isinstance(peaks[1], str):
+            print(f"| {mode} | not run: {peaks[0]} |")
+            continue
+        few, many = peaks[0]["peak"], peaks[1]["peak"]
+        print(f"| {mode} | {few:.0f} | {many:.0f} | {many / few:.2f} | {MEMORY_TARGET} |")
+
+
+def report_accuracy(options: argparse.Namespace) -> None:
+    """Nested RMSE of ridge over all blocks from an fp32 and from a bf16 bank, as Markdown."""
+    import pandas as pd
+
+    from layerbank import evaluate, extract
+
+    table = pd.read_csv(options.csv)
+    texts, y = table[options.text].tolist(), table[options.target].to_numpy()
+    print("\n| bank | nested RMSE of ridge on `*[:]` | on `mean[:]` |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for precision in ("fp32", "bf16"):
+            bank = Path(folder) / f"{precision}.bank"
+            extract(texts, bank, encoder=options.labelled_encoder, precision=precision)
+            found = evaluate(bank, texts, y, select=["*[:]", "mean[:]"], models=["ridge"])
+            rmse = found.table.set_index("selection")["rmse"]
+            print(f"| {precision} | {rmse['*[:]']:.4f} | {rmse['mean[:]']:.4f} |")
 
 
 if __name__ == "__main__":
