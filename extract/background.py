@@ -15,7 +15,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Batches that may wait for the writer.
-WAITING_BATCHES = 4
+WAITING_BATCHES = 2
 
 
 def one_ahead(
