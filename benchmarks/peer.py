@@ -1,4 +1,4 @@
-"""sentence-transformers over texts, in whichever environment runs this file: used by extract.py.
+"""sentence-transformers over texts, in whichever environment runs this file: used by extraction.py.
 
 Knows nothing of layerbank. Reads a JSON object from standard input: ``folder``, ``dtype``,
 ``backend``, ``device``, ``warm`` (a few texts) and ``texts``; prints seconds of start-up and for

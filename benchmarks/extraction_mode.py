@@ -1,4 +1,4 @@
-"""One of our modes, or a bound, measured in this process: used by extract.py."""
+"""One of our modes, or a bound, measured in this process: used by extraction.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Extraction against its peers: texts a second, as ratios within one run.
 
-    python -m benchmarks.extract                    # about 20 minutes; --rounds 1 for a quick look
-    python -m benchmarks.extract --csv train.csv --text excerpt --target BT_easiness \\
+    python -m benchmarks.extraction                    # about 20 minutes; --rounds 1 for a quick look
+    python -m benchmarks.extraction --csv train.csv --text excerpt --target BT_easiness \\
         --labelled-encoder FOLDER                   # and what bf16 costs ridge on labelled texts
 
 Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading,
@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.extract_mode import CPU, GPU, OURS, PEAKS
+from benchmarks.extraction_mode import CPU, GPU, OURS, PEAKS
 from benchmarks.roberta import excerpt_lengths, made_up_texts, random_roberta_base
 
 PEERS = {
@@ -101,12 +101,12 @@ def run(mode: str, encoder: Path, n: int) -> Result | str:
     if "CUDA" in mode and not has_cuda():
         return "there is no CUDA device"
     if mode in PEAKS:
-        return child([sys.executable, "-m", "benchmarks.extract_mode", mode])
+        return child([sys.executable, "-m", "benchmarks.extraction_mode", mode])
     # Lengths repeat beyond some thousand texts, and so may the words' draws; the texts do not.
     texts = made_up_texts(encoder, excerpt_lengths(n + 8))
     task: dict[str, Any] = {"folder": str(encoder), "warm": texts[:8], "texts": texts[8:]}
     if mode in OURS:
-        found = child([sys.executable, "-m", "benchmarks.extract_mode", mode], task)
+        found = child([sys.executable, "-m", "benchmarks.extraction_mode", mode], task)
     else:
         dtype, backend, device = PEERS[mode]
         python = sys.executable if backend == "torch" else peer_python()
@@ -186,7 +186,7 @@ def report_memory(encoder: Path, modes: Sequence[str]) -> None:
     print("\n| mode | peak memory at 2,000 texts, MiB | at 20,000 | ratio | at most |")
     print("|---|---|---|---|---|")
     for mode in modes:
-        command = [sys.executable, "-m", "benchmarks.extract_mode", mode, "--memory"]
+        command = [sys.executable, "-m", "benchmarks.extraction_mode", mode, "--memory"]
         peaks = [child([*command, str(n)], {"folder": str(encoder)}) for n in (2_000, 20_000)]
         if isinstance(peaks[0], str) or isinstance(peaks[1], str):
             print(f"| {mode} | not run: {peaks[0]} |")
