@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check fix docs install wheel clean
+.PHONY: demo test check fix docs install clean
 
 demo: $(VENV)/.demo  ## install, extract the bundled sample with a real encoder, regress, report
 	$(BIN)/layerbank demo
