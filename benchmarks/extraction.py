@@ -1,8 +1,8 @@
 """Extraction against its peers: texts a second, as ratios within one run.
 
-    python -m benchmarks.extraction                    # about 20 minutes; --rounds 1 for a quick look
+    python -m benchmarks.extraction          # about 20 minutes; --rounds 1 for a quick look
     python -m benchmarks.extraction --csv train.csv --text excerpt --target BT_easiness \\
-        --labelled-encoder FOLDER                   # and what bf16 costs ridge on labelled texts
+        --labelled-encoder FOLDER  # and what bf16 costs ridge on labelled texts
 
 Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading,
 converting, a few texts) is timed apart. The encoder is a RoBERTa-base with random weights: speed
