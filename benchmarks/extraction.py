@@ -1,7 +1,7 @@
 """Extraction against its peers: texts a second, as ratios within one run.
 
     python -m benchmarks.extraction          # about 20 minutes; --rounds 1 for a quick look
-    python -m benchmarks.extraction --csv train.csv --text excerpt --target BT_easiness \\
+    python -m benchmarks.extraction --csv train.csv --text excerpt \\
         --labelled-encoder FOLDER  # and what bf16 costs ridge on labelled texts
 
 Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading,
@@ -209,7 +209,7 @@ def report_accuracy(options: argparse.Namespace) -> None:
             bank = Path(folder) / f"{precision}.bank"
             extract(texts, bank, encoder=options.labelled_encoder, precision=precision)
             found = evaluate(bank, texts, y, select=["*[:]", "mean[:]"], models=["ridge"])
-            rmse = found.table.set_index("selection")["rmse"]
+            rmse = found.table.set_index("select")["rmse"]
             print(f"| {precision} | {rmse['*[:]']:.4f} | {rmse['mean[:]']:.4f} |")
 
 

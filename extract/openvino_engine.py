@@ -149,11 +149,17 @@ def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
 def _compiled(model: Any, precision: str) -> Any:
     settings = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "NUM_STREAMS": min(STREAMS, os.cpu_count() or 1),
+        "NUM_STREAMS": min(STREAMS, _cores()),
         # Several processes on one machine would pin themselves to the same cores.
         "ENABLE_CPU_PINNING": False,
     }
     return openvino().Core().compile_model(model, "CPU", settings)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def convert(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Any, Mapping[str, Any]]:
