@@ -40,6 +40,15 @@ from features.lazy import lazy_exports
 from regress.blend_cli import blend_command
 from regress.cli import regress_command
 from regress.explain_cli import explain_command_with
+from regress.options import (
+    DeviceOption,
+    MovedBankOption,
+    MovedEncoderOption,
+    MovedWeightsOption,
+    RunArgument,
+    SavedModelOption,
+    ScratchOption,
+)
 from regress.sweep_cli import sweep_command
 
 if TYPE_CHECKING:
@@ -125,7 +134,7 @@ def _encode_with(encoder: str | None, weights: Path | None, device: str, quiet: 
 
 @app.command("predict")
 def predict_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
+    run: RunArgument,
     input: InputArgument,
     out: Annotated[
         Path,
@@ -133,35 +142,12 @@ def predict_command(
     ],
     text: TextOption = None,
     id: IdOption = None,
-    bank: Annotated[
-        Path | None,
-        typer.Option(
-            "--bank", metavar="DIR", help="The bank to use instead of the one the run names."
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER", help="Where the run's encoder is now, when it has moved."),
-    ] = None,
-    encoder_weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where the encoder's fine-tuned weights are now."),
-    ] = None,
-    scratch: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BANK",
-            help="Keep new texts here, and the run's bank as it is (it may be read-only).",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    bank: MovedBankOption = None,
+    encoder: MovedEncoderOption = None,
+    encoder_weights: MovedWeightsOption = None,
+    scratch: ScratchOption = None,
+    model: SavedModelOption = None,
+    device: DeviceOption = "auto",
     format: FormatOption = None,
     encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,

@@ -22,8 +22,9 @@ OURS = {
     "layerbank bf16, PyTorch": ("bf16", "torch", "cpu"),
     "layerbank bf16, CUDA": ("bf16", "torch", "cuda:0"),
 }
-CPU, GPU = "bf16 matmul peak", "bf16 matmul peak, CUDA"
-PEAKS = {CPU: "cpu", GPU: "cuda:0"}
+CPU, CPU_FP32, GPU = "bf16 matmul peak", "fp32 matmul peak", "bf16 matmul peak, CUDA"
+#: dtype, device
+PEAKS = {CPU: ("bfloat16", "cpu"), CPU_FP32: ("float32", "cpu"), GPU: ("bfloat16", "cuda:0")}
 #: 85 million weights of the blocks and attention over 217 tokens: multiplications and additions.
 FLOP_A_TEXT = 2 * 85.05e6 * 217 + 12 * 4 * 768 * 217**2
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, metavar="TEXTS")
     options = parser.parse_args()
     if options.mode in PEAKS:
-        found = {"startup": 0.0, "rate": matmul_peak(PEAKS[options.mode]) / FLOP_A_TEXT}
+        found = {"startup": 0.0, "rate": matmul_peak(*PEAKS[options.mode]) / FLOP_A_TEXT}
     elif options.memory:
         found = peak_memory(options.mode, json.load(sys.stdin)["folder"], options.memory)
     else:
@@ -127,9 +128,12 @@ def peak_memory(mode: str, folder: str, n: int) -> dict[str, float]:
     return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def matmul_peak(device: str) -> float:
-    """FLOP a second of the bf16 matrix product: the best shape's median."""
+def matmul_peak(dtype: str, device: str) -> float:
+    """FLOP a second of the matrix product, through oneDNN on a CPU: the best shape's median."""
     import torch
+    from torch import nn
+
+    from extract.onednn import use_onednn
 
     wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     shapes = [(4096, 768, 3072), (4096, 3072, 768), (4096, 768, 768), (2048, 2048, 2048)]
@@ -137,13 +141,16 @@ def matmul_peak(device: str) -> float:
         shapes = [(8192, 8192, 8192), (65536, 768, 3072), (65536, 3072, 768)]
     best = 0.0
     for rows, inner, columns in shapes:
-        a = torch.randn(rows, inner, device=device).bfloat16()
-        b = torch.randn(inner, columns, device=device).bfloat16()
+        product = nn.Linear(inner, columns, bias=False, device=device, dtype=getattr(torch, dtype))
+        if dtype == "float32":
+            use_onednn(product)
+        a = torch.randn(rows, inner, device=device, dtype=getattr(torch, dtype))
         seconds = []
         for _ in range(25):
             wait()
             began = time.perf_counter()
-            torch.mm(a, b)
+            with torch.inference_mode():
+                product(a)
             wait()
             seconds.append(time.perf_counter() - began)
         best = max(best, 2 * rows * inner * columns / median(seconds))

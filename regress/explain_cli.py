@@ -20,6 +20,15 @@ from features.console import (
     TextOption,
     set_verbosity,
 )
+from regress.options import (
+    DeviceOption,
+    MovedBankOption,
+    MovedEncoderOption,
+    MovedWeightsOption,
+    RunArgument,
+    SavedModelOption,
+    ScratchOption,
+)
 
 if TYPE_CHECKING:
     from features.table import Dataset
@@ -33,9 +42,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
     """The command, with what encodes texts that the bank lacks (this stage cannot)."""
 
     def explain_command(
-        run: Annotated[
-            Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
-        ],
+        run: RunArgument,
         input: InputArgument,
         neighbours: Annotated[
             int,
@@ -54,13 +61,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
                 show_default=False,
             ),
         ] = None,
-        model: Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME",
-                help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
-            ),
-        ] = None,
+        model: SavedModelOption = None,
         html: Annotated[
             Path | None,
             typer.Option("--html", metavar="F.html", help="Write a page instead of a table."),
@@ -69,30 +70,11 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             Path | None,
             typer.Option("--train", metavar="INPUT", help="Where the run's training file is now."),
         ] = None,
-        bank: Annotated[
-            Path | None,
-            typer.Option(
-                "--bank", metavar="DIR", help="The bank to use instead of the one the run names."
-            ),
-        ] = None,
-        encoder: Annotated[
-            str | None,
-            typer.Option(
-                metavar="FOLDER", help="Where the run's encoder is now, when it has moved."
-            ),
-        ] = None,
-        encoder_weights: Annotated[
-            Path | None,
-            typer.Option(metavar="FILE", help="Where the encoder's fine-tuned weights are now."),
-        ] = None,
-        scratch: Annotated[
-            Path | None,
-            typer.Option(
-                metavar="BANK",
-                help="Keep new texts here, and the run's bank as it is (it may be read-only).",
-            ),
-        ] = None,
-        device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+        bank: MovedBankOption = None,
+        encoder: MovedEncoderOption = None,
+        encoder_weights: MovedWeightsOption = None,
+        scratch: ScratchOption = None,
+        device: DeviceOption = "auto",
         format: FormatOption = None,
         encoding: EncodingOption = "utf-8",
         skip_empty: SkipEmptyOption = False,

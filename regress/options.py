@@ -1,4 +1,4 @@
-"""Options that ``layerbank regress`` and ``sweep`` share, and what they ask for together."""
+"""Options that commands of this stage share, and what those of ``regress`` ask for together."""
 
 from __future__ import annotations
 
@@ -170,6 +170,45 @@ ByOption = Annotated[
 FiguresOption = Annotated[
     bool, typer.Option("--figures", help="Write the report's figures as PNG and SVG, too.")
 ]
+
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
+]
+MovedBankOption = Annotated[
+    Path | None,
+    typer.Option("--bank", metavar="DIR", help="The bank to use instead of the one the run names."),
+]
+SavedModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
+    ),
+]
+MovedEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", metavar="FOLDER", help="Where the run's encoder is now, when it has moved."
+    ),
+]
+MovedWeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder-weights",
+        metavar="FILE",
+        help="Where the encoder's fine-tuned weights are now.",
+    ),
+]
+ScratchOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--scratch",
+        metavar="BANK",
+        help="Keep new texts here, and the run's bank as it is (it may be read-only).",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 
 
 def read_scored(
