@@ -1,4 +1,4 @@
-"""Stage 2: ridge, SVR and LightGBM on any combination of a bank's blocks, honestly scored."""
+"""Stage 2: regressors on any combination of a bank's blocks, honestly scored."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from regress.boosting import TunedLightGBM
     from regress.experiment import Experiment, Result, evaluate
     from regress.folds import Folds, make_folds
+    from regress.kernel_ridge import TunedKernelRidge
     from regress.metrics import Scores, score
     from regress.pairwise import TunedPairwise
     from regress.persistence import load_run
@@ -28,6 +29,7 @@ __all__ = [
     "SavedModel",
     "Scores",
     "TextFeatures",
+    "TunedKernelRidge",
     "TunedLightGBM",
     "TunedPairwise",
     "TunedRidge",
@@ -44,6 +46,7 @@ __getattr__ = lazy_exports(
         "regress.boosting": ["TunedLightGBM"],
         "regress.experiment": ["Experiment", "Result", "evaluate"],
         "regress.folds": ["Folds", "make_folds"],
+        "regress.kernel_ridge": ["TunedKernelRidge"],
         "regress.metrics": ["Scores", "score"],
         "regress.pairwise": ["TunedPairwise"],
         "regress.persistence": ["load_run"],

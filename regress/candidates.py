@@ -35,6 +35,8 @@ def combined(banks: Banks, select: Iterable[str] = ()) -> list[Candidate]:
         texts += [f"{pooling}[:]" for pooling in bank.poolings]
         if {"mean", "max"} <= set(bank.poolings):
             texts += ["mean[-1]+max[-1]", "mean[:]+max[:]"]
+        if {"cls", "mean"} <= set(bank.poolings):
+            texts += ["cls[:]+mean[:]"]
         texts += ["*[:]+pooler" if bank.has_pooler else "*[:]"]
         found += ["+".join(prefix + term for term in text.split("+")) for text in texts]
     if several:

@@ -30,6 +30,9 @@ class TunedRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     n_jobs: int | None
     #: The regressor that this one is built on, and has to beat.
     base: ClassVar[str | None] = None
+    #: Whether `path` asks a training set for products of its rows alone, up to `max_rows` of them.
+    takes_products: ClassVar[bool] = False
+    max_rows: int
 
     def note(self, n_samples: int) -> str:
         """What users have to know of how so many rows are fitted; mostly nothing."""

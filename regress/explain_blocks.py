@@ -4,10 +4,10 @@ Every model's prediction is ``base + sum over blocks``, in units of the target:
 
 - **ridge** ``w'z`` over the block's standardised columns; the base is the intercept, which is what
   an average text (z = 0) is predicted;
-- **svr**, **pairwise** the change of the prediction along the straight line from the average text
-  to this one, as far as the block's columns cause it: ``∫ z_b · ∂f/∂z_b (t z) dt``, t from 0 to 1
-  (integrated gradients: Sundararajan, Taly and Yan, 2017; of a linear function it is ``w'z``
-  again). The base is what an average text is predicted;
+- **krr**, **svr**, **pairwise** the change of the prediction along the straight line from the
+  average text to this one, as far as the block's columns cause it:
+  ``∫ z_b · ∂f/∂z_b (t z) dt``, t from 0 to 1 (integrated gradients: Sundararajan, Taly and Yan,
+  2017; of a linear function it is ``w'z`` again). The base is what an average text is predicted;
 - **lightgbm** the block's SHAP values (Lundberg, Erion and Lee, 2018), as LightGBM computes them;
   the base is the mean over its training texts;
 - one model a fold: the mean over the models; a blend: the weighted sum.
@@ -32,9 +32,9 @@ from regress.blend_model import BlendModel
 from regress.boosting import BoostedModel
 from regress.fold_banks import FoldModels
 from regress.model import FittedModel, Matrix, row_chunks
+from regress.rbf import RBFModel
 from regress.ridge import RidgeModel
 from regress.statistics import standardise
-from regress.svr import SVRModel
 
 #: Where each block begins in the columns, and where the last one ends.
 Bounds = Sequence[int]
@@ -84,7 +84,7 @@ def _of_ridge(model: RidgeModel, X: NDArray[Any], bounds: Bounds) -> Parts:
     return Parts(np.full(len(X), model.intercept), of_blocks)
 
 
-def _of_svr(model: SVRModel, X: NDArray[Any], bounds: Bounds) -> Parts:
+def _of_rbf(model: RBFModel, X: NDArray[Any], bounds: Bounds) -> Parts:
     """Integrals of the kernel along each line, in closed form.
 
     With A = |z|², B = z·s and C = |s|² the kernel is ``k(t) = exp(-γ (A t² - 2 B t + C))``, and
@@ -168,7 +168,7 @@ def _sums(values: Matrix, bounds: Bounds) -> Matrix:
 
 _DIVIDED: dict[type[Any], Callable[[Any, NDArray[Any], Bounds], Parts]] = {
     RidgeModel: _of_ridge,
-    SVRModel: _of_svr,
+    RBFModel: _of_rbf,
     BoostedModel: _of_trees,
     FoldModels: _of_folds,
     BlendModel: _of_blend,

@@ -84,8 +84,8 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
     ) -> None:
         """Show which blocks predictions come from, and which training texts they are like.
 
-        Blocks add up to the prediction. Similarity is the model's own: ridge's cosine, svr's
-        kernel, the share of lightgbm's trees in which both texts reach the same leaf.
+        Blocks add up to the prediction. Similarity is the model's own: ridge's cosine, the
+        kernel of krr and svr, the share of lightgbm's trees whose leaf both texts reach.
 
         Examples:
 

@@ -4,7 +4,7 @@ The similarity of two texts is ``k(a, b) / sqrt(k(a, a) k(b, b))``, 1 for texts 
 cannot tell apart, with the kernel that the model itself predicts by:
 
 - **ridge** the product of standardised vectors, so that this is their cosine;
-- **svr**, **pairwise** the RBF kernel at the model's own gamma;
+- **krr**, **svr**, **pairwise** the RBF kernel at the model's own gamma;
 - **lightgbm** the share of trees in which both texts fall into the same leaf;
 - one model a fold: the mean over the models; a blend: the mean, by the size of the weights.
 """
@@ -22,9 +22,9 @@ from regress.blend_model import BlendModel
 from regress.boosting import BoostedModel
 from regress.fold_banks import FoldModels
 from regress.model import FittedModel, Matrix, row_chunks
+from regress.rbf import RBFModel
 from regress.ridge import RidgeModel
 from regress.statistics import standardise
-from regress.svr import SVRModel
 
 #: Similarities, shape (n_samples, n_others), to others' features of shape (n_others, n_features).
 Similarity = Callable[[NDArray[Any]], Matrix]
@@ -94,7 +94,7 @@ def _unit(Z: Matrix) -> Matrix:
     return Z
 
 
-def _rbf(model: SVRModel, X: NDArray[Any]) -> Similarity:
+def _rbf(model: RBFModel, X: NDArray[Any]) -> Similarity:
     Z = standardise(X, model.mean, model.scale)
     squares = np.einsum("ij,ij->i", Z, Z)
 
@@ -149,7 +149,7 @@ def _of_blend(model: BlendModel, X: NDArray[Any]) -> Similarity:
 
 _PREPARED: dict[type[Any], Callable[[Any, NDArray[Any]], Similarity]] = {
     RidgeModel: _cosine,
-    SVRModel: _rbf,
+    RBFModel: _rbf,
     BoostedModel: _leaves,
     FoldModels: _of_folds,
     BlendModel: _of_blend,

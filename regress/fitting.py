@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from regress.cells import Cell, LeftOut, Store
 from regress.estimator import TunedRegressor
 from regress.grams import MAX_ROWS, Grams, Products, Unit
+from regress.kernel_ridge import TunedKernelRidge
 from regress.model import FittedModel, Matrix, Setting
 from regress.parallel import each_result, in_processes, run_jobs
 from regress.ridge import TunedRidge
@@ -30,9 +31,9 @@ def fit_parts(
 ) -> None:
     """Fit the parts that are wanted and not there yet.
 
-    Ridge with fewer columns than rows takes X'X of its columns; ridge with more, and SVR, add the
-    products of their blocks, which all that have the same folds left out share; everything else
-    gets the columns themselves.
+    Ridge with fewer columns than rows takes X'X of its columns; ridge with more, kernel ridge and
+    SVR add the products of their blocks, which all that have the same folds left out share;
+    everything else gets the columns themselves.
     """
     todo = {
         cell: [left_out for left_out in dict.fromkeys(parts) if not store.has(cell, left_out)]
@@ -148,6 +149,8 @@ def work_of(grams: Grams, store: Store, cell: Cell) -> float:
         if _is_primal_ridge(grams, store, cell):
             return 0.05 * (n_columns / 768) ** 2 + 1e-3
         return 1.2 * (n / 3000) ** 3 + 1e-3
+    if isinstance(regressor, TunedKernelRidge):
+        return 2.5 * (n / 3000) ** 3 + 1e-3
     return (3.0 * scale if isinstance(regressor, TunedSVR) else 8.0 * n / 3000) + 1e-3
 
 
@@ -192,7 +195,7 @@ def _adds(grams: Grams, store: Store, cell: Cell) -> bool:
     if isinstance(regressor, TunedRidge):
         return not _is_primal_ridge(grams, store, cell)
     # Beyond its rows it approximates, from the columns.
-    return isinstance(regressor, TunedSVR) and len(grams.folds) <= regressor.max_rows
+    return regressor.takes_products and len(grams.folds) <= regressor.max_rows
 
 
 def _is_primal_ridge(grams: Grams, store: Store, cell: Cell) -> bool:

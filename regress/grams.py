@@ -17,7 +17,6 @@ from features.banks import Banks
 from features.blocks import Block, ResolvedTerm
 from regress.design import Design
 from regress.folds import Folds
-from regress.lapack import ShiftedSystem
 from regress.matrix import fitting_matrix
 from regress.processes import available_memory, total_memory
 from regress.statistics import CHUNK, FoldData, Matrix, TrainingSet
@@ -182,14 +181,6 @@ class GramTraining(TrainingSet):
         with sample weights, as in `regress.ridge.ridge_weights`.
         The kernel is **overwritten**: a training set serves one ridge, after everything else.
         """
-        K, shifts = self._products.kernel, np.asarray(alphas, dtype=np.float64)
-        centred = self.Y - self.y_mean
-        if self.weights is None:
-            dual = ShiftedSystem(K).solve(centred, shifts)
-        else:
-            roots = np.sqrt(self.weights)
-            K *= roots
-            K *= roots[:, None]
-            dual = ShiftedSystem(K).solve(centred * roots[:, None], shifts) * roots[:, None, None]
+        dual = self.dual_weights(self._products.kernel, np.asarray(alphas, dtype=np.float64))
         predicted = self._products.held @ dual.reshape(len(dual), -1)
         return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean

@@ -44,7 +44,7 @@ ModelsOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="ridge (default), svr, lightgbm or pairwise; any number of times.",
+        help="ridge (default), krr (kernel ridge), svr, lightgbm or pairwise; any number of times.",
         show_default=False,
     ),
 ]
@@ -57,8 +57,8 @@ SweptModelsOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="What runs on ridge's best selections: svr, lightgbm (default: both), pairwise; "
-        "'ridge' alone for nothing else.",
+        help="What runs on ridge's best selections: krr, svr, lightgbm (default: all three), "
+        "pairwise; 'ridge' alone for nothing else.",
         show_default=False,
     ),
 ]

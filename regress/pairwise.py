@@ -29,16 +29,9 @@ from sklearn.svm import SVR
 from features.errors import InputError
 from regress.estimator import TunedRegressor
 from regress.model import FittedModel, Matrix, Setting
+from regress.rbf import MAX_ROWS, RBFModel, each_kernel, kernel_gamma, only_kernel
 from regress.statistics import FoldData, TrainingSet
-from regress.svr import (
-    MAX_ROWS,
-    SVRModel,
-    distances,
-    kernel_gamma,
-    rbf,
-    rbf_path,
-    scaled_target,
-)
+from regress.svr import scaled_target
 
 Rows = NDArray[np.int64]
 
@@ -73,7 +66,7 @@ class TunedPairwise(TunedRegressor):
     cv_rmse_
         Shape (n_settings,): cross-validated RMSE of each setting of `settings`.
     model_
-        The fitted `SVRModel`.
+        The fitted `RBFModel`.
     """
 
     base: ClassVar[str | None] = "svr"
@@ -118,20 +111,25 @@ class TunedPairwise(TunedRegressor):
     def path(self, training: TrainingSet) -> Matrix:
         _refuse_too_many(len(training.data.X))
 
-        def predict(K: Matrix, held: Matrix, setting: Setting, target: int) -> Matrix:
-            weights, constant = self._fit(training, 1 + K, target, setting)
-            return held @ weights + constant
-
-        return rbf_path(training, self.settings(), predict)
+        settings, n_targets = self.settings(), training.Y.shape[1]
+        predicted = np.empty((len(training.held_rows), len(settings), n_targets))
+        for gamma, K, held in each_kernel(training, [setting["gamma"] for setting in settings]):
+            g = 1 + K
+            for i, setting in enumerate(settings):
+                if setting["gamma"] == gamma:
+                    for target in range(n_targets):
+                        weights, constant = self._fit(training, g, target, setting)
+                        predicted[:, i, target] = held @ weights + constant
+        return predicted
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
         models: list[FittedModel] = []
         for target, setting in enumerate(chosen):
-            g = 1 + rbf(distances(training), setting["gamma"], training)
+            g = 1 + only_kernel(training, setting["gamma"])
             weights, constant = self._fit(training, g, target, setting)
             used = np.flatnonzero(weights)
             models.append(
-                SVRModel(
+                RBFModel(
                     mean=training.mean,
                     scale=training.scale,
                     support=training.data.X[training.rows[used]],

@@ -8,17 +8,20 @@ from collections.abc import Iterable
 from features.errors import InputError
 from regress.boosting import BoostedModel, TunedLightGBM
 from regress.estimator import TunedRegressor
+from regress.kernel_ridge import TunedKernelRidge
 from regress.model import FittedModel
 from regress.pairwise import TunedPairwise
+from regress.rbf import RBFModel
 from regress.ridge import RidgeModel, TunedRidge
-from regress.svr import SVRModel, TunedSVR
+from regress.svr import TunedSVR
 
 #: Each regressor, and what a saved one is read back as.
 MODELS: dict[str, tuple[type[TunedRegressor], type[FittedModel]]] = {
     "ridge": (TunedRidge, RidgeModel),
-    "svr": (TunedSVR, SVRModel),
+    "krr": (TunedKernelRidge, RBFModel),
+    "svr": (TunedSVR, RBFModel),
     "lightgbm": (TunedLightGBM, BoostedModel),
-    "pairwise": (TunedPairwise, SVRModel),
+    "pairwise": (TunedPairwise, RBFModel),
 }
 
 

@@ -100,14 +100,7 @@ def ridge_weights(training: TrainingSet, alphas: NDArray[np.float64]) -> Matrix:
     if training.data.primal:
         A, b = training.gram()
         return ShiftedSystem(A).solve(b, alphas)
-    K, centred = training.kernel.copy(), training.Y - training.y_mean
-    if training.weights is None:
-        dual = ShiftedSystem(K).solve(centred, alphas)
-    else:
-        roots = np.sqrt(training.weights)
-        K *= roots
-        K *= roots[:, None]
-        dual = ShiftedSystem(K).solve(centred * roots[:, None], alphas) * roots[:, None, None]
+    dual = training.dual_weights(training.kernel.copy(), alphas)
     flat = dual.reshape(len(dual), -1)
     weights = np.empty((len(training.scale), flat.shape[1]))
     for columns in training.column_chunks(len(flat)):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.folds import Folds
+from regress.lapack import ShiftedSystem
 
 if TYPE_CHECKING:
     from regress.matrix import StreamedMatrix
@@ -204,6 +205,26 @@ class TrainingSet:
                 Z = self.standardised(self.rows, columns)
                 self._kernel += Z @ Z.T
         return self._kernel
+
+    def dual_weights(self, K: Matrix, alphas: Matrix) -> Matrix:
+        """``(K + alpha I)^-1 (Y - y_mean)``, shape (n_train, n_alphas, n_targets).
+
+        With sample weights W it is ``W^1/2 (W^1/2 K W^1/2 + alpha I)^-1 W^1/2 (Y - y_mean)``.
+
+        Parameters
+        ----------
+        K
+            Shape (n_train, n_train): any kernel of the training rows. It is **overwritten**.
+        alphas
+            Shape (n_alphas,), float64.
+        """
+        centred = self.Y - self.y_mean
+        if self.weights is None:
+            return ShiftedSystem(K).solve(centred, alphas)
+        roots = np.sqrt(self.weights)
+        K *= roots
+        K *= roots[:, None]
+        return ShiftedSystem(K).solve(centred * roots[:, None], alphas) * roots[:, None, None]
 
     def held_kernel(self) -> tuple[Matrix, Matrix]:
         """Products of held-out with training rows, (n_held, n_train), and with themselves."""

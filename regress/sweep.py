@@ -38,7 +38,7 @@ from regress.swept import N_BEST, AutoResult, Sweep, headline
 
 __all__ = ["MODELS", "N_BEST", "AutoResult", "Sweep", "drawn_together", "headline", "sweep"]
 
-MODELS = ("ridge", "svr", "lightgbm")
+MODELS = ("ridge", "krr", "svr", "lightgbm")
 
 
 def sweep(

@@ -57,7 +57,7 @@ def sweep_command(
         typer.Option(
             "--best",
             metavar="N",
-            help="Selections that svr and lightgbm are tried on.",
+            help="Selections that krr, svr and lightgbm are tried on.",
             show_default="5",
         ),
     ] = None,
@@ -93,7 +93,7 @@ def sweep_command(
 ) -> None:
     """Try every block, the usual combinations and a forward search, and score having done so.
 
-    Ridge runs over everything, svr and lightgbm over the selections that ridge finds best. The
+    Ridge runs over everything, krr, svr and lightgbm over the selections that ridge finds best. The
     score of the winner flatters; `auto` is the honest one: each fold is predicted by what was
     chosen without it. Call it again and it goes on where it stopped.
 

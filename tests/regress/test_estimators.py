@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from features.errors import InputError
 from regress.boosting import TunedLightGBM
+from regress.kernel_ridge import TunedKernelRidge
 from regress.pairwise import TunedPairwise
 from regress.registry import MODELS, named_regressors
 from regress.ridge import TunedRidge
@@ -19,6 +20,7 @@ from regress.svr import TunedSVR
 
 SMALL = [
     TunedRidge([0.01, 1.0, 100.0], n_jobs=1, cv=3),
+    TunedKernelRidge([1.0], [0.01, 1.0], n_jobs=1, cv=3),
     TunedSVR([1.0], [1.0, 10.0], [0.1], n_jobs=1, cv=3),
     TunedLightGBM(20, 10, n_jobs=1, cv=3),
     TunedPairwise([1.0], [1.0, 10.0], n_jobs=1, cv=3),

@@ -30,11 +30,11 @@ from regress.explain_cli import explain_command_with
 from regress.explain_neighbours import similarity_to
 from regress.model import FittedModel
 from regress.pairwise import TunedPairwise, spread_anchors
+from regress.rbf import RBFModel
 from regress.reading import Source
 from regress.ridge import RidgeModel
 from regress.run import Run
 from regress.statistics import standardise
-from regress.svr import SVRModel
 from tests.regress.conftest import Task, fill
 
 MakeTask = Callable[..., Task]
@@ -52,10 +52,10 @@ def made_up(kind: type[Any], seed: int, spread: float) -> tuple[Any, np.ndarray]
         return RidgeModel(mean, scale, rng.standard_normal(7), float(rng.standard_normal())), X
     support = mean + rng.standard_normal((12, 7))
     dual, intercept = rng.standard_normal(12), float(rng.standard_normal())
-    return SVRModel(mean, scale, support, dual, intercept, 0.2), X
+    return RBFModel(mean, scale, support, dual, intercept, 0.2), X
 
 
-@pytest.mark.parametrize("kind", [RidgeModel, SVRModel])
+@pytest.mark.parametrize("kind", [RidgeModel, RBFModel])
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 1e-8, 0.1, 1.0, 10.0, 1e3]))
 def test_blocks_add_up(kind: type[Any], seed: int, spread: float) -> None:
@@ -74,7 +74,7 @@ def test_a_ridge_block_is_its_own_sum() -> None:
 
 
 def test_an_svr_block_is_the_integral_along_the_line() -> None:
-    model, X = made_up(SVRModel, 1, 1.5)
+    model, X = made_up(RBFModel, 1, 1.5)
     S = standardise(model.support, model.mean, model.scale)
 
     def slope(t: float, z: np.ndarray, columns: slice) -> float:
@@ -135,7 +135,7 @@ def kernel_of(model: FittedModel, X: np.ndarray) -> np.ndarray:
     """Similarities of all rows with all, by others' code."""
     if isinstance(model, RidgeModel):
         return cosine_similarity(standardise(X, model.mean, model.scale))
-    if isinstance(model, SVRModel):
+    if isinstance(model, RBFModel):
         return rbf_kernel(standardise(X, model.mean, model.scale), gamma=model.gamma)
     leaves = lightgbm.Booster(model_str=model.text).predict(X, pred_leaf=True)  # type: ignore[attr-defined]
     return np.array([[np.mean(one == other) for other in leaves] for one in leaves])

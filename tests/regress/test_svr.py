@@ -13,8 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, LinearSVR
 
 from regress.folds import Folds, make_folds, row_keys
+from regress.rbf import RBFModel
 from regress.statistics import FoldData
-from regress.svr import SVRModel, TunedSVR
+from regress.svr import TunedSVR
 from regress.tuning import tune
 from tests.regress.plain import nested_predictions
 
@@ -73,7 +74,7 @@ def test_several_targets_are_fitted_one_by_one() -> None:
 def test_a_saved_model_keeps_its_support_vectors(tmp_path: Path) -> None:
     X, Y, _ = problem(80, 12)
     model = TunedSVR(cv=4).fit(X, Y[:, 0]).model_
-    loaded = SVRModel.load(model.save(tmp_path / "000-svr"))
+    loaded = RBFModel.load(model.save(tmp_path / "000-svr"))
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     assert loaded.support.dtype == np.float32
     assert {row.tobytes() for row in loaded.support} <= {row.tobytes() for row in X}
