@@ -86,7 +86,7 @@ class Result:
     params, fitted
         The setting chosen over all folds, and the model refitted on all rows with it.
     seconds
-        Time that tuning and fitting took.
+        Time that tuning and fitting took; of a sweep's results, that of the whole sweep's call.
     repeats
         The same on further divisions into folds. With these, `scores` and `naive_rmse` are means
         over all divisions, and `params` was chosen over all; predictions, `fold_rmse` and

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,7 @@ def sweep(
     InputError, SelectionError, MissingTexts
         As `regress.experiment.evaluate`.
     """
+    began = time.perf_counter()
     design = checked_design(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
@@ -132,6 +135,8 @@ def sweep(
         results = [
             result for one in searches for result in _results(banks, design, one, [*regressors])
         ]
+        seconds = time.perf_counter() - began
+        results = [replace(result, seconds=seconds) for result in results]
         leaders = {
             name: _leaders(banks, design, one, [of for of in results if of.target == name])
             for name, one in zip(design.target_names, searches, strict=True)

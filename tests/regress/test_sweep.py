@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import InputError, MissingTexts
-from regress import TunedLightGBM, TunedSVR, load_run, make_folds
+from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
 from regress.cli import app
 from regress.compare import against_best
 from regress.metrics import rmse
@@ -22,7 +22,12 @@ from regress.sweep_files import save_sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
-QUICK: list[Any] = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
+QUICK: list[Any] = [
+    "ridge",
+    TunedKernelRidge([0.5], [0.01, 0.3]),
+    TunedSVR([0.5], [1.0], [0.1]),
+    TunedLightGBM(20, 10),
+]
 
 
 def swept(task: Task, **options: Any) -> Sweep:
@@ -35,14 +40,16 @@ def test_a_sweep_tries_blocks_combinations_and_a_search(make_task: MakeTask) -> 
     board = found.leaderboard
     tried = set(board["model"] + " " + board["select"])
     assert {"ridge cls[0]", "ridge mean[-2:]", "ridge mean[-1]+max[-1]", "ridge *[:]"} <= tried
+    assert {"ridge cls[:]+mean[:]", "ridge mean[:]+max[:]"} <= tried
     assert "ridge avg(mean[1:])" in tried
-    assert set(board["kind"]) >= {"block", "combination", "greedy", "auto", "auto svr"}
+    assert set(board["kind"]) >= {"block", "combination", "greedy", "auto", "auto krr", "auto svr"}
     assert (board["model"] == "svr").sum() >= 2
     assert board["rmse"].is_monotonic_increasing
     assert board["ties"].iloc[0]
     assert (board["behind_low"] <= board["behind"] + 1e-9).all()
     auto = found.results[0]
     assert found.label(auto) == "auto"
+    assert all(result.seconds > 0 for result in found.results)
     assert auto.scores.rmse == pytest.approx(rmse(task.y, auto.predictions))
     winner = board[(board["model"] == auto.model) & (board["select"] == auto.select)]
     assert winner["naive_rmse"].min() == pytest.approx(auto.naive_rmse)
@@ -100,7 +107,7 @@ def test_a_sweep_predicts_like_any_run(make_task: MakeTask, tmp_path: Path) -> N
     assert len(rows) == len(found.leaderboard)
     description = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert "procedure" in description["sweep"]["scores"]
-    assert [r["column"] for r in description["results"]] == ["auto", "auto ridge", "auto svr"]
+    assert [r["column"] for r in description["results"]] == ["auto", "auto ridge", "auto krr"]
 
 
 def test_several_targets_and_two_banks(make_task: MakeTask) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from features.banks import Banks
-from regress import TunedSVR, make_folds
+from regress import TunedKernelRidge, TunedSVR, make_folds
 from regress.candidates import combined, every_unit, of_units, single_blocks
 from regress.cells import Cell, Scoring, Store, every_part
 from regress.design import checked_design
@@ -39,7 +40,9 @@ class Bench:
         self.design = checked_design(task.texts, task.y if Y is None else Y)
         self.folds = make_folds(self.design.keys, self.design.Y)
         self.grams = Grams(self.banks, self.design, self.folds, memory)
-        regressors = named_regressors(["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1])])
+        regressors = named_regressors(
+            ["ridge", TunedKernelRidge([0.5], ALPHAS[:9]), TunedSVR([0.5], [1.0, 4.0], [0.1])]
+        )
         names = {task.bank.name: task.bank.fingerprint}
         self.store = Store(folder, names, self.design, self.folds, regressors)
 
@@ -88,6 +91,26 @@ def test_svr_of_a_sweep_is_a_nested_pipeline(task: Task, tmp_path: Path, select:
     )
     predicted = Scoring([bench.store], 0).nested_predictions(Cell("svr", candidate))
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "*[:]"])
+def test_kernel_ridge_of_a_sweep_is_a_nested_pipeline(
+    task: Task, tmp_path: Path, select: str
+) -> None:
+    bench = Bench(task, tmp_path / "cells")
+    candidate = next(c for c in all_candidates(bench, select) if c.select == select)
+    bench.fit(Cell("krr", candidate))
+    X = task.bank.matrix(task.texts, select, dtype=np.float64)
+    n_active = int((np.ptp(X, axis=0) > 0).sum())
+    plain = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), KernelRidge(kernel="rbf", gamma=0.5 / n_active)),
+        transformer=StandardScaler(with_std=False),
+    )
+    expected, _ = nested_predictions(
+        plain, lambda _: {"regressor__kernelridge__alpha": ALPHAS[:9]}, X, task.y, bench.folds
+    )
+    predicted = Scoring([bench.store], 0).nested_predictions(Cell("krr", candidate))
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-8)
 
 
 def all_candidates(bench: Bench, select: str) -> list[Any]:
