@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -190,22 +190,20 @@ class Scoring:
     def errors(self, cell: Cell, outer: int | None) -> Matrix:
         """Mean squared error of each setting, (n_settings,), over the folds but `outer`."""
         if (cell, outer) not in self._inner:
-            parts = [
-                self.store(fold if outer is None else outer).errors(
-                    cell, _left_out(outer, fold), fold
-                )
-                for fold in range(self.folds.n_folds)
-                if fold != outer
-            ]
-            self._inner[cell, outer] = np.mean(parts, axis=0)[:, self.target]
+            folds = [fold for fold in range(self.folds.n_folds) if fold != outer]
+            self._inner[cell, outer] = self.errors_of_each(dict.fromkeys(folds, cell), outer)
         return self._inner[cell, outer]
 
-    def rmse(self, cell: Cell, outer: int) -> float:
-        """The lowest RMSE among the settings over the folds but `outer`."""
-        return float(np.sqrt(self.errors(cell, outer).min()))
+    def errors_of_each(self, cells: Mapping[int, Cell], outer: int | None) -> Matrix:
+        """The same where each fold is scored by a cell of its own, with the same settings."""
+        parts = [
+            self.store(fold if outer is None else outer).errors(cell, _left_out(outer, fold), fold)
+            for fold, cell in cells.items()
+        ]
+        return np.asarray(np.mean(parts, axis=0)[:, self.target])
 
     def chosen(self, cell: Cell, outer: int) -> int:
-        """Index of the setting with that RMSE."""
+        """Index of the setting with the lowest error over the folds but `outer`."""
         return int(self.errors(cell, outer).argmin())
 
     def outer_predictions(self, cell: Cell, outer: int) -> Matrix:

@@ -94,6 +94,10 @@ class Division:
         here = [*pairs_with(self.folds, outer), *singles(self.folds)[outer : outer + 1]]
         return [(self._number(outer), left_out) for left_out in here]
 
+    def without(self, outer: int, fold: int) -> Part:
+        """What scores `fold` where `outer` must not be seen."""
+        return self._number(outer), (min(outer, fold), max(outer, fold))
+
     def every_part(self) -> list[Part]:
         """What a nested score needs."""
         return [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 
 from regress.candidates import every_unit, of_units
-from regress.cells import Candidate
+from regress.cells import Candidate, LeftOut
 from regress.divisions import Division
 from regress.fitting import OnDone
 from regress.grams import Grams, Unit
@@ -17,18 +18,21 @@ from regress.parallel import each_result
 
 
 def found_forward(
-    division: Division, outer: int | None, target: int, n_jobs: int | None, on_done: OnDone
+    division: Division, left_out: LeftOut, target: int, n_jobs: int | None, on_done: OnDone
 ) -> Candidate:
-    """What the forward search finds, kept like any finished cell."""
-    grams, store = division.at(outer or 0)
-    units, work = every_unit(division.banks), work_of_forward(division, outer)
-    path = _path_of_forward(division, outer, target)
+    """What the forward search finds without some folds, kept like any finished cell.
+
+    Where each fold has its own bank, the first fold left out says which is searched.
+    """
+    grams, store = division.at(left_out[0] if left_out else 0)
+    units, work = every_unit(division.banks), work_of_forward(division, left_out)
+    path = _path_of_forward(division, left_out, target)
     if path.exists():
         on_done(work)
         found = np.load(path, allow_pickle=False).tolist()
     else:
         found = _numbers(
-            grams, units, outer, target, n_jobs, on_done=lambda share: on_done(share * work)
+            grams, units, left_out, target, n_jobs, on_done=lambda share: on_done(share * work)
         )
         store.write(path, np.array(found))
     return of_units(division.banks, [units[at] for at in found])
@@ -37,24 +41,39 @@ def found_forward(
 def _numbers(
     grams: Grams,
     units: Sequence[Unit],
-    outer: int | None,
+    left_out: LeftOut,
     target: int,
     n_jobs: int | None,
     on_done: OnDone = lambda share: None,
 ) -> list[int]:
     """Numbers, among all blocks, of those that the forward search finds."""
-    steps = forward_search(grams, units, outer=outer, target=target, n_jobs=n_jobs, on_done=on_done)
+    steps = forward_search(
+        grams, units, left_out=left_out, target=target, n_jobs=n_jobs, on_done=on_done
+    )
     return [units.index(step.unit) for step in steps] or [len(units) - 1]
+
+
+def searches_of(division: Division) -> list[LeftOut]:
+    """What is left out of each search of a sweep.
+
+    Each fold, for what it chooses from; a second one beside it, for what the search is worth on
+    rows that it has not seen; and none, for all rows, unless no bank's encoder has seen none.
+    """
+    n_folds, several = division.folds.n_folds, len(division.places) > 1
+    # The two folds that are left to a search have one each to train on and to rank on.
+    pairs = list(permutations(range(n_folds), 2)) if n_folds >= 4 else []
+    if not several:
+        pairs = [(one, other) for one, other in pairs if one < other]
+    return [*((fold,) for fold in range(n_folds)), *([] if several else [()]), *pairs]
 
 
 def search_ahead(division: Division, n_targets: int, n_jobs: int | None) -> None:
     """Run whole searches side by side in other processes, and keep what they find."""
-    units, n_folds = every_unit(division.banks), division.folds.n_folds
-    everywhere: list[int | None] = [*range(n_folds), *([None] if len(division.places) == 1 else [])]
+    units, everywhere = every_unit(division.banks), searches_of(division)
     for place in division.places:
         grams, store = place
-        here = [outer for outer in everywhere if division.at(outer or 0) is place]
-        wanted = [(outer, target) for target in range(n_targets) for outer in here]
+        here = [out for out in everywhere if division.at(out[0] if out else 0) is place]
+        wanted = [(left_out, target) for target in range(n_targets) for left_out in here]
         todo = [one for one in wanted if not _path_of_forward(division, *one).exists()]
         rows = min(len(grams.folds), ranked_rows(grams, len(units)))
         found = each_result(
@@ -65,13 +84,13 @@ def search_ahead(division: Division, n_targets: int, n_jobs: int | None) -> None
             store.write(_path_of_forward(division, *one), np.array(blocks))
 
 
-def _path_of_forward(division: Division, outer: int | None, target: int) -> Path:
-    grams, store = division.at(outer or 0)
+def _path_of_forward(division: Division, left_out: LeftOut, target: int) -> Path:
+    grams, store = division.at(left_out[0] if left_out else 0)
     rows = min(len(grams.folds), ranked_rows(grams, len(every_unit(division.banks))))
-    return store.path_of("forward search, 2", rows, outer, target)
+    return store.path_of("forward search, 3", rows, sorted(left_out), target)
 
 
-def work_of_forward(division: Division, outer: int | None) -> float:
+def work_of_forward(division: Division, left_out: LeftOut) -> float:
     share = min(len(division.folds), 6000) / 3000
     n_units = len(every_unit(division.banks))
-    return (4 if outer is None else 2) * MAX_STEPS * share**3 * n_units / 21
+    return (4, 2, 1)[len(left_out)] * MAX_STEPS * share**3 * n_units / 21

@@ -47,12 +47,13 @@ class Step:
 
 
 class _Ranking:
-    """Products of every block over the rows that are not in the outer fold."""
+    """Products of every block over the rows that are not in the folds left out."""
 
-    def __init__(self, grams: Grams, units: Sequence[Unit], outer: int | None, target: int) -> None:
-        left_out = () if outer is None else (outer,)
+    def __init__(
+        self, grams: Grams, units: Sequence[Unit], left_out: Sequence[int], target: int
+    ) -> None:
         rows = np.concatenate(
-            [grams.folds.rows([f]) for f in range(grams.folds.n_folds) if f != outer]
+            [grams.folds.rows([f]) for f in range(grams.folds.n_folds) if f not in left_out]
         )
         most = ranked_rows(grams, len(units))
         if len(rows) > most:
@@ -112,7 +113,7 @@ def forward_search(
     grams: Grams,
     units: Sequence[Unit],
     *,
-    outer: int | None = None,
+    left_out: Sequence[int] = (),
     target: int = 0,
     max_steps: int = MAX_STEPS,
     n_jobs: int | None = None,
@@ -124,14 +125,14 @@ def forward_search(
     ----------
     units
         Blocks to choose from.
-    outer
-        The fold that the search must not see; None to use all rows.
+    left_out
+        Folds that the search must not see; two others at least must be left to it.
     target
         Which column of the targets.
     on_done
         Called with the share of the longest possible search that a step was.
     """
-    ranking = _Ranking(grams, units, outer, target)
+    ranking = _Ranking(grams, units, left_out, target)
     units = [unit for unit in units if ranking.n_active[unit]]
     products = dict(
         zip(

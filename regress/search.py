@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from regress.candidates import distinct
-from regress.cells import Candidate, Cell, Scoring
+from regress.cells import Candidate, Cell, LeftOut, Scoring
 from regress.divisions import Division, Part
 from regress.fitting import OnDone, work_of
-from regress.forward import found_forward, search_ahead, work_of_forward
+from regress.forward import found_forward, search_ahead, searches_of, work_of_forward
 from regress.model import Matrix, Setting
 from regress.parallel import in_processes
 
@@ -34,6 +34,9 @@ class Search:
         Selections that were named before any target was seen.
     greedy
         By division and outer fold, what the forward search found without that fold.
+    within
+        By division and outer fold, what it found without that fold and each other one: what the
+        search is worth on rows that it has not seen. Empty where too few folds are left for it.
     found
         What it found on all rows; where each fold has its own bank, what it found for each.
     pools
@@ -46,6 +49,7 @@ class Search:
     target: int
     fixed: Sequence[Candidate]
     greedy: Sequence[dict[int, Candidate]]
+    within: Sequence[dict[int, dict[int, Candidate]]]
     found: Sequence[Candidate]
     pools: Sequence[dict[int, list[Cell]]]
     pool: list[Cell]
@@ -55,9 +59,9 @@ class Search:
         return [division.scoring(self.target) for division in self.divisions]
 
     def choice(self, model: str | None = None) -> Cell:
-        """The cell with the lowest RMSE over all rows, and over all divisions."""
+        """The cell with the lowest error over all rows, and over all divisions."""
         pool = [cell for cell in self.pool if model in (None, cell.model)]
-        return min(pool, key=lambda cell: self._errors(cell).min())
+        return min(pool, key=self._error)
 
     def setting(self, cell: Cell) -> Setting:
         """The setting with that RMSE."""
@@ -72,23 +76,49 @@ class Search:
         return float(np.mean([of.cv_rmse(cell) for of in self.scorings], axis=0).min())
 
     def best_scouted(self) -> list[Candidate]:
-        """Selections by the RMSE that ridge has with them on all rows."""
+        """Selections by the error that ridge has with them on all rows."""
         scouts = [cell for cell in self.pool if cell.model == SCOUT]
-        scouts.sort(key=lambda cell: self._errors(cell).min())
+        scouts.sort(key=self._error)
         return distinct([cell.candidate for cell in scouts])
 
     def _errors(self, cell: Cell) -> Matrix:
         return np.asarray(np.mean([of.errors(cell, None) for of in self.scorings], axis=0))
 
+    def _error(self, cell: Cell) -> float:
+        """The lowest mean squared error over all rows, for what searched them made up for."""
+        divisions = range(len(self.divisions))
+        made_up = [self._made_up(at, None, cell.candidate) for at in divisions]
+        return float(self._errors(cell).min() + np.mean(made_up))
+
+    def _error_without(self, division: int, outer: int, cell: Cell) -> float:
+        """The same over the folds but `outer`."""
+        lowest = self.scorings[division].errors(cell, outer).min()
+        return float(lowest + self._made_up(division, outer, cell.candidate))
+
+    def _made_up(self, division: int, outer: int | None, candidate: Candidate) -> float:
+        """By how much the error of what was searched is too low: its own rows have chosen it.
+
+        Ridge's error, fold by fold, with what a search finds that has not seen the fold, less
+        ridge's error with what the search of all these folds has found. 0 for a selection that
+        was named beforehand.
+        """
+        of_each = self.greedy[division] if outer is None else self.within[division].get(outer)
+        if not of_each or candidate in self.fixed:
+            return 0.0
+        scoring = self.scorings[division]
+        cells = {fold: Cell(SCOUT, found) for fold, found in of_each.items()}
+        unseen = scoring.errors_of_each(cells, outer).min()
+        return max(0.0, float(unseen - scoring.errors(Cell(SCOUT, candidate), outer).min()))
+
     def choice_without(self, division: int, outer: int, model: str | None = None) -> Cell:
-        """The cell with the lowest RMSE over the folds but `outer`."""
+        """The cell with the lowest error over the folds but `outer`."""
         pool = [cell for cell in self.pools[division][outer] if model in (None, cell.model)]
-        return min(pool, key=lambda cell: self.scorings[division].rmse(cell, outer))
+        return min(pool, key=lambda cell: self._error_without(division, outer, cell))
 
     def best_scouted_without(self, division: int, outer: int) -> list[Candidate]:
-        """Selections by the RMSE that ridge has with them over the folds but `outer`."""
+        """Selections by the error that ridge has with them over the folds but `outer`."""
         scouts = [cell for cell in self.pools[division][outer] if cell.model == SCOUT]
-        scouts.sort(key=lambda cell: self.scorings[division].rmse(cell, outer))
+        scouts.sort(key=lambda cell: self._error_without(division, outer, cell))
         return distinct([cell.candidate for cell in scouts])
 
     def nested_predictions(self, division: int, model: str | None = None) -> Matrix:
@@ -154,11 +184,10 @@ def estimated_work(
 ) -> float:
     """Seconds of one core, very roughly, that `search` will report as done."""
     place, n_parts = divisions[0].places[0], len(divisions[0].every_part())
-    n_folds = divisions[0].folds.n_folds
     work = sum(work_of(*place, Cell(SCOUT, one)) for one in fixed) * n_parts
     if greedy:
-        searched: list[int | None] = [*range(n_folds), None]
-        work += sum(work_of_forward(divisions[0], outer) for outer in searched) * n_targets
+        searched = searches_of(divisions[0])
+        work += sum(work_of_forward(divisions[0], out) for out in searched) * n_targets
     for model in models:
         if model != SCOUT:
             work += n_parts * n_best * n_targets * work_of(*place, Cell(model, fixed[-1]))
@@ -176,22 +205,32 @@ def _scouted(
     """Ridge on everything, and on what the forward search finds."""
     known = {cell.candidate.content: cell.candidate for cell in scouts}
 
-    def found(division: Division, outer: int | None) -> Candidate:
-        candidate = found_forward(division, outer, target, n_jobs, on_done)
+    def found(division: Division, left_out: LeftOut) -> Candidate:
+        candidate = found_forward(division, left_out, target, n_jobs, on_done)
         return known.setdefault(candidate.content, candidate)
 
-    without: list[dict[int, Candidate]] = [
-        {outer: found(division, outer) for outer in range(division.folds.n_folds)} if greedy else {}
-        for division in divisions
-    ]
+    without: list[dict[int, Candidate]] = []
+    within: list[dict[int, dict[int, Candidate]]] = []
+    for division in divisions:
+        searched = searches_of(division) if greedy else []
+        without.append({out[0]: found(division, out) for out in searched if len(out) == 1})
+        within.append({})
+        for pair in (out for out in searched if len(out) == 2):
+            candidate = found(division, pair)
+            for outer, fold in [pair] if len(division.places) > 1 else [pair, pair[::-1]]:
+                within[-1].setdefault(outer, {})[fold] = candidate
     on_all: list[Candidate] = []
     if greedy and len(divisions[0].places) == 1:
-        on_all = [found(divisions[0], None)]
+        on_all = [found(divisions[0], ())]
     elif greedy:
         # No bank's encoder has seen all rows, or none of them.
         on_all = distinct([*without[0].values()])
-    for division, of_outer in zip(divisions, without, strict=True):
+    for division, of_outer, of_pair in zip(divisions, without, within, strict=True):
         wanted: dict[Cell, list[Part]] = {}
+        for outer, of_fold in of_pair.items():
+            for fold, candidate in of_fold.items():
+                part = division.without(outer, fold)
+                wanted.setdefault(Cell(SCOUT, candidate), []).append(part)
         for outer, candidate in of_outer.items():
             wanted.setdefault(Cell(SCOUT, candidate), []).extend(division.needed(outer))
         for candidate in on_all:
@@ -206,7 +245,7 @@ def _scouted(
     ]
     pool = _with(scouts, on_all)
     fixed = [cell.candidate for cell in scouts]
-    return Search(divisions, target, fixed, without, on_all, pools, pool)
+    return Search(divisions, target, fixed, without, within, on_all, pools, pool)
 
 
 def _with(scouts: Sequence[Cell], candidates: Sequence[Candidate]) -> list[Cell]:

@@ -60,7 +60,7 @@ def test_the_forward_search_is_weighted(task: Task) -> None:
     folds = make_folds(design.keys, design.Y)
     grams = Grams(evaluate(task.bank, task.texts, task.y).banks, design, folds, 1 << 30)
     units = every_unit(grams.banks)[-2:]
-    ranking = _Ranking(grams, units, 1, 0)
+    ranking = _Ranking(grams, units, (1,), 0)
     found = ranking.error(sum(ranking.products(unit) for unit in units), 30.0)
 
     rows = ranking.rows

@@ -20,11 +20,13 @@ from regress import TunedKernelRidge, TunedSVR, make_folds
 from regress.candidates import combined, every_unit, of_units, single_blocks
 from regress.cells import Cell, Scoring, Store, every_part
 from regress.design import checked_design
+from regress.divisions import Division
 from regress.fitting import fit_parts
 from regress.grams import Grams
 from regress.greedy import forward_search
 from regress.registry import named_regressors
 from regress.ridge import ALPHAS
+from regress.search import search
 from tests.regress.conftest import Task
 from tests.regress.plain import nested_predictions
 
@@ -138,7 +140,7 @@ def test_the_forward_search_finds_blocks_that_complete_each_other(
     X = {b: task.bank.matrix(task.texts, f"{b}[0]") for b in ("mean", "max")}
     y = X["mean"] @ np.arange(6.0) + X["max"] @ np.arange(6.0)[::-1]
     bench = Bench(task, tmp_path / "cells", Y=y)
-    steps = forward_search(bench.grams, every_unit(bench.banks), outer=2)
+    steps = forward_search(bench.grams, every_unit(bench.banks), left_out=(2,))
     assert {str(step.unit.block) for step in steps[:2]} == {"mean[0]", "max[0]"}
     errors = [step.error for step in steps]
     assert errors == sorted(errors, reverse=True)
@@ -151,5 +153,45 @@ def test_the_forward_search_never_sees_the_outer_fold(task: Task, tmp_path: Path
     other = Bench(task, tmp_path / "b", Y=spoiled)
     other.grams.folds = other.folds = bench.folds
     units = every_unit(bench.banks)
-    one, two = (forward_search(b.grams, units, outer=1) for b in (bench, other))
+    one, two = (forward_search(b.grams, units, left_out=(1,)) for b in (bench, other))
     assert one == two
+
+
+def test_what_a_search_finds_is_judged_on_rows_it_has_not_seen(task: Task, tmp_path: Path) -> None:
+    bench = Bench(task, tmp_path / "cells", Y=np.random.default_rng(5).standard_normal(60))
+    division = Division([(bench.grams, bench.store)])
+    fixed = single_blocks(bench.banks)
+    [found] = search(
+        [division], fixed, ["ridge"], 1, n_best=1, greedy=True, n_jobs=1, on_done=lambda work: None
+    )
+    for outer in range(bench.folds.n_folds):
+        others = [fold for fold in range(bench.folds.n_folds) if fold != outer]
+        searched = found.greedy[0][outer]
+        assert set(found.within[0][outer]) == set(others)
+        for fold in others:
+            steps = forward_search(bench.grams, every_unit(bench.banks), left_out=(fold, outer))
+            expected = of_units(bench.banks, [step.unit for step in steps])
+            assert found.within[0][outer][fold].content == expected.content
+        unseen = plain_error(task, bench, outer, found.within[0][outer])
+        seen = plain_error(task, bench, outer, dict.fromkeys(others, searched))
+        gap = max(0.0, unseen - seen)
+        known = searched.content in {candidate.content for candidate in fixed}
+        assert found._made_up(0, outer, searched) == pytest.approx(0 if known else gap, abs=1e-8)
+        assert found._made_up(0, outer, fixed[0]) == 0
+        chosen = found.choice_without(0, outer)
+        if chosen.candidate == searched and not known:
+            best = min(plain_error(task, bench, outer, dict.fromkeys(others, c)) for c in fixed)
+            assert seen + gap <= best
+
+
+def plain_error(task: Task, bench: Bench, outer: int, candidates: dict[int, Any]) -> float:
+    """The lowest mean squared error of ridge over folds, each with its own selection."""
+    errors = []
+    for fold, candidate in candidates.items():
+        X = task.bank.matrix(task.texts, candidate.select, dtype=np.float64)
+        train = bench.folds.rows([f for f in range(bench.folds.n_folds) if f not in (fold, outer)])
+        test, y = bench.folds.rows([fold]), bench.design.Y[:, 0]
+        pipelines = [make_pipeline(StandardScaler(), Ridge(alpha)) for alpha in ALPHAS]
+        predicted = [one.fit(X[train], y[train]).predict(X[test]) for one in pipelines]
+        errors.append([np.mean((of - y[test]) ** 2) for of in predicted])
+    return float(np.mean(errors, axis=0).min())
