@@ -15,8 +15,8 @@ from pathlib import Path
 from features.table import open_table, read_dataset
 from layerbank import evaluate, extract
 
-SELECT = ["mean[-1]", "mean[4]", "mean[:]"]
-MODELS = ["ridge", "svr", "lightgbm"]
+SELECT = ["mean[-1]", "mean[4]", "mean[:]", "cls[:]+mean[:]"]
+MODELS = ["ridge", "krr", "svr", "lightgbm"]
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ Ridge runs over every block, the usual concatenations and a greedy forward searc
 regressors run on the selections that ridge finds best. The lowest of so many scores flatters, so
 the whole procedure is scored: for each outer fold, selection, regressor and setting are chosen by
 the other folds alone, the forward search included, and what they choose predicts that fold.
+What a search finds fits the very rows that it was found on, so its error is first raised by what
+such searches lose on folds that they have not seen.
 """
 
 from __future__ import annotations
