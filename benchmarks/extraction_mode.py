@@ -83,7 +83,6 @@ def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> f
     """Seconds of the same batches through the same engine, with no pooling but ``cls``, no bank."""
     from extract.batching import make_batch, plan_batches
     from extract.checkpoint import Checkpoint
-    from extract.encode import AHEAD
     from extract.encoder import EngineOptions, load_encoder
     from extract.tokens import Tokenizer
 
@@ -102,7 +101,7 @@ def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> f
         under_way: list[Any] = []
         for batch in made:
             under_way.append(encoder.submit(batch))
-            if len(under_way) > AHEAD:
+            if len(under_way) > encoder.ahead:
                 under_way.pop(0).result()
         for pending in under_way:
             pending.result()

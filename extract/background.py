@@ -14,9 +14,6 @@ from features.writer import BankWriter
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Batches that may wait for the writer.
-WAITING_BATCHES = 2
-
 
 def one_ahead(
     function: Callable[[T], Iterable[R]], items: Iterable[T]
@@ -54,11 +51,18 @@ class BackgroundWriter:
 
     Use it as a context manager around a :class:`features.writer.BankWriter`: leaving it waits
     until all rows are added and committed, whatever the reason for leaving.
+
+    Parameters
+    ----------
+    writer
+        Adds the rows.
+    waiting
+        Batches that may wait for it before :meth:`add` does.
     """
 
-    def __init__(self, writer: BankWriter) -> None:
+    def __init__(self, writer: BankWriter, waiting: int = 1) -> None:
         self._writer = writer
-        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING_BATCHES)
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(waiting)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="bank-writer", daemon=True)
 

@@ -16,7 +16,13 @@ from features.keys import KEY_SIZE, Text, text_keys
 #: Texts that are sorted by length together, and their characters, about: bounds what of a stream
 #: stands in memory.
 WINDOW, WINDOW_CHARACTERS = 16_384, 1 << 25
+#: The first window is smaller and each doubles the one before, so that no device waits long for
+#: its first batch.
+FIRST_WINDOW = 2_048
 
+#: A shorter text counts as so many tokens: what is pooled from it takes memory too, 120 KB in a
+#: model of RoBERTa-base's size.
+FEWEST_TOKENS = 32
 #: Shorter texts may join a batch while they waste no more than this on padding.
 PADDING_SHARE, PADDING_TOKENS = 0.1, 8
 
@@ -36,6 +42,15 @@ class Window(NamedTuple):
 class NewTexts:
     """Iterates over the windows of a stream, less what a bank has and what came before.
 
+    Parameters
+    ----------
+    texts
+        Any iterable, read once.
+    bank
+        What it has is left out.
+    size
+        Texts in a window at most.
+
     Attributes
     ----------
     n_read
@@ -47,7 +62,8 @@ class NewTexts:
     def __init__(self, texts: Iterable[Text], bank: Bank | None, size: int = WINDOW) -> None:
         self._texts = iter(texts)
         self._bank = bank
-        self._size = size
+        self._most = size
+        self._size = min(size, FIRST_WINDOW)
         self._runs: list[NDArray[np.bytes_]] = []
         self.n_read = 0
         self.n_new = 0
@@ -71,6 +87,7 @@ class NewTexts:
             size += n_characters(text)
             if len(texts) == self._size or size >= WINDOW_CHARACTERS:
                 break
+        self._size = min(2 * self._size, self._most)
         return texts
 
     def _new(self, keys: Keys) -> NDArray[np.int64]:
@@ -112,14 +129,14 @@ def plan_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np
     lengths
         Tokens of each text, shape ``(n,)``.
     budget
-        Tokens of a batch, padding included.
+        Tokens of a batch, padding included; a very short text counts as 32.
     """
     order = np.argsort(-lengths, kind="stable").astype(np.int64)
     descending = lengths[order]
     start = 0
     while start < len(order):
         longest = int(descending[start])
-        room = max(1, budget // longest)
+        room = max(1, budget // max(longest, FEWEST_TOKENS))
         shortest = longest - max(PADDING_TOKENS, int(PADDING_SHARE * longest))
         equal = int(np.searchsorted(-descending, -longest, side="right")) - start
         similar = int(np.searchsorted(-descending, -shortest, side="right")) - start

@@ -18,10 +18,6 @@ from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
-#: Batches that are submitted before an earlier one's numbers are asked for: the device never
-#: waits for the host.
-AHEAD = 2
-
 
 class Budget:
     """Tokens of a batch; halved, for good, when the device runs out of memory."""
@@ -154,12 +150,12 @@ def _batches(
 def _ahead(
     encoder: Encoder, plan: Iterable[NDArray[np.int64]], tokens: Sequence[Tokens], pad_id: int
 ) -> Iterator[tuple[NDArray[np.int64], Pooled]]:
-    """What each batch gives, while the next ones are already under way."""
+    """What each batch gives, while as many more are under way as the engine likes."""
     under_way: deque[tuple[NDArray[np.int64], Pending]] = deque()
     for rows in plan:
         batch = make_batch([tokens[row] for row in rows], pad_id)
         under_way.append((rows, encoder.submit(batch)))
-        if len(under_way) > AHEAD:
+        if len(under_way) > encoder.ahead:
             first, pending = under_way.popleft()
             yield first, pending.result()
     for rows, pending in under_way:

@@ -68,6 +68,10 @@ class Encoder(Protocol):
     """Whether the checkpoint holds the weights of the encoder's own pooler."""
     batch_tokens: int
     """Tokens in a batch that suit the device."""
+    ahead: int
+    """Batches to submit before an earlier one's numbers are asked for, so that the device never
+    waits for the host; 0 where :meth:`submit` itself does the work, and more would only fill
+    memory."""
     provenance: dict[str, Any]
     """Engine, device and library versions: recorded with the rows, never compared."""
 

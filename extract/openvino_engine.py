@@ -79,6 +79,7 @@ class OpenVinoEncoder:
         self.hidden_size = int(facts["hidden_size"])
         self.has_pooler = bool(facts["has_pooler"])
         self.batch_tokens = BATCH_TOKENS
+        self.ahead = STREAMS
         self._inputs: Sequence[str] = facts["inputs"]
         self._compiled = _compiled(graph.model, options.precision)
         self._idle: list[Any] = []

@@ -56,7 +56,7 @@ def extract(
     ----------
     texts
         Strings, or pairs of strings that are encoded together; any iterable, read once, in
-        windows of 16,384. Taken verbatim.
+        windows of 16,384 at most. Taken verbatim.
     bank
         The bank's folder; made where there is none.
     encoder

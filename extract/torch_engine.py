@@ -31,6 +31,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 #: Tokens of a batch. A CPU's caches like small ones; a GPU has to be kept busy.
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
 
+#: Batches in the device's queue; where it has none, submitting is computing.
+AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
+
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate")
 
 
@@ -78,6 +81,7 @@ class TorchEncoder:
             has_pooler and pooled is not None and tuple(pooled.shape) == (1, self.hidden_size)
         )
         self.batch_tokens = BATCH_TOKENS[self._device.type]
+        self.ahead = AHEAD[self._device.type]
         self.provenance = provenance(self._device)
 
     @classmethod

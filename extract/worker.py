@@ -68,6 +68,8 @@ class Worker:
         self._encoder, setup = load(plan, options)
         self.bank = plan.complete(setup)
         self._windows = Windows.of(setup)
+        # A fast device fills several batches while a segment is committed.
+        self._waiting = max(1, 4 * self._encoder.ahead)
         self._budget = Budget(options.batch_tokens or self._encoder.batch_tokens)
         self.n_committed = 0
 
@@ -101,7 +103,7 @@ class Worker:
         before = self.n_committed
         try:
             with (
-                BackgroundWriter(to_bank) as writer,
+                BackgroundWriter(to_bank, self._waiting) as writer,
                 closing(one_ahead(lambda window: tokenizer.each(window.texts), windows)) as ahead,
             ):
                 for window, tokens in ahead:

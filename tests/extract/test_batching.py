@@ -57,6 +57,16 @@ def test_windows_give_each_text_once_where_it_first_stands(texts: list[str], siz
         assert window.keys.shape == (len(window.texts), 32)
 
 
+def test_windows_grow_so_that_the_first_batch_comes_soon() -> None:
+    windows = NewTexts((f"text {i}" for i in range(40_000)), None)
+    sizes = [len(window.texts) for window in windows]
+    assert sizes == [2_048, 4_096, 8_192, 16_384, 40_000 - 30_720]
+
+
+def test_a_batch_has_only_so_many_texts_however_short_they_are() -> None:
+    assert [len(batch) for batch in plan_batches(np.full(300, 3), 4_096)] == [128, 128, 44]
+
+
 def test_the_stream_is_read_no_further_than_needed() -> None:
     taken = []
     stream = (taken.append(i) or f"text {i}" for i in range(100))

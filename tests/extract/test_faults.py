@@ -12,7 +12,7 @@ import pytest
 
 from extract import extract
 from extract.openvino_engine import OpenVinoEncoder
-from extract.torch_engine import TorchEncoder
+from extract.torch_engine import AHEAD, TorchEncoder
 from features import Bank
 from features.errors import CommitError, EncoderError, InputError
 from tests.extract.plain import banked_blocks
@@ -89,7 +89,9 @@ def out_of_memory_beyond(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[in
     return tried
 
 
+@pytest.mark.parametrize("ahead", [0, 2])
 def test_out_of_memory_halves_the_budget_and_loses_nothing(
+    ahead: int,
     encoder: Path,
     bank: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,6 +101,7 @@ def test_out_of_memory_halves_the_budget_and_loses_nothing(
     whole = bank.with_name("whole.bank")
     extract(texts, whole, encoder=str(encoder), precision="fp32")
     tried = out_of_memory_beyond(150, monkeypatch)
+    monkeypatch.setitem(AHEAD, "cpu", ahead)
     extract(texts, bank, encoder=str(encoder), precision="fp32", batch_tokens=1000)
     np.testing.assert_allclose(
         banked_blocks(bank, texts), banked_blocks(whole, texts), rtol=1e-4, atol=1e-4
@@ -155,7 +158,10 @@ def test_a_text_that_does_not_fit_alone_is_an_error(
         extract(["a", "word " * 100], bank, encoder=str(encoder))
 
 
+@pytest.mark.parametrize(("ahead", "safe"), [(0, 3), (2, 1)])
 def test_ctrl_c_keeps_what_is_done(
+    ahead: int,
+    safe: int,
     encoder: Path,
     bank: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -172,12 +178,13 @@ def test_ctrl_c_keeps_what_is_done(
 
     with monkeypatch.context() as patch:
         patch.setattr(TorchEncoder, "_submit", interrupted)
+        patch.setitem(AHEAD, "cpu", ahead)
         with pytest.raises(KeyboardInterrupt):
             extract(TEXTS, bank, encoder=str(encoder), batch_tokens=1, engine="torch")
-    assert any("1 new texts are safe" in record.message for record in kept_log.records)
-    # Three were submitted, and two of them were still under way.
-    assert Bank.open(bank).n_texts == 1
-    assert extract(TEXTS, bank).n_new == 4
+    assert any(f"{safe} new texts are safe" in record.message for record in kept_log.records)
+    # Three were submitted, of which as many as `ahead` were still under way.
+    assert Bank.open(bank).n_texts == safe
+    assert extract(TEXTS, bank).n_new == 5 - safe
 
 
 def test_a_source_that_fails_keeps_what_is_done(

@@ -214,7 +214,7 @@ class Done:
 class MadeUp:
     """An encoder of RoBERTa-base's size that costs nothing."""
 
-    n_layers, hidden_size, has_pooler, batch_tokens = 13, 768, False, 4096
+    n_layers, hidden_size, has_pooler, batch_tokens, ahead = 13, 768, False, 4096, 2
 
     def __init__(self) -> None:
         self.provenance: dict[str, Any] = {}
