@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.estimator import TunedRegressor
+from regress.kernel_regressor import NystroemRegressor, Solution
 from regress.lapack import ShiftedSystem
-from regress.model import FittedModel, Matrix, Setting
-from regress.nystroem import Landmarks
-from regress.rbf import GAMMAS, MAX_ROWS, RBFModel, each_kernel, kernel_gamma, only_kernel
-from regress.statistics import FoldData, TrainingSet
+from regress.model import Matrix, Setting
+from regress.rbf import GAMMAS, MAX_ROWS
+from regress.statistics import TrainingSet
 
 #: Four to a decade. The kernel's diagonal is one, so no number of rows or columns enters.
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 1, 21))
 
 
-class TunedKernelRidge(TunedRegressor):
+class TunedKernelRidge(NystroemRegressor):
     """RBF kernel ridge on standardised features, alpha and gamma chosen by cross-validation.
 
     Equal to scikit-learn's ``make_pipeline(StandardScaler(), KernelRidge(kernel="rbf"))`` on a
@@ -54,8 +52,6 @@ class TunedKernelRidge(TunedRegressor):
         The fitted `RBFModel`.
     """
 
-    takes_products: ClassVar[bool] = True
-
     def __init__(
         self,
         gammas: Sequence[float] = GAMMAS,
@@ -87,69 +83,28 @@ class TunedKernelRidge(TunedRegressor):
             raise ValueError(f"alphas must be above 0, not {alphas.tolist()}")
         return alphas
 
-    def note(self, n_samples: int) -> str:
-        if n_samples <= self.max_rows:
-            return ""
-        return (
-            f"krr: of {n_samples} texts, more than {self.max_rows}, the kernel is approximated "
-            f"from {self.n_landmarks} (Nystroem)"
-        )
+    def solve(
+        self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]
+    ) -> Solution:
+        weights = training.dual_weights(K, _alphas_of(settings))
+        return _solution(weights, training, targets)
 
-    def job_bytes(self, data: FoldData) -> int:
-        n = len(data.X)
-        if n > self.max_rows:
-            return 8 * (3 * n * self.n_landmarks + 4 * data.chunk)
-        return max(data.job_bytes, 8 * (5 * n * n + 3 * data.chunk))
-
-    def path(self, training: TrainingSet) -> Matrix:
-        alphas = self._alphas()
-        predictions = []
-        if len(training.data.X) > self.max_rows:
-            landmarks = Landmarks(training, self.n_landmarks, self.random_state)
-            for gamma in dict.fromkeys(self.gammas):
-                weights = self._landmark_weights(landmarks, gamma, training, alphas)
-                K = landmarks.kernel(training.held_rows, kernel_gamma(gamma, training))
-                predictions.append(np.tensordot(K, weights, axes=1))
-        else:
-            for _, K, held in each_kernel(training, self.gammas):
-                predictions.append(np.tensordot(held, training.dual_weights(K, alphas), axes=1))
-        return np.concatenate(predictions, axis=1) + training.y_mean
-
-    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
-        models: list[FittedModel] = []
-        approximate = len(training.data.X) > self.max_rows
-        if approximate:
-            landmarks = Landmarks(training, self.n_landmarks, self.random_state)
-        for target, setting in enumerate(chosen):
-            alphas = np.array([setting["alpha"]])
-            if approximate:
-                rows = landmarks.rows
-                weights = self._landmark_weights(landmarks, setting["gamma"], training, alphas)
-            else:
-                rows = training.rows
-                K = only_kernel(training, setting["gamma"])
-                weights = training.dual_weights(K, alphas)
-            models.append(
-                RBFModel(
-                    mean=training.mean,
-                    scale=training.scale,
-                    support=training.data.X[rows],
-                    dual_coef=np.ascontiguousarray(weights[:, 0, target]),
-                    intercept=float(training.y_mean[target]),
-                    gamma=kernel_gamma(setting["gamma"], training),
-                )
-            )
-        return models
-
-    def _landmark_weights(
-        self, landmarks: Landmarks, multiple: float, training: TrainingSet, alphas: Matrix
-    ) -> Matrix:
-        """Weights of the landmarks' kernels, shape (n_landmarks, n_alphas, n_targets)."""
-        gamma = kernel_gamma(multiple, training)
-        whitening = landmarks.whitening(gamma)
-        F = landmarks.kernel(training.rows, gamma) @ whitening
+    def solve_features(
+        self, F: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]
+    ) -> Solution:
         weighted = F if training.weights is None else F * training.weights[:, None]
-        solved = ShiftedSystem(weighted.T @ F).solve(
-            weighted.T @ (training.Y - training.y_mean), alphas
+        weights = ShiftedSystem(weighted.T @ F).solve(
+            weighted.T @ (training.Y - training.y_mean), _alphas_of(settings)
         )
-        return np.tensordot(whitening, solved, axes=1)
+        return _solution(weights, training, targets)
+
+
+def _alphas_of(settings: Sequence[Setting]) -> Matrix:
+    return np.array([setting["alpha"] for setting in settings])
+
+
+def _solution(weights: Matrix, training: TrainingSet, targets: Sequence[int]) -> Solution:
+    """Of the targets asked for; the constant of each is its mean."""
+    chosen = weights[:, :, list(targets)]
+    means = training.y_mean[list(targets)]
+    return Solution(chosen, np.broadcast_to(means, chosen.shape[1:]))

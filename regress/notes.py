@@ -45,9 +45,9 @@ def _on_folds(experiment: Experiment) -> Iterator[str]:
 
 
 def _on_models(experiment: Experiment) -> Iterator[str]:
-    for regressor in experiment.regressors.values():
+    for name, regressor in experiment.regressors.items():
         if note := regressor.note(len(experiment.folds)):
-            yield note
+            yield f"{name}: {note}"
     for result in experiment.results:
         base = MODELS[result.model][0].base if result.model in MODELS else None
         for other in experiment.results:

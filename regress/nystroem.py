@@ -1,22 +1,16 @@
-"""Support vector regression for more rows than a kernel can hold.
+"""The RBF kernel of more rows than can be held, approximated.
 
-The kernel is that of `regress.svr`, approximated from some of the training rows, the landmarks
-(C. Williams and M. Seeger, *Using the Nystroem method to speed up kernel machines*, 2001):
-``k(x, z) ~ k(x, L) K_LL^-1 k(L, z)``. Rows become ``k(x, L) V S^-1/2``, with ``K_LL = V S V'``, and
-the regression is linear in these. Errors beyond epsilon count squared, since that problem is
-smooth: it is solved to the end in a few Newton steps (liblinear, primal), where the absolute
-errors of the exact one would take thousands of passes.
+It is taken from some of the training rows, the landmarks (C. Williams and M. Seeger, *Using the
+Nystroem method to speed up kernel machines*, 2001): ``k(x, z) ~ k(x, L) K_LL^-1 k(L, z)``. Rows
+become ``k(x, L) V S^-1/2``, with ``K_LL = V S V'``, and the regression is linear in these.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.svm import LinearSVR
 
-from regress.model import Matrix, Setting, row_chunks
+from regress.model import Matrix, row_chunks
 from regress.statistics import TrainingSet
 
 Rows = NDArray[np.int64]
@@ -56,12 +50,3 @@ class Landmarks:
             squares = np.einsum("ij,ij->i", Z, Z)[:, None] + self._squares
             K[part] = np.exp(-gamma * np.maximum(squares - 2 * (Z @ self._Z.T), 0))
         return K
-
-
-def linear_svr(F: Matrix, y: Matrix, setting: Setting, weights: Matrix | None) -> Any:
-    """A linear SVR with squared errors beyond epsilon, fitted on features of the landmarks."""
-    svr = LinearSVR(
-        loss="squared_epsilon_insensitive", dual=False, C=setting["C"], epsilon=setting["epsilon"],
-        tol=1e-6, max_iter=10_000,
-    )  # fmt: skip
-    return svr.fit(F, y, sample_weight=weights)

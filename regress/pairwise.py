@@ -18,7 +18,7 @@ is a sum of g(a, ·), and so the model that is saved is an SVR over training tex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import ClassVar
 
@@ -27,16 +27,16 @@ from numpy.typing import NDArray
 from sklearn.svm import SVR
 
 from features.errors import InputError
-from regress.estimator import TunedRegressor
-from regress.model import FittedModel, Matrix, Setting
-from regress.rbf import MAX_ROWS, RBFModel, each_kernel, kernel_gamma, only_kernel
+from regress.kernel_regressor import Basis, KernelRegressor, Solution
+from regress.model import Matrix, Setting
+from regress.rbf import MAX_ROWS
 from regress.statistics import FoldData, TrainingSet
 from regress.svr import scaled_target
 
 Rows = NDArray[np.int64]
 
 
-class TunedPairwise(TunedRegressor):
+class TunedPairwise(KernelRegressor):
     """SVR on pairs of texts, averaged over anchors; C and gamma chosen by cross-validation.
 
     Parameters
@@ -70,6 +70,7 @@ class TunedPairwise(TunedRegressor):
     """
 
     base: ClassVar[str | None] = "svr"
+    max_rows = MAX_ROWS
 
     def __init__(
         self,
@@ -101,44 +102,33 @@ class TunedPairwise(TunedRegressor):
 
     def note(self, n_samples: int) -> str:
         n = n_samples * self.n_pairs
-        drawn = f"pairwise: fitted on {self.max_pairs} of {n} pairs, more than its kernel holds"
+        drawn = f"fitted on {self.max_pairs} of {n} pairs, more than its kernel holds"
         return drawn if n > self.max_pairs else ""
 
     def job_bytes(self, data: FoldData) -> int:
         n = min(len(data.X) * self.n_pairs, self.max_pairs)
         return max(data.job_bytes, 8 * (4 * n * n + 4 * len(data.X) ** 2 + 3 * data.chunk))
 
-    def path(self, training: TrainingSet) -> Matrix:
-        _refuse_too_many(len(training.data.X))
-
-        settings, n_targets = self.settings(), training.Y.shape[1]
-        predicted = np.empty((len(training.held_rows), len(settings), n_targets))
-        for gamma, K, held in each_kernel(training, [setting["gamma"] for setting in settings]):
-            g = 1 + K
-            for i, setting in enumerate(settings):
-                if setting["gamma"] == gamma:
-                    for target in range(n_targets):
-                        weights, constant = self._fit(training, g, target, setting)
-                        predicted[:, i, target] = held @ weights + constant
-        return predicted
-
-    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
-        models: list[FittedModel] = []
-        for target, setting in enumerate(chosen):
-            g = 1 + only_kernel(training, setting["gamma"])
-            weights, constant = self._fit(training, g, target, setting)
-            used = np.flatnonzero(weights)
-            models.append(
-                RBFModel(
-                    mean=training.mean,
-                    scale=training.scale,
-                    support=training.data.X[training.rows[used]],
-                    dual_coef=weights[used],
-                    intercept=constant,
-                    gamma=kernel_gamma(setting["gamma"], training),
-                )
+    def bases(
+        self, training: TrainingSet, multiples: Iterable[float]
+    ) -> Iterator[tuple[float, Basis]]:
+        if len(training.data.X) > self.max_rows:
+            raise InputError(
+                f"pairwise compares every text with every other, and {len(training.data.X)} are "
+                f"more than the {self.max_rows} it can hold: use --model svr, which approximates"
             )
-        return models
+        return super().bases(training, multiples)
+
+    def solve(
+        self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]
+    ) -> Solution:
+        g = np.add(K, 1, out=K)
+        weights = np.empty((len(g), len(settings), len(targets)))
+        constants = np.empty(weights.shape[1:])
+        for i, setting in enumerate(settings):
+            for j, target in enumerate(targets):
+                weights[:, i, j], constants[i, j] = self._fit(training, g, target, setting)
+        return Solution(weights, constants)
 
     def _fit(
         self, training: TrainingSet, g: Matrix, target: int, setting: Setting
@@ -175,14 +165,6 @@ class TunedPairwise(TunedRegressor):
             first.append(order)
             second.append(np.roll(order, 1))
         return np.concatenate(first)[: self.max_pairs], np.concatenate(second)[: self.max_pairs]
-
-
-def _refuse_too_many(n_samples: int) -> None:
-    if n_samples > MAX_ROWS:
-        raise InputError(
-            f"pairwise compares every text with every other, and {n_samples} are more than the "
-            f"{MAX_ROWS} it can hold: use --model svr, which approximates"
-        )
 
 
 def pair_kernel(g: Matrix, first: Rows, second: Rows) -> Matrix:

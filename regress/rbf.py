@@ -35,11 +35,6 @@ def each_kernel(
         yield multiple, _rbf(within, multiple, training), _rbf(apart, multiple, training)
 
 
-def only_kernel(training: TrainingSet, multiple: float) -> Matrix:
-    """The kernel of training rows, shape (n_train, n_train)."""
-    return _rbf(_distances(training), multiple, training)
-
-
 def kernel_gamma(multiple: float, training: TrainingSet) -> float:
     """Gamma on standardised columns, of which those that vary have variance 1."""
     return multiple / max(training.n_active, 1)

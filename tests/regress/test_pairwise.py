@@ -11,7 +11,6 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-import regress.pairwise
 from features.errors import InputError
 from regress import TunedPairwise, TunedSVR, evaluate
 from regress.folds import make_folds, row_keys
@@ -117,6 +116,6 @@ def test_pairs_beyond_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "40 of 120 pairs" in few.note(60)
     assert TunedPairwise().note(60) == ""
     assert np.isfinite(few.fit(X, y).predict(X)).all()
-    monkeypatch.setattr(regress.pairwise, "MAX_ROWS", 59)
+    monkeypatch.setattr(TunedPairwise, "max_rows", 59)
     with pytest.raises(InputError, match="60 are more than the 59 it can hold"):
         few.fit(X, y)
