@@ -73,6 +73,11 @@ def pairs_with(folds: Folds, outer: int) -> list[LeftOut]:
     return [pair for pair in combinations(range(folds.n_folds), 2) if outer in pair]
 
 
+def leaving_out(outer: int | None, fold: int) -> LeftOut:
+    """What scores `fold` where `outer` must not be seen."""
+    return (fold,) if outer is None else (min(outer, fold), max(outer, fold))
+
+
 def every_part(folds: Folds) -> list[LeftOut]:
     """What a nested score needs: each fold, and each pair of folds, left out."""
     return [*singles(folds), *combinations(range(folds.n_folds), 2)]
@@ -197,7 +202,9 @@ class Scoring:
     def errors_of_each(self, cells: Mapping[int, Cell], outer: int | None) -> Matrix:
         """The same where each fold is scored by a cell of its own, with the same settings."""
         parts = [
-            self.store(fold if outer is None else outer).errors(cell, _left_out(outer, fold), fold)
+            self.store(fold if outer is None else outer).errors(
+                cell, leaving_out(outer, fold), fold
+            )
             for fold, cell in cells.items()
         ]
         return np.asarray(np.mean(parts, axis=0)[:, self.target])
@@ -220,7 +227,7 @@ class Scoring:
         at = self.chosen(cell, outer)
         for fold in range(self.folds.n_folds):
             if fold != outer:
-                left_out = _left_out(outer, fold)
+                left_out = leaving_out(outer, fold)
                 held = self.folds.rows(left_out)
                 here = self.folds.numbers[held] == fold
                 part = self.store(outer).predictions(cell, left_out)
@@ -243,7 +250,3 @@ class Scoring:
             for fold in range(self.folds.n_folds)
         ]
         return np.asarray(np.sqrt((masses / masses.sum()) @ np.stack(errors)))
-
-
-def _left_out(outer: int | None, fold: int) -> LeftOut:
-    return (fold,) if outer is None else (min(outer, fold), max(outer, fold))

@@ -13,7 +13,7 @@ from pathlib import Path
 from features.bank import Bank
 from features.banks import Banks
 from features.errors import InputError
-from regress.cells import Cell, LeftOut, Scoring, Store, pairs_with, singles
+from regress.cells import Cell, LeftOut, Scoring, Store, leaving_out, pairs_with, singles
 from regress.design import BankLike, Design, opened
 from regress.estimator import TunedRegressor
 from regress.fitting import OnDone, fit_parts, refit
@@ -96,7 +96,7 @@ class Division:
 
     def without(self, outer: int, fold: int) -> Part:
         """What scores `fold` where `outer` must not be seen."""
-        return self._number(outer), (min(outer, fold), max(outer, fold))
+        return self._number(outer), leaving_out(outer, fold)
 
     def every_part(self) -> list[Part]:
         """What a nested score needs."""

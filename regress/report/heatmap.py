@@ -61,7 +61,7 @@ def heat_maps(
     last_layers: Mapping[str, int],
     compare: Callable[[Sequence[Entry]], list[Standing]],
 ) -> list[HeatMap]:
-    """A map for each regressor and bank with two single blocks or more.
+    """A map for each regressor and bank with two single blocks or more, the fullest first.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def heat_maps(
             layer = last_layers[bank] if block.layer is None else block.layer
             found.setdefault((entry.model, bank), {})[entry] = (layer, block.pooling)
     maps = []
-    for (model, bank), places in sorted(found.items(), key=lambda item: item[0]):
+    for (model, bank), places in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         if len(places) >= MIN_CELLS:
             compared = compare([*places])
             maps.append(HeatMap(model, bank, {places[one.entry]: one for one in compared}))

@@ -22,6 +22,7 @@ from regress.persistence import save_run
 from regress.report.comparison import Z95, paired_standard_error, standings
 from regress.report.contents import all_contents, beginning
 from regress.report.entries import entries
+from regress.report.heatmap import heat_maps
 from regress.report.html import embedded_json
 from regress.report.learning import learning_curve
 from regress.sweep import sweep
@@ -266,6 +267,18 @@ def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
     for (layer, pooling), cell in ridge.cells.items():
         assert cell.entry.select == f"{pooling}[{layer}]"
     assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
+
+
+def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:
+    contents = all_contents(experiment)[0]
+    several = [
+        entry
+        for entry in entries(experiment, "target")
+        if entry.model == "svr" or entry.select in ("mean[0]", "mean[1]")
+    ]
+    last_layers = {name: 2 for name in experiment.banks.by_name}
+    maps = heat_maps(several, last_layers, lambda found: standings(contents.y, found))
+    assert [(one.model, len(one.cells)) for one in maps] == [("svr", 9), ("ridge", 2)]
 
 
 def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
