@@ -37,7 +37,7 @@ HINTS = {"fp32": "f32", "bf16": "bf16"}
 #: Batches that run at one time, each on its share of the cores: no core waits for the others
 #: between two operations, and none while a batch is handed over.
 STREAMS = 2
-#: With more than some 1,050 tokens, and again with 2,048, OpenVINO lays the weights out once more for
+#: Beyond some 1,050 tokens, and again from 2,048 on, OpenVINO lays the weights out once more for
 #: each stream: half a gigabyte for a RoBERTa-base, and no faster.
 BATCH_TOKENS = 1_024
 #: The traced graph must give the module's own numbers, in fp32, to this relative error.
