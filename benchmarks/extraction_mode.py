@@ -37,7 +37,7 @@ def main() -> None:
     if options.mode in PEAKS:
         found = {"startup": 0.0, "rate": matmul_peak(*PEAKS[options.mode]) / FLOP_A_TEXT}
     elif options.memory:
-        found = peak_memory(options.mode, json.load(sys.stdin)["folder"], options.memory)
+        found = peak_memory(options.mode, n=options.memory, **json.load(sys.stdin))
     else:
         found = speed(options.mode, **json.load(sys.stdin))
     print(json.dumps(found))
@@ -113,15 +113,15 @@ def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> f
     return time.perf_counter() - began
 
 
-def peak_memory(mode: str, folder: str, n: int) -> dict[str, float]:
-    """The largest resident memory of this process over n short texts, MiB."""
+def peak_memory(mode: str, folder: str, texts: list[str], n: int) -> dict[str, float]:
+    """The largest resident memory of this process over n texts, these over and over, in MiB."""
     from extract import extract
 
     precision, engine, device = OURS[mode]
-    texts = (f"the river {i} froze in January" for i in range(n))
+    numbered = (f"{i} {texts[i % len(texts)]}" for i in range(n))
     with tempfile.TemporaryDirectory() as banks:
         extract(
-            texts, Path(banks) / "a.bank", encoder=folder, precision=precision, engine=engine,
+            numbered, Path(banks) / "a.bank", encoder=folder, precision=precision, engine=engine,
             device=device,
         )  # fmt: skip
     return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
