@@ -49,7 +49,7 @@ TARGETS: list[tuple[str, str, float | None]] = [
 #: Texts that belong to start-up: a batch for every stream of an engine, which lays out the weights.
 WARM = 32
 SHARE_TARGET, MEMORY_TARGET = 0.08, 1.1
-#: Memory is the same for a twelfth of the time, but for segments, which short texts fill sooner.
+#: They take a twelfth of the time that excerpts take, and fill segments sooner.
 SHORT = ["the river froze in January"]
 PEER_ENVIRONMENT = Path("build/peer-openvino")
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
     parser.add_argument(
         "--excerpts", action="store_true",
-        help="peak memory over texts of the CommonLit lengths instead of short ones: an hour or two",
+        help="peak memory over texts of the CommonLit lengths instead of short ones (hours)",
     )  # fmt: skip
     parser.add_argument("--csv", type=Path, help="labelled texts: RMSE from fp32 and bf16 banks")
     parser.add_argument("--text", default="excerpt")
