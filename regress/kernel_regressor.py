@@ -26,6 +26,17 @@ class Solution(NamedTuple):
     """Shape (n_settings, n_targets)."""
 
 
+def fit_each(
+    settings: Sequence[Setting],
+    targets: Sequence[int],
+    fit: Callable[[Setting, int], tuple[Matrix, float]],
+) -> Solution:
+    """A fit for each setting and target, which gives weights, shape (n_basis,), and a constant."""
+    fits = [[fit(setting, target) for target in targets] for setting in settings]
+    weights = np.stack([np.stack([one for one, _ in line], axis=-1) for line in fits], axis=1)
+    return Solution(weights, np.array([[constant for _, constant in line] for line in fits]))
+
+
 class Basis(NamedTuple):
     """The rows whose kernels are added up, at one gamma."""
 

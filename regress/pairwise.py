@@ -19,6 +19,7 @@ is a sum of g(a, ·), and so the model that is saved is an SVR over training tex
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from sklearn.svm import SVR
 
 from features.errors import InputError
-from regress.kernel_regressor import Basis, KernelRegressor, Solution
+from regress.kernel_regressor import Basis, KernelRegressor, Solution, fit_each
 from regress.model import Matrix, Setting
 from regress.rbf import MAX_ROWS
 from regress.statistics import FoldData, TrainingSet
@@ -123,15 +124,10 @@ class TunedPairwise(KernelRegressor):
         self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]
     ) -> Solution:
         g = np.add(K, 1, out=K)
-        weights = np.empty((len(g), len(settings), len(targets)))
-        constants = np.empty(weights.shape[1:])
-        for i, setting in enumerate(settings):
-            for j, target in enumerate(targets):
-                weights[:, i, j], constants[i, j] = self._fit(training, g, target, setting)
-        return Solution(weights, constants)
+        return fit_each(settings, targets, partial(self._fit, training, g))
 
     def _fit(
-        self, training: TrainingSet, g: Matrix, target: int, setting: Setting
+        self, training: TrainingSet, g: Matrix, setting: Setting, target: int
     ) -> tuple[Matrix, float]:
         """Weights of the training texts' RBF, and a constant, in units of the target."""
         y = scaled_target(training, target)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, LinearSVR
 
-from regress.kernel_regressor import NystroemRegressor, Solution
+from regress.kernel_regressor import NystroemRegressor, Solution, fit_each
 from regress.model import Matrix, Setting
 from regress.rbf import GAMMAS, MAX_ROWS
 from regress.statistics import TrainingSet
@@ -121,16 +121,14 @@ def _each(
     targets: Sequence[int],
 ) -> Solution:
     """One fit for each setting and target, brought to the target's units."""
-    found: list[list[tuple[Matrix, float]]] = []
-    scaled = [scaled_target(training, target) for target in targets]
-    for setting in settings:
-        fits = [(y, *fit(y, setting, training.weights)) for y in scaled]
-        found.append([(w * y.scale, intercept * y.scale + y.mean) for y, w, intercept in fits])
-    weights = np.array([[w for w, _ in line] for line in found])
-    return Solution(
-        np.moveaxis(weights, -1, 0),
-        np.array([[constant for _, constant in line] for line in found]),
-    )
+    scaled = {target: scaled_target(training, target) for target in targets}
+
+    def fit_one(setting: Setting, target: int) -> tuple[Matrix, float]:
+        y = scaled[target]
+        weights, intercept = fit(y, setting, training.weights)
+        return weights * y.scale, intercept * y.scale + y.mean
+
+    return fit_each(settings, targets, fit_one)
 
 
 def _on_kernel(
