@@ -20,7 +20,7 @@ from extract.checkpoint import Checkpoint
 from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled, refuse_long
 from extract.hidden_states import Layers, find_layers, is_causal
 from extract.load_model import load_model
-from extract.onednn import use_onednn
+from extract.onednn import keep_few_primitives, use_onednn
 from extract.pooling import POOLINGS
 from features.errors import EncoderError
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 #: Tokens of a batch. A CPU's caches like small ones; a GPU has to be kept busy.
-BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536, "mps": 16_384}
 
 #: Batches in the device's queue; where it has none, submitting is computing.
 AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
@@ -87,6 +87,8 @@ class TorchEncoder:
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
+        if options.device == "cpu":
+            keep_few_primitives()
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision], options.device)
         refuse_long(type(model).__name__, position_rows(model), options.max_length)
         if options.device == "cpu" and options.precision == "fp32":

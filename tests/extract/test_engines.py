@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,19 @@ def test_products_by_onednn_are_exact(bias: bool) -> None:
     with torch.inference_mode():
         error = (layer(inputs).double() - exact).norm() / exact.norm()
     assert error <= 1e-6
+
+
+@pytest.mark.parametrize(("said", "heeded"), [(None, "64"), ("7", "7")])
+def test_onednn_keeps_few_products_unless_told_otherwise(
+    said: str | None,
+    heeded: str,
+    tiny_roberta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    # Set first, so that what loading sets is undone after the test.
+    monkeypatch.setenv(name, "unset")
+    monkeypatch.delenv(name) if said is None else monkeypatch.setenv(name, said)
+    extract(TEXTS[:1], tmp_path / "a.bank", encoder=str(tiny_roberta), engine="torch", device="cpu")
+    assert os.environ[name] == heeded
