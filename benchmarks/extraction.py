@@ -1,13 +1,14 @@
 """Extraction against its peers: texts a second, as ratios within one run.
 
     python -m benchmarks.extraction          # about 25 minutes; --rounds 1 for a quick look
+    python -m benchmarks.extraction --encoder mpnet-base
     python -m benchmarks.extraction --csv train.csv --text excerpt \\
         --labelled-encoder FOLDER  # and what bf16 costs ridge on labelled texts
 
-Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading,
-converting, a few texts) is timed apart. The encoder is a RoBERTa-base with random weights: speed
-does not depend on them. Texts have the lengths of the CommonLit excerpts (mean 217 tokens, at most
-256). Our modes give 13 layers × 3 poolings in a bank on disk, the peers one vector of the last
+Every mode runs in a process of its own, in turn, ``--rounds`` times; start-up (loading, converting,
+a few texts) is timed apart. The encoder is a RoBERTa-base or an MPNet-base with random weights:
+speed does not depend on them. Texts have the lengths of the CommonLit excerpts (mean 217 tokens, at
+most 256). Our modes give 13 layers × 3 poolings in a bank on disk, the peers one vector of the last
 layer. Beside each ratio stands what it would be at the speed of the processor's plain matrix
 product, were there nothing else to do. One peer needs other versions than ours, and gets an
 environment of its own under ``build/``. Modes that cannot run here are named with the reason.
@@ -26,8 +27,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.encoders import BASES, excerpt_lengths, made_up_texts, random_base
 from benchmarks.extraction_mode import CPU, CPU_FP32, GPU, OURS, PEAKS
-from benchmarks.roberta import excerpt_lengths, made_up_texts, random_roberta_base
 
 PEERS = {
     "sentence-transformers fp32": ("float32", "torch", "cpu"),
@@ -58,6 +59,7 @@ Result = dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--encoder", choices=BASES, default=BASES[0])
     parser.add_argument("--texts", type=int, default=320, help="on a CPU")
     parser.add_argument("--gpu-texts", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -74,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LAYERBANK_CACHE"] = str(Path(folder) / "cache")
-        encoder = random_roberta_base(Path(folder) / "roberta-base")
+        encoder = random_base(options.encoder, Path(folder) / options.encoder)
         modes = [
             mode
             for mode in [*OURS, *PEERS, *PEAKS]

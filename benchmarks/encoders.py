@@ -1,4 +1,4 @@
-"""A RoBERTa-base with random weights, and texts of chosen lengths: speed depends on no more."""
+"""Encoders of base size with random weights, and texts of chosen lengths: speed takes no more."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+#: 12 layers of width 768, either of them. Transformers runs RoBERTa's attention through PyTorch's
+#: fused function, but MPNet's, with its bias by distance, as plain matrix products.
+BASES = ("roberta-base", "mpnet-base")
 
-def random_roberta_base(folder: Path) -> Path:
-    """A RoBERTa-base with random weights and a byte-level tokenizer trained on the sample."""
+
+def random_base(name: str, folder: Path) -> Path:
+    """One of ``BASES`` with random weights and a byte-level tokenizer trained on the sample."""
     import torch
     from tokenizers import ByteLevelBPETokenizer
-    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
+    from transformers import (
+        MPNetConfig,
+        MPNetModel,
+        RobertaConfig,
+        RobertaModel,
+        RobertaTokenizerFast,
+    )  # fmt: skip
 
     torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
-    RobertaModel(config).save_pretrained(folder)
+    if name == "roberta-base":
+        config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
+        RobertaModel(config).save_pretrained(folder)
+    elif name == "mpnet-base":
+        MPNetModel(MPNetConfig(max_position_embeddings=514)).save_pretrained(folder)
+    else:
+        raise ValueError(f"{name} is not one of {', '.join(BASES)}")
     bpe = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     bpe.train_from_iterator(_sample_words(), vocab_size=5000, special_tokens=special)
