@@ -50,7 +50,8 @@ class BackgroundWriter:
     """Adds rows to a bank in a thread of its own, behind a bounded queue.
 
     Use it as a context manager around a :class:`features.writer.BankWriter`: leaving it waits
-    until all rows are added and committed, whatever the reason for leaving.
+    until all rows are added and committed, whatever the reason for leaving. A first Ctrl-C
+    meanwhile is raised once that is done, a second at once.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ class BackgroundWriter:
         self._writer = writer
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(waiting)
         self._failure: BaseException | None = None
+        self._error: BaseException | None = None
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="bank-writer", daemon=True)
 
     def add(self, *rows: Any) -> None:
@@ -93,10 +96,17 @@ class BackgroundWriter:
         while (work := self._queue.get()) is not None:
             # After a failure the queue is emptied, so that nobody waits for room in it.
             if self._failure is None:
-                try:
-                    work()
-                except BaseException as error:
-                    self._failure = error
+                self._try(work)
+        error = self._failure or self._error
+        kind = None if error is None else type(error)
+        self._try(lambda: self._writer.__exit__(kind, error, None))
+        self._done.set()
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._failure = self._failure or error
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -108,9 +118,18 @@ class BackgroundWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        failure = self._failure or error
-        self._writer.__exit__(type(failure) if failure else None, failure, traceback)
+        self._error = error
+        interrupt = error if isinstance(error, KeyboardInterrupt) else None
+        # Not by joining the thread: a join that was interrupted takes the thread for ended.
+        while not self._done.is_set():
+            try:
+                self._queue.put(None)
+                self._done.wait()
+            except KeyboardInterrupt as first:
+                if interrupt is not None:
+                    raise
+                interrupt = first
         if self._failure is not None and error is not self._failure:
             raise self._failure
+        if interrupt is not None and interrupt is not error:
+            raise interrupt

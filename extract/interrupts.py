@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -27,7 +27,8 @@ def second_ctrl_c_stops() -> Iterator[None]:
         for either in STOPPING:
             signal.signal(either, second)
         # Not by logging: the signal may have come in the middle of a write.
-        os.write(2, SAID)
+        with suppress(OSError):  # the same Ctrl-C may have ended whoever reads it
+            os.write(2, SAID)
         raise KeyboardInterrupt
 
     def second(number: int, frame: FrameType | None) -> None:
