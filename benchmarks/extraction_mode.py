@@ -83,6 +83,7 @@ def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> f
     """Seconds of the same batches through the same engine, with no pooling but ``cls``, no bank."""
     from extract.batching import make_batch, plan_batches
     from extract.checkpoint import Checkpoint
+    from extract.encode import fewest_tokens
     from extract.encoder import EngineOptions, load_encoder
     from extract.tokens import Tokenizer
 
@@ -94,7 +95,7 @@ def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> f
     def batches(texts: list[str]) -> list[Any]:
         tokens = tokenizer.encode(texts)
         lengths = np.array([len(text.ids) for text in tokens])
-        plan = plan_batches(lengths, encoder.batch_tokens)
+        plan = plan_batches(lengths, encoder.batch_tokens, fewest_tokens(encoder))
         return [make_batch([tokens[i] for i in rows], tokenizer.pad_id) for rows in plan]
 
     def run(made: list[Any]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extract.encoder import Batch
-from extract.texts import Tokens, n_characters, refuse_odd
+from extract.shards import Picked
+from extract.texts import Tokens, n_characters
 from features.bank import Bank
 from features.keys import KEY_SIZE, Text, text_keys
 
@@ -20,9 +22,6 @@ WINDOW, WINDOW_CHARACTERS = 16_384, 1 << 25
 #: its first batch.
 FIRST_WINDOW = 2_048
 
-#: A shorter text counts as so many tokens: what is pooled from it takes memory too, 120 KB in a
-#: model of RoBERTa-base's size.
-FEWEST_TOKENS = 32
 #: Shorter texts may join a batch while they waste no more than this on padding.
 PADDING_SHARE, PADDING_TOKENS = 0.1, 8
 
@@ -33,7 +32,7 @@ class Window(NamedTuple):
     """New texts of one stretch of the stream, distinct."""
 
     numbers: NDArray[np.int64]
-    """Where each stands in the stream, from 1; shape ``(n,)``."""
+    """Where each stands in the whole input, from 1; shape ``(n,)``."""
     texts: list[Text]
     keys: Keys
     """Shape ``(n, 32)``."""
@@ -45,11 +44,14 @@ class NewTexts:
     Parameters
     ----------
     texts
-        Any iterable, read once.
+        Any iterable, read once. Of a :class:`extract.shards.Picked`, texts have the numbers that
+        they have there, and what is left of it may go on in another.
     bank
         What it has is left out.
     size
         Texts in a window at most.
+    limit
+        Texts to take from the stream at most.
 
     Attributes
     ----------
@@ -59,9 +61,17 @@ class NewTexts:
         Distinct texts among them that the bank lacked.
     """
 
-    def __init__(self, texts: Iterable[Text], bank: Bank | None, size: int = WINDOW) -> None:
-        self._texts = iter(texts)
+    def __init__(
+        self,
+        texts: Iterable[Text],
+        bank: Bank | None,
+        size: int = WINDOW,
+        *,
+        limit: int | None = None,
+    ) -> None:
+        self._texts = texts if isinstance(texts, Picked) else Picked(texts, None)
         self._bank = bank
+        self._limit = limit
         self._most = size
         self._size = min(size, FIRST_WINDOW)
         self._runs: list[NDArray[np.bytes_]] = []
@@ -69,26 +79,30 @@ class NewTexts:
         self.n_new = 0
 
     def __iter__(self) -> Iterator[Window]:
-        while texts := self._take():
-            start = self.n_read + 1
+        numbers, texts = self._take()
+        while texts:
             self.n_read += len(texts)
             keys = text_keys(texts)
             new = self._new(keys)
             self.n_new += len(new)
             if len(new):
-                yield Window(new + start, [texts[i] for i in new], keys[new])
+                yield Window(numbers[new], [texts[i] for i in new], keys[new])
+            numbers, texts = self._take()
 
-    def _take(self) -> list[Text]:
+    def _take(self) -> tuple[NDArray[np.int64], list[Text]]:
+        """The next texts, and their numbers."""
+        numbers: list[int] = []
         texts: list[Text] = []
         size = 0
-        for text in self._texts:
-            refuse_odd(text, self.n_read + len(texts) + 1)
+        room = self._size if self._limit is None else min(self._size, self._limit - self.n_read)
+        for text in islice(self._texts, room):
+            numbers.append(self._texts.n_seen)
             texts.append(text)
             size += n_characters(text)
-            if len(texts) == self._size or size >= WINDOW_CHARACTERS:
+            if size >= WINDOW_CHARACTERS:
                 break
         self._size = min(2 * self._size, self._most)
-        return texts
+        return np.array(numbers, np.int64), texts
 
     def _new(self, keys: Keys) -> NDArray[np.int64]:
         """Positions of keys that neither the bank nor an earlier window has, each once."""
@@ -117,7 +131,9 @@ def _as_bytes(keys: Keys) -> NDArray[np.bytes_]:
     return np.ascontiguousarray(keys).view(f"S{KEY_SIZE}").reshape(-1)
 
 
-def plan_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
+def plan_batches(
+    lengths: NDArray[np.int64], budget: int, fewest: int = 1, pads: bool = True
+) -> Iterator[NDArray[np.int64]]:
     """Positions of texts that share a batch: longest first, at most ``budget`` tokens a batch.
 
     Where texts of one length fill at least half of a batch, it holds these alone: then there is
@@ -129,18 +145,22 @@ def plan_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np
     lengths
         Tokens of each text, shape ``(n,)``.
     budget
-        Tokens of a batch, padding included; a very short text counts as 32.
+        Tokens of a batch, padding included.
+    fewest
+        A shorter text counts as so many tokens.
+    pads
+        Whether shorter texts may join at all.
     """
     order = np.argsort(-lengths, kind="stable").astype(np.int64)
     descending = lengths[order]
     start = 0
     while start < len(order):
         longest = int(descending[start])
-        room = max(1, budget // max(longest, FEWEST_TOKENS))
+        room = max(1, budget // max(longest, fewest))
         shortest = longest - max(PADDING_TOKENS, int(PADDING_SHARE * longest))
         equal = int(np.searchsorted(-descending, -longest, side="right")) - start
         similar = int(np.searchsorted(-descending, -shortest, side="right")) - start
-        count = min(room, equal if equal * 2 >= room else similar)
+        count = min(room, equal if equal * 2 >= room or not pads else similar)
         yield order[start : start + count]
         start += count
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from extract.batching import Window
-from extract.device_process import ADVANCE, ASK, EXPECT, FAILED, FINISHED, NOTE, main
+from extract.device_process import ADVANCE, ASK, BROKE, EXPECT, FAILED, FINISHED, NOTE, main
 from extract.devices import cpu_shares, processes
 from extract.new_windows import NewWindows, bank_of
 from extract.options import RunOptions
@@ -50,6 +50,8 @@ class Member:
     """Windows that are not committed yet, by the number of their first text."""
     ready: bool = False
     idle: bool = False
+    broke: str = ""
+    """What it said before it ended by itself."""
 
 
 class Crew:
@@ -154,6 +156,8 @@ class Crew:
             self._n_truncated += n_truncated
         elif word == NOTE:
             self._note(*rest)
+        elif word == BROKE:
+            member.broke = rest[0]
         elif word == FAILED:
             raise rest[0]
 
@@ -181,7 +185,7 @@ class Crew:
         self._members.remove(member)
         member.line.close()
         member.process.join(PATIENCE)
-        how = _ending(member.process.exitcode)
+        how = f"failed: {member.broke}" if member.broke else _ending(member.process.exitcode)
         self._lost.append(f"{member.device} {how}")
         log.warning(
             "the process on %s (%s) %s: %s",

@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
@@ -19,12 +20,16 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from extract.batching import Window
+from extract.encoder import DeviceFailed
 from extract.options import RunOptions
 from extract.plan import Plan
 from features.console import ROOMS
+from features.errors import LayerbankError
+
+log = logging.getLogger(__name__)
 
 #: What the process says, as ``(word, ...)``.
-ASK, EXPECT, ADVANCE, FINISHED, FAILED, NOTE = range(6)
+ASK, EXPECT, ADVANCE, FINISHED, FAILED, BROKE, NOTE = range(7)
 
 
 class Line:
@@ -90,7 +95,14 @@ def main(
     except (KeyboardInterrupt, EOFError, ConnectionError):
         pass  # asked to stop, all done, or the caller is gone
     except Exception as error:
-        line.say(FAILED, _portable(error))
+        where = "".join(traceback.format_exception(error))
+        if isinstance(error, LayerbankError) and not isinstance(error, DeviceFailed):
+            line.say(FAILED, _portable(error, where))
+            return
+        # Not the input's fault, as far as one knows: another device may do what this one cannot.
+        log.debug("%s", where)
+        line.say(BROKE, (str(error).strip().splitlines() or [type(error).__name__])[0])
+        sys.exit(1)
 
 
 def _work(line: Line, plan: Plan, options: RunOptions) -> None:
@@ -119,9 +131,8 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _portable(error: Exception) -> Exception:
+def _portable(error: Exception, where: str) -> Exception:
     """The error as it can be sent, with the place where it happened."""
-    where = "".join(traceback.format_exception(error))
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

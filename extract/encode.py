@@ -18,6 +18,10 @@ from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
+#: A batch's pooled vectors take no more than these times the tokens of the budget; several such
+#: batches wait for the writer. A RoBERTa-base's text counts as 30 tokens at least.
+BYTES_A_TOKEN = 4_096
+
 
 class Budget:
     """Tokens of a batch; halved, for good, when the device runs out of memory."""
@@ -135,7 +139,8 @@ def _batches(
     todo = np.arange(len(tokens))
     while len(todo):
         done = [np.empty(0, np.int64)]
-        plan = [todo[chosen] for chosen in plan_batches(lengths[todo], budget.tokens)]
+        batches = plan_batches(lengths[todo], budget.tokens, fewest_tokens(encoder), encoder.pads)
+        plan = [todo[chosen] for chosen in batches]
         try:
             for rows, pooled in _ahead(encoder, plan, tokens, pad_id):
                 _refuse_infinite(window, of[rows], pooled)
@@ -145,6 +150,11 @@ def _batches(
             budget.halve(error.n_texts, error.n_tokens)
         # A batch that was under way beside one that failed is computed again.
         todo = np.setdiff1d(todo, np.concatenate(done))
+
+
+def fewest_tokens(encoder: Encoder) -> int:
+    """As how many tokens a shorter text counts, since what is pooled from it takes memory too."""
+    return -(-encoder.n_blocks * encoder.hidden_size * 4 // BYTES_A_TOKEN)
 
 
 def _ahead(

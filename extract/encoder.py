@@ -68,6 +68,11 @@ class Encoder(Protocol):
     """Whether the checkpoint holds the weights of the encoder's own pooler."""
     batch_tokens: int
     """Tokens in a batch that suit the device."""
+    n_blocks: int
+    """Vectors that it gives for a text."""
+    pads: bool
+    """Whether shorter texts may be padded: False where padding would change their numbers, and
+    all texts of a batch must have one length."""
     ahead: int
     """Batches to submit before an earlier one's numbers are asked for, so that the device never
     waits for the host; 0 where :meth:`submit` itself does the work, and more would only fill
@@ -106,6 +111,21 @@ class DeviceOutOfMemory(Exception):
     def __init__(self, n_texts: int, n_tokens: int) -> None:
         super().__init__(n_texts, n_tokens)
         self.n_texts, self.n_tokens = n_texts, n_tokens
+
+
+class DeviceFailed(EncoderError):
+    """A device broke down, or has no room for the encoder; another may do."""
+
+
+OUT_OF_MEMORY = (
+    "out of memory", "can't allocate", "failed to allocate", "alloc_failed", "bad_alloc",
+)  # fmt: skip
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a library's error says that memory ran out, on the host or on a device."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in said for sign in OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,16 @@ def load_encoder(checkpoint: Checkpoint, options: EngineOptions, engine: str = "
     EncoderError
         When the checkpoint cannot serve as an encoder; the message says why.
     """
+    encoder = _load_encoder(checkpoint, options, engine)
+    if not encoder.pads:
+        log.warning(
+            "this encoder heeds padding in spite of its mask: only texts of one length share a "
+            "batch, which takes longer"
+        )
+    return encoder
+
+
+def _load_encoder(checkpoint: Checkpoint, options: EngineOptions, engine: str) -> Encoder:
     from extract import openvino_engine
 
     if engine == "openvino" and not openvino_engine.is_installed():

@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,8 +30,11 @@ log = logging.getLogger(__name__)
 
 #: Entries that stay; each is about as large as the encoder's weights.
 KEPT = 4
+#: How the name of an entry begins while it is written, and when nobody writes it any more: a day,
+#: in seconds.
+UNFINISHED, ABANDONED = ".new-", 86_400
 FILES = ("graph.xml", "graph.bin")
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ def _keep(openvino: Any, model: Any, facts: Mapping[str, Any], entry: Path) -> N
     """Write an entry whole or not at all; a folder that refuses is no failure."""
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as folder:
+        _remove_abandoned(entry.parent)
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=UNFINISHED) as folder:
             made = Path(folder) / "entry"
             made.mkdir()
             openvino.save_model(model, made / FILES[0], compress_to_fp16=False)
@@ -110,6 +115,14 @@ def _keep(openvino: Any, model: Any, facts: Mapping[str, Any], entry: Path) -> N
         _evict(entry.parent)
     except (OSError, RuntimeError) as error:
         log.info("the prepared encoder could not be kept in %s (%s)", entry.parent, error)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes were killed over, before a save: the disk may be full of it."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _evict(folder: Path) -> None:

@@ -9,14 +9,15 @@ import torch
 
 from extract.checkpoint import Checkpoint
 from extract.fine_tuned import is_pooler, put_weights, read_state
+from extract.onednn import keep_few_primitives
 from extract.quiet import quiet_transformers
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
 
-def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple[Any, bool]:
-    """The encoder of a checkpoint, in evaluation mode on a device.
+def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
+    """The encoder of a checkpoint, in evaluation mode, on the CPU.
 
     Parameters
     ----------
@@ -24,8 +25,6 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple
         Its files; no code from them is run, and no pickle but tensors is read.
     dtype
         Of the weights. Left alone, transformers would take the checkpoint's own.
-    device
-        As torch names it.
 
     Returns
     -------
@@ -37,6 +36,7 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple
     EncoderError
         When the checkpoint cannot be loaded, or lacks weights other than the pooler's.
     """
+    keep_few_primitives()
     given = checkpoint.fine_tuned or checkpoint.folder
     try:
         with quiet_transformers():
@@ -65,7 +65,7 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> tuple
             given,
         )
     has_pooler = getattr(model, "pooler", None) is not None and not without_pooler
-    return model.to(device).eval().requires_grad_(False), has_pooler
+    return model.eval().requires_grad_(False), has_pooler
 
 
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
@@ -73,6 +73,8 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
 
     common = {"local_files_only": True, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(checkpoint.folder, **common)
+    # A configuration may name the code that computes attention, on the hub even.
+    config._attn_implementation = None
     in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
     # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.
     encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
@@ -89,9 +91,19 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
         )
     else:
         model = family.from_config(config, dtype=dtype)
+        _keep_in_fp32(model, dtype)
     if in_two_halves and not encoder_only:
         model = model.get_encoder()
     if checkpoint.fine_tuned is not None:
         path = checkpoint.fine_tuned
         info["missing_keys"] = put_weights(model, read_state(path), path)
     return model, info
+
+
+def _keep_in_fp32(model: Any, dtype: torch.dtype) -> None:
+    """Give the modules fp32 that ``from_pretrained`` keeps so, which ``from_config`` does not."""
+    half = {torch.float16: ("", "_strict"), torch.bfloat16: ("_strict",)}.get(dtype, ())
+    kept = {name for kind in half for name in getattr(model, f"_keep_in_fp32_modules{kind}") or ()}
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in kept:
+            module.float()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 
 from extract.batching import WINDOW, NewTexts, Window
 from extract.plan import Plan
+from extract.shards import Picked
 from features.bank import Bank, is_bank
-from features.keys import Text
 
 #: Keys that are remembered, 32 bytes each, before the bank is asked to remember them.
 REMEMBERED = 1 << 22
@@ -31,28 +30,26 @@ class NewWindows:
         Whether the input has ended.
     """
 
-    def __init__(self, plan: Plan, texts: Iterable[Text], size: int) -> None:
-        self._plan, self._size = plan, size
-        self._texts = iter(texts)
+    def __init__(self, plan: Plan, texts: Picked, size: int) -> None:
+        self._plan, self._texts, self._size = plan, texts, size
         self.n_read = self.n_new = 0
         self.exhausted = False
         self._begin(plan.bank)
 
     def _begin(self, bank: Bank | None) -> None:
-        self._part = NewTexts(islice(self._texts, REMEMBERED), bank, self._size)
-        self._part.n_read = self._before = self.n_read
+        self._part = NewTexts(self._texts, bank, self._size, limit=REMEMBERED)
         self._windows: Iterator[Window] | None = iter(self._part)
-        self._new_before = self.n_new
+        self._read_before, self._new_before = self.n_read, self.n_new
 
     def next(self, *, all_committed: bool) -> Window | None:
         """The next window; None when there is none, or none before all is committed."""
         while not self.exhausted:
             window = next(self._windows, None) if self._windows is not None else None
-            self.n_read = self._part.n_read
+            self.n_read = self._read_before + self._part.n_read
             self.n_new = self._new_before + self._part.n_new
             if window is not None:
                 return window
-            if self.n_read - self._before < REMEMBERED:
+            if self._part.n_read < REMEMBERED:
                 self.exhausted = True
             elif all_committed:
                 self._begin(bank_of(self._plan))
@@ -74,12 +71,11 @@ def window_size(n_texts: int | None, n_processes: int) -> int:
     return min(WINDOW, max(SMALLEST_WINDOW, -(-n_texts // (WINDOWS_EACH * n_processes))))
 
 
-def count_new_windows(plan: Plan, texts: Iterable[Text]) -> int:
+def count_new_windows(plan: Plan, texts: Picked) -> int:
     """Texts that the bank lacks, for the progress bar; a repeated one may count again."""
     n_new = 0
-    texts = iter(texts)
     while True:
-        part = NewTexts(islice(texts, REMEMBERED), plan.bank)
+        part = NewTexts(texts, plan.bank, limit=REMEMBERED)
         for _ in part:
             pass
         n_new += part.n_new

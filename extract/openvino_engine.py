@@ -27,6 +27,7 @@ from extract.encoder import (
     EngineOptions,
     NotConvertible,
     Pooled,
+    is_out_of_memory,
     refuse_long,
 )
 from extract.graph_cache import Graph, kept_graph
@@ -42,7 +43,6 @@ STREAMS = 2
 BATCH_TOKENS = 1_024
 #: The traced graph must give the module's own numbers, in fp32, to this relative error.
 TOLERANCE = 1e-5
-OUT_OF_MEMORY = ("out of memory", "bad_alloc", "can't allocate", "failed to allocate")
 
 
 def is_installed() -> bool:
@@ -79,6 +79,8 @@ class OpenVinoEncoder:
         self.n_layers = int(facts["n_layers"])
         self.hidden_size = int(facts["hidden_size"])
         self.has_pooler = bool(facts["has_pooler"])
+        self.n_blocks = int(facts["n_blocks"])
+        self.pads = bool(facts["pads"])
         self.batch_tokens = BATCH_TOKENS
         self.ahead = STREAMS
         self._inputs: Sequence[str] = facts["inputs"]
@@ -108,9 +110,13 @@ class OpenVinoEncoder:
 
     def submit(self, batch: Batch) -> Running:
         """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
-        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
-        feed = _feed(self._inputs, batch)
-        request.start_async(feed, share_inputs=True)
+        try:
+            request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+            feed = _feed(self._inputs, batch)
+            request.start_async(feed, share_inputs=True)
+        except (RuntimeError, MemoryError) as error:
+            _refuse_large(error, batch.ids.shape)
+            raise
         return Running(request, feed, self._idle)
 
 
@@ -128,13 +134,18 @@ class Running:
         """Wait for the numbers; see :meth:`extract.encoder.Pending.result`."""
         try:
             self.request.wait()
-        except RuntimeError as error:
-            if any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
-                raise DeviceOutOfMemory(*self.feed["input_ids"].shape) from error
+            values = self.request.get_output_tensor().data.copy()
+        except (RuntimeError, MemoryError) as error:
+            _refuse_large(error, self.feed["input_ids"].shape)
             raise
-        values = self.request.get_output_tensor().data.copy()
         self.idle.append(self.request)
         return Pooled(values, np.isfinite(values).all(axis=(1, 2)))
+
+
+def _refuse_large(error: Exception, shape: Sequence[int]) -> None:
+    """DeviceOutOfMemory when that is what an error on a batch of this shape says."""
+    if is_out_of_memory(error):
+        raise DeviceOutOfMemory(*shape) from error
 
 
 def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:

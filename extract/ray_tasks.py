@@ -75,7 +75,7 @@ def windows(
 
     try:
         for number in batch["source"]:
-            texts = iter(Picked(sources[number].texts(), shard))
+            texts = Picked(sources[number].texts(), shard)
             while window := _take(texts, size):
                 rows = [(text,) if isinstance(text, str) else text for text in window]
                 # Lists and strings with 64-bit offsets: a block may hold any number of windows.

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 
 def folder_bytes(folder: Path) -> int:
     """Size of a bank on disk; 0 where there is none."""
     if not folder.is_dir():
         return 0
-    return sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
+    n_bytes = 0
+    for entry in folder.iterdir():
+        # Another writer may have renamed its file since.
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            n_bytes += status.st_size if S_ISREG(status.st_mode) else 0
+    return n_bytes
 
 
 @dataclass(frozen=True, slots=True)

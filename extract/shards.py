@@ -34,7 +34,7 @@ class Shard:
         InputError
             When it is no such thing, or there is no such shard.
         """
-        match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+        match = re.fullmatch(r"(\d+)/(\d+)", str(text), re.ASCII)
         if match is None:
             raise InputError(
                 f"{text!r} is no shard: give --shard i/n, such as 0/16 for the first of 16"
@@ -56,23 +56,26 @@ class Shard:
 
 
 class Picked:
-    """The texts of a shard, streaming.
+    """An iterator over the texts of a shard; InputError at what is no text, of any shard.
 
     Attributes
     ----------
     n_seen
-        Texts of all shards that were read so far.
+        Texts of all shards that were read so far, and so the number in the whole input, from 1,
+        of the text that was given last.
     """
 
     def __init__(self, texts: Iterable[Text], shard: Shard | None) -> None:
-        self._texts, self._shard = texts, shard
+        self._texts, self._shard = iter(texts), shard
         self.n_seen = 0
 
     def __iter__(self) -> Iterator[Text]:
+        return self
+
+    def __next__(self) -> Text:
         for text in self._texts:
             self.n_seen += 1
-            if self._shard is not None:
-                refuse_odd(text, self.n_seen)
-                if not self._shard.has(text):
-                    continue
-            yield text
+            refuse_odd(text, self.n_seen)
+            if self._shard is None or self._shard.has(text):
+                return text
+        raise StopIteration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,10 +17,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extract.checkpoint import Checkpoint
-from extract.encoder import Batch, DeviceOutOfMemory, EngineOptions, Pooled, refuse_long
+from extract.encoder import (
+    Batch,
+    DeviceFailed,
+    DeviceOutOfMemory,
+    EngineOptions,
+    Pooled,
+    is_out_of_memory,
+    refuse_long,
+)
 from extract.hidden_states import Layers, find_layers, is_causal
 from extract.load_model import load_model
-from extract.onednn import keep_few_primitives, use_onednn
+from extract.onednn import use_onednn
 from extract.pooling import POOLINGS
 from features.errors import EncoderError
 
@@ -34,7 +42,9 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536, "mps": 16_384}
 #: Batches in the device's queue; where it has none, submitting is computing.
 AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate")
+#: How far padding may move a text's numbers in relation to their size, before it is a leak. An
+#: attention mask leaves nothing at all of it.
+LEAK = 1e-4
 
 
 class TorchEncoder:
@@ -58,21 +68,25 @@ class TorchEncoder:
         takes = inspect.signature(model.forward).parameters
         type_rows = getattr(model.config, "type_vocab_size", None)
         self.takes_types = "token_type_ids" in takes and (type_rows is None or type_rows > 1)
+        name = type(model).__name__
         with torch.inference_mode():
-            probe = probe_inputs(model, self._device)
             try:
+                probe = probe_inputs(model, self._device)
                 output = model(**probe, return_dict=True)
                 if is_causal(model, probe):
                     raise EncoderError(
-                        f"{type(model).__name__} is a decoder-only model, in which a token sees "
+                        f"{name} is a decoder-only model, in which a token sees "
                         "only those before it, and cannot serve as an encoder: choose one such as "
                         "roberta-base"
                     )
                 self._layers: Layers = find_layers(model, probe)
+                self.pads = not padding_leaks(model, probe)
             except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+                refuse_device(error, self._device)
+                in_fp32 = "" if self._exact else "give --precision fp32, or "
                 raise EncoderError(
-                    f"{type(model).__name__} does not run on token ids alone ({error}): choose a "
-                    "text encoder"
+                    f"{name} does not run on token ids alone in {options.precision} "
+                    f"({first_line(error)}): {in_fp32}choose a text encoder"
                 ) from error
         self.n_layers = self._layers.n_layers
         self.hidden_size = int(output.last_hidden_state.shape[-1])
@@ -80,6 +94,7 @@ class TorchEncoder:
         self.has_pooler = (
             has_pooler and pooled is not None and tuple(pooled.shape) == (1, self.hidden_size)
         )
+        self.n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
         self.batch_tokens = BATCH_TOKENS[self._device.type]
         self.ahead = AHEAD[self._device.type]
         self.provenance = provenance(self._device)
@@ -87,9 +102,12 @@ class TorchEncoder:
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
-        if options.device == "cpu":
-            keep_few_primitives()
-        model, has_pooler = load_model(checkpoint, DTYPES[options.precision], options.device)
+        model, has_pooler = load_model(checkpoint, DTYPES[options.precision])
+        try:
+            model = model.to(options.device)
+        except RuntimeError as error:
+            refuse_device(error, torch.device(options.device))
+            raise
         refuse_long(type(model).__name__, position_rows(model), options.max_length)
         if options.device == "cpu" and options.precision == "fp32":
             use_onednn(model)
@@ -101,7 +119,8 @@ class TorchEncoder:
             with torch.inference_mode(), exact_matmul(self._exact):
                 return self._submit(batch)
         except RuntimeError as error:
-            if not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+            if not is_out_of_memory(error):
+                refuse_device(error, self._device)
                 raise
         # Outside the handler, so that the failed pass's tensors are no longer held by it.
         if self._device.type == "cuda":
@@ -117,10 +136,8 @@ class TorchEncoder:
         if batch.type_ids is not None and self.takes_types:
             inputs["token_type_ids"] = self._to_device(batch.type_ids)
         content = None if batch.content is None else self._to_device(batch.content)
-        n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
-        values = torch.empty(
-            (len(batch.ids), n_blocks, self.hidden_size), dtype=torch.float32, device=self._device
-        )
+        shape = (len(batch.ids), self.n_blocks, self.hidden_size)
+        values = torch.empty(shape, dtype=torch.float32, device=self._device)
 
         def pool(layer: int, hidden: Tensor) -> None:
             for i, pooling in enumerate(self._poolings):
@@ -168,7 +185,11 @@ class TorchPending:
     def result(self) -> Pooled:
         """Wait for the copy; see :meth:`extract.encoder.Pending.result`."""
         if self.done is not None:
-            self.done.synchronize()
+            try:
+                self.done.synchronize()
+            except RuntimeError as error:  # of any kernel since the batch was submitted
+                refuse_device(error, torch.device("cuda"))
+                raise
         return Pooled(self.values.numpy(), self.finite.numpy())
 
 
@@ -178,14 +199,58 @@ def exact_matmul(exact: bool) -> Iterator[None]:
     if not exact:
         yield
         return
-    matmul, conv = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    backends: Any = torch.backends
+    # Operation by operation: the older switches for all of them refuse to be read in a process
+    # that has used these.
+    operations = (
+        backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv,
+    )  # fmt: skip
+    before = [operation.fp32_precision for operation in operations]
+    for operation in operations:
+        operation.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(matmul)
-        torch.backends.cudnn.allow_tf32 = conv
+        for operation, precision in zip(operations, before, strict=True):
+            operation.fp32_precision = precision
+
+
+def refuse_device(error: Exception, device: torch.device) -> None:
+    """DeviceFailed when an error is of the device and not of the encoder."""
+    if is_out_of_memory(error):
+        raise DeviceFailed(
+            f"the encoder does not fit into the memory of {device}: make room there, or give "
+            "another --device or a smaller encoder"
+        ) from error
+    if device.type != "cpu" and isinstance(error, RuntimeError) and "error:" in str(error):
+        raise DeviceFailed(
+            f"{device} failed ({first_line(error)}): the same call goes on from what is "
+            "committed, with --device cpu if need be"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the advice to programmers below it."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def padding_leaks(model: nn.Module, inputs: Mapping[str, Tensor]) -> bool:
+    """Whether masked padding reaches the numbers of a text, as where Fourier transforms or
+    convolutions stand in for attention.
+
+    Other ids under the mask must change nothing: so the padding is tried out in any precision,
+    in batches of one shape.
+    """
+    ids = inputs["input_ids"]
+    n = ids.shape[1]
+    mask = torch.cat([torch.ones_like(ids), torch.zeros_like(ids)], dim=1)
+    here, there = (
+        model(input_ids=torch.cat([ids, padding], 1), attention_mask=mask, return_dict=True)
+        .last_hidden_state[:, :n]
+        .float()
+        for padding in (ids, ids.flip(1).roll(1, 1))
+    )
+    return bool((here - there).norm() > LEAK * here.norm())
 
 
 def probe_inputs(model: Any, device: torch.device) -> dict[str, Tensor]:

@@ -66,8 +66,8 @@ class Traced:
         A padded batch of other shape, and what the plain engine gives for it, shape
         ``(B, n_blocks, hidden)``.
     facts
-        ``n_layers``, ``hidden_size``, ``has_pooler``, ``inputs``, ``positions`` and ``name`` (the
-        model's class).
+        ``n_layers``, ``hidden_size``, ``n_blocks``, ``has_pooler``, ``pads``, ``inputs``,
+        ``positions`` and ``name`` (the model's class).
     """
 
     module: nn.Module
@@ -94,7 +94,7 @@ def trace_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Traced:
     EncoderError
         When it cannot serve as an encoder.
     """
-    model, has_pooler = load_model(checkpoint, torch.float32, "cpu")
+    model, has_pooler = load_model(checkpoint, torch.float32)
     plain = TorchEncoder(model, options, has_pooler=has_pooler)
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if plain.takes_types else [])]
     if marks_special(options.poolings):
@@ -110,7 +110,9 @@ def trace_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Traced:
     facts = {
         "n_layers": plain.n_layers,
         "hidden_size": plain.hidden_size,
+        "n_blocks": plain.n_blocks,
         "has_pooler": plain.has_pooler,
+        "pads": plain.pads,
         "inputs": names,
         "positions": position_rows(model),
         "name": type(model).__name__,

@@ -21,7 +21,7 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 #: Shape arguments by family: the names differ where the families' configurations do.
 FAMILIES = (
     "bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "deberta-v2",
-    "deberta-v2-conv", "modernbert", "albert", "longformer", "t5", "bart",
+    "deberta-v2-conv", "modernbert", "albert", "longformer", "t5", "bart", "fnet", "convbert",
 )  # fmt: skip
 
 
@@ -139,6 +139,10 @@ def config_of(family: str, layers: int, hidden: int) -> Any:
             encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
             decoder_ffn_dim=64, max_position_embeddings=512,
         )  # fmt: skip
+    if family == "fnet":
+        return t.FNetConfig(**usual)
+    if family == "convbert":
+        return t.ConvBertConfig(**usual, embedding_size=hidden)
     if family == "gpt2":
         return t.GPT2Config(**ids, n_embd=hidden, n_layer=layers, n_head=4)
     raise ValueError(family)

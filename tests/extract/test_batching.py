@@ -64,7 +64,17 @@ def test_windows_grow_so_that_the_first_batch_comes_soon() -> None:
 
 
 def test_a_batch_has_only_so_many_texts_however_short_they_are() -> None:
-    assert [len(batch) for batch in plan_batches(np.full(300, 3), 4_096)] == [128, 128, 44]
+    batches = plan_batches(np.full(300, 3), 4_096, fewest=32)
+    assert [len(batch) for batch in batches] == [128, 128, 44]
+
+
+@given(lengths_lists, st.integers(1, 5000))
+def test_where_nothing_may_be_padded_a_batch_has_one_length(
+    lengths: np.ndarray, budget: int
+) -> None:
+    batches = list(plan_batches(lengths, budget, pads=False))
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert all(len(set(lengths[batch])) == 1 for batch in batches)
 
 
 def test_the_stream_is_read_no_further_than_needed() -> None:

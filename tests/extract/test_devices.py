@@ -98,6 +98,62 @@ def test_a_killed_process_leaves_its_texts_to_the_others(
     assert_same(bank, whole, MANY)
 
 
+#: Imported by every process at its start; the first one whose encoder comes to its fourth batch
+#: has a broken device from then on.
+BREAKS = """
+import os, sys
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+
+class Breaks(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "extract.torch_engine":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        execute = spec.loader.exec_module
+
+        def execute_and_break(module):
+            execute(module)
+            submit, n = module.TorchEncoder._submit, [0]
+
+            def breaks(encoder, batch):
+                n[0] += 1
+                if n[0] == 4:
+                    try:
+                        os.close(os.open(os.environ["BROKEN"], os.O_CREAT | os.O_EXCL))
+                    except FileExistsError:
+                        pass
+                    else:
+                        raise RuntimeError("CUDA error: uncorrectable ECC error\\nmore of it")
+                return submit(encoder, batch)
+
+            module.TorchEncoder._submit = breaks
+
+        spec.loader.exec_module = execute_and_break
+        return spec
+
+sys.meta_path.insert(0, Breaks())
+"""
+
+
+def test_a_device_that_breaks_leaves_its_texts_to_the_others(
+    whole: Path, bank: Path, tiny_roberta: Path, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = many.parent / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(BREAKS)
+    monkeypatch.setenv("BROKEN", str(many.parent / "broken"))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+    process = start(many, "--bank", bank, "--encoder", tiny_roberta, "--devices", "cpu,cpu")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "failed: CUDA error: uncorrectable ECC error: the others do its texts" in err
+    assert "Traceback" not in err
+    assert "4,000 texts new, 0 reused" in out
+    assert_same(bank, whole, MANY)
+
+
 @pytest.mark.slow
 def test_when_nobody_is_left_the_next_call_goes_on(
     whole: Path, bank: Path, tiny_roberta: Path, many: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,30 @@ def test_onednn_keeps_few_products_unless_told_otherwise(
     monkeypatch.delenv(name) if said is None else monkeypatch.setenv(name, said)
     extract(TEXTS[:1], tmp_path / "a.bank", encoder=str(tiny_roberta), engine="torch", device="cpu")
     assert os.environ[name] == heeded
+
+
+@pytest.fixture(params=["ieee", "tf32"])
+def set_by_the_process(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What a program may have set, in the way that the older switches do not bear."""
+    import torch
+
+    operations: Any = [torch.backends.mkldnn.matmul, torch.backends.cudnn.conv]
+    before = [operation.fp32_precision for operation in operations]
+    for operation in operations:
+        operation.fp32_precision = request.param
+    yield request.param
+    for operation, precision in zip(operations, before, strict=True):
+        operation.fp32_precision = precision
+
+
+def test_fp32_is_exact_whatever_the_process_has_set(
+    set_by_the_process: str, tiny_roberta: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    bank = tmp_path / "a.bank"
+    extract(TEXTS, bank, encoder=str(tiny_roberta), precision="fp32", engine="torch", device="cpu")
+    expected = plain_blocks(tiny_roberta, TEXTS, pooler=True)
+    assert worst_row(banked_blocks(bank, TEXTS), expected) <= 1e-5
+    operations: Any = torch.backends
+    assert operations.mkldnn.matmul.fp32_precision == set_by_the_process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from extract import extract
+from extract.encoder import DeviceFailed
 from extract.openvino_engine import OpenVinoEncoder
-from extract.torch_engine import AHEAD, TorchEncoder
+from extract.report import folder_bytes
+from extract.torch_engine import AHEAD, TorchEncoder, refuse_device
 from features import Bank
 from features.errors import CommitError, EncoderError, InputError
 from tests.extract.plain import banked_blocks
@@ -114,6 +117,45 @@ def test_out_of_memory_halves_the_budget_and_loses_nothing(
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", "does not fit into the memory of cuda"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "does not fit into the memory"),
+        ("CUDA error: no kernel image is available\nCompile with", r"cuda failed \(CUDA error: no "
+         r"kernel image is available\): the same call goes on"),
+    ],
+)  # fmt: skip
+def test_a_device_is_not_mistaken_for_the_encoder(said: str, message: str) -> None:
+    import torch
+
+    with pytest.raises(DeviceFailed, match=message):
+        refuse_device(RuntimeError(said), torch.device("cuda"))
+    refuse_device(RuntimeError("expected scalar type Float"), torch.device("cuda"))
+
+
+def test_no_room_for_the_encoder_is_one_sentence(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(EncoderError, match="does not fit into the memory of cpu"):
+        extract(TEXTS, bank, encoder=str(encoder), engine="torch", device="cpu")
+    assert not bank.exists()
+
+
+def test_a_checkpoint_does_not_choose_its_attention_code(encoder: Path, bank: Path) -> None:
+    config = json.loads((encoder / "config.json").read_text())
+    config["attn_implementation"] = "somebody/some-kernel"
+    (encoder / "config.json").write_text(json.dumps(config))
+    extract(TEXTS, bank, encoder=str(encoder), engine="torch", device="cpu")
+    assert Bank.open(bank).n_texts == len(TEXTS)
+
+
 class Overfull:
     """An OpenVINO request that finds no memory, which shows when one waits for it."""
 
@@ -200,6 +242,17 @@ def test_a_source_that_fails_keeps_what_is_done(
     with pytest.raises(InputError, match="in the middle"):
         extract(source(), bank, encoder=str(encoder))
     assert 2 <= Bank.open(bank).n_texts <= 5
+
+
+def test_a_file_that_another_writer_renames_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "segment-1.h5").write_bytes(b"12345")
+    (tmp_path / "folder").mkdir()
+    entries = [*tmp_path.iterdir(), tmp_path / ".writing-gone"]
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(entries))
+    monkeypatch.setattr(Path, "is_file", lambda entry: True)  # as it was a moment before
+    assert folder_bytes(tmp_path) == 5
 
 
 def test_a_failure_to_write_ends_the_run(

@@ -224,3 +224,16 @@ def test_a_file_that_is_not_there_or_could_run_code(
     torch.save({"roberta.x": subprocess.Popen}, tmp_path / "model.bin")
     with pytest.raises(EncoderError, match="was refused: its pickle names"):
         extract(TEXTS, bank, encoder=str(tiny_roberta), encoder_weights=tmp_path / "model.bin")
+
+
+def test_the_same_weights_compute_alike_from_a_folder_and_from_a_file(
+    bank: Path, tmp_path: Path
+) -> None:
+    # T5 keeps some modules in fp32, in which it would overflow otherwise.
+    folder = save_encoder(save_tokenizer(tmp_path / "tiny-t5"), "t5")
+    common: dict[str, Any] = {"precision": "fp16", "engine": "torch", "device": "cpu"}
+    extract(TEXTS, bank, encoder=str(folder), **common)
+    from_file = tmp_path / "b.bank"
+    weights = folder / "model.safetensors"
+    extract(TEXTS, from_file, encoder=str(folder), encoder_weights=weights, **common)
+    np.testing.assert_array_equal(banked_blocks(from_file, TEXTS), banked_blocks(bank, TEXTS))

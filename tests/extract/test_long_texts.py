@@ -215,6 +215,7 @@ class MadeUp:
     """An encoder of RoBERTa-base's size that costs nothing."""
 
     n_layers, hidden_size, has_pooler, batch_tokens, ahead = 13, 768, False, 4096, 2
+    n_blocks, pads = 39, True
 
     def __init__(self) -> None:
         self.provenance: dict[str, Any] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,21 @@ def test_a_damaged_graph_is_made_anew(tiny_roberta: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(
         banked_blocks(tmp_path / "a.bank", ["one"]), banked_blocks(tmp_path / "b.bank", ["one"])
     )
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(
+    tiny_roberta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYERBANK_CACHE", str(tmp_path / "cache"))
+    left, under_way = (cache_folder() / "graphs" / name for name in (".new-left", ".new-under-way"))
+    for folder in (left, under_way):
+        (folder / "entry").mkdir(parents=True)
+    a_day_ago = time.time() - 90_000
+    os.utime(left, (a_day_ago, a_day_ago))
+    extract(["one"], tmp_path / "a.bank", encoder=str(tiny_roberta), engine="openvino")
+    assert graphs()
+    assert not left.exists()
+    assert under_way.exists()
 
 
 def test_what_it_cannot_run_is_said(tiny_roberta: Path, tmp_path: Path) -> None:

@@ -6,12 +6,17 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from extract import extract
+from extract.batching import NewTexts
+from extract.new_windows import NewWindows, count_new_windows
+from extract.options import Options
+from extract.plan import prepare
 from extract.shards import Picked, Shard
 from features.errors import InputError
 from features.merge import merge
@@ -73,6 +78,40 @@ def test_any_order_and_repeats_end_in_the_same_bank(
         extract(texts, bank, encoder=str(tiny_roberta), precision="fp32", shard=f"{index}/3")
     assert_same(bank, whole, TEXTS)
     assert n_rows(bank) == len(TEXTS)
+
+
+@pytest.mark.parametrize("devices", [None, "cpu,cpu"])
+def test_an_error_names_a_text_by_its_place_in_the_whole_input(
+    devices: str | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.new_windows.REMEMBERED", 7)
+    for number in (1, 30):
+        texts: list[Any] = [*TEXTS[: number - 1], None, *TEXTS]
+        with pytest.raises(InputError, match=f"text {number} is no string but NoneType"):
+            extract(texts, bank, encoder=str(tiny_roberta), devices=devices)
+        with pytest.raises(InputError, match=f"text {number} is no string but NoneType"):
+            extract(texts, bank, encoder=str(tiny_roberta), devices=devices, shard="1/3")
+    assert not bank.exists()
+
+
+@pytest.mark.parametrize("shard", [None, Shard(1, 3)])
+def test_windows_keep_the_numbers_of_the_whole_input(
+    shard: Shard | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.new_windows.REMEMBERED", 7)
+    plan = prepare(bank, Options(str(tiny_roberta)))
+    texts = [*TEXTS, *TEXTS[:5]]
+    of_shard = [text for text in texts if shard is None or shard.has(text)]
+    in_one = NewTexts(Picked(texts, shard), None, 4)
+    in_several = NewWindows(plan, Picked(texts, shard), 4)
+    later = iter(lambda: in_several.next(all_committed=True), None)
+    for windows in (list(in_one), list(later)):
+        assert {text for window in windows for text in window.texts} == set(of_shard)
+        for window in windows:
+            assert [texts[number - 1] for number in window.numbers] == window.texts
+    assert in_one.n_read == in_several.n_read == len(of_shard)
+    assert in_one.n_new == len(set(of_shard))
+    assert count_new_windows(plan, Picked(texts, shard)) == in_several.n_new
 
 
 def call(*arguments: object) -> subprocess.Popen[str]:
