@@ -86,7 +86,7 @@ class Checkpoint:
             raise EncoderError(
                 f"{found.folder} holds no config.json: give the folder that an encoder was saved to"
             )
-        if "model_type" not in config:
+        if not isinstance(config.get("model_type"), str):
             raise EncoderError(
                 f"{found.folder / 'config.json'} names no model_type: give the folder that a "
                 "Hugging Face encoder was saved to"
@@ -157,6 +157,11 @@ class Checkpoint:
 
         The smaller of what the tokenizer allows and what the position table holds. In the RoBERTa
         families positions start at ``padding_idx + 1``: 514 rows serve 512 tokens.
+
+        Raises
+        ------
+        EncoderError
+            When the padding index is no number.
         """
         limits = []
         tokenizer = self.tokenizer_config.get("model_max_length")
@@ -167,8 +172,13 @@ class Checkpoint:
             family = self.config["model_type"]
             if family in POSITIONS_AFTER_PADDING:
                 # MPNet's padding index is 1 whatever its configuration says.
-                padding = 1 if family == "mpnet" else self.config.get("pad_token_id", 1)
-                rows -= (padding or 0) + 1
+                padding = 1 if family == "mpnet" else self.config.get("pad_token_id", 1) or 0
+                if not isinstance(padding, int):
+                    raise EncoderError(
+                        f"{self.folder / 'config.json'} gives {padding!r} as pad_token_id, which "
+                        "is no whole number: fetch or save the checkpoint again"
+                    )
+                rows -= padding + 1
             limits.append(rows)
         return min(limits, default=None)
 
@@ -178,9 +188,20 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return (folder / name,)
-        index = _read_json(folder / f"{name}.index.json")
+        path = folder / f"{name}.index.json"
+        index = _read_json(path)
         if index is not None:
-            files = tuple(folder / shard for shard in sorted(set(index["weight_map"].values())))
+            shards = index.get("weight_map")
+            if not (
+                isinstance(shards, dict)
+                and shards
+                and all(isinstance(shard, str) for shard in shards.values())
+            ):
+                raise EncoderError(
+                    f"{path} has no weight_map that says which file holds which weight: fetch or "
+                    "save the checkpoint again"
+                )
+            files = tuple(folder / shard for shard in sorted(set(shards.values())))
             if absent := [file.name for file in files if not file.is_file()]:
                 raise EncoderError(f"{folder} lacks {absent[0]}, a shard of its weights: fetch it")
             return files

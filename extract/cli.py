@@ -129,7 +129,8 @@ def extract_command(
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what it would take (texts, tokens, time, bank size), and write nothing.",
+            help="Say what it would take (texts, tokens, time, bank size), and write nothing to "
+            "the bank.",
         ),
     ] = False,
     format: FormatOption = None,
@@ -269,7 +270,7 @@ def forecast(found: DryRun, max_length: int) -> str:
         f"bank       {human_bytes(found.bank_bytes)} now, about "
         f"{human_bytes(found.bank_bytes + found.added_bytes)} then"
     )
-    return "\n".join([*lines, "nothing was written"])
+    return "\n".join([*lines, "nothing was written to the bank"])
 
 
 def took(seconds: float) -> str:

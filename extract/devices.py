@@ -25,9 +25,14 @@ def parse_devices(given: str | Sequence[str]) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        When an entry is no device.
+        When an entry is no device, or there are no entries.
     """
-    entries = given.split(",") if isinstance(given, str) else [str(entry) for entry in given]
+    try:
+        entries = given.split(",") if isinstance(given, str) else [str(entry) for entry in given]
+    except TypeError:
+        raise InputError(
+            f"{given!r} is no list of devices: give one such as devices=['cuda:0'], or \"0,1\""
+        ) from None
     entries = [entry.strip() for entry in entries]
     if entries == ["all"]:
         return ("all",)

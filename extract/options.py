@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 from extract.device import DEVICE, PRECISIONS
@@ -15,6 +16,15 @@ from features.errors import InputError
 
 #: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.
 LONG = ("truncate", "window")
+
+
+def refuse_fractions(**given: object) -> None:
+    """InputError for an option that is neither a whole number nor None."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Integral):
+            raise InputError(
+                f"{name} takes a whole number, not {value!r}: give one, or leave it out"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Options:
             )
         if self.poolings is not None:
             choose_poolings(self.poolings)
+        refuse_fractions(max_length=self.max_length, stride=self.stride)
         if self.max_length is not None and self.max_length < 1:
             raise InputError(
                 f"a maximum length of {self.max_length} tokens holds no text: give --max-length "
@@ -84,6 +95,7 @@ class RunOptions:
             raise InputError(
                 f"there is no engine {self.engine!r}: choose from {', '.join(ENGINES)}"
             )
+        refuse_fractions(batch_tokens=self.batch_tokens, total=self.total)
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise InputError(
                 f"batches of {self.batch_tokens} tokens hold no text: give --batch-tokens 4096, say"

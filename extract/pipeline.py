@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extract.batching import NewTexts
 from extract.devices import n_processes, parse_devices
@@ -18,9 +18,13 @@ from extract.plan import Plan, prepare
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
 from extract.shards import Picked, Shard
+from extract.texts import refuse_no_list
 from extract.worker import Counts, Worker
 from features.errors import InputError
 from features.keys import Text
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +41,7 @@ def extract(
     precision: str | None = None,
     long: str | None = None,
     stride: int | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     devices: str | Sequence[str] | None = None,
     shard: str | None = None,
     engine: str = "auto",
@@ -82,7 +86,7 @@ def extract(
         Tokens from the start of one window to the start of the next. Default: the bank's, or half
         of ``max_length``.
     device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; or torch's own of these.
     devices
         Instead of ``device``: one process on each of these, ``"all"`` (every GPU), ``"0,1"``, or
         ``"cpu,cpu"``; or a sequence of such entries. The processes import the calling script
@@ -114,8 +118,9 @@ def extract(
     CommitError
         When the bank cannot be written.
     """
+    refuse_no_list(texts)
     running = RunOptions(
-        device, engine, batch_tokens, total, progress,
+        str(device), engine, batch_tokens, total, progress,
         devices=() if devices is None else parse_devices(devices),
         shard=None if shard is None else Shard.parse(shard),
     )  # fmt: skip
@@ -158,7 +163,7 @@ def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport
     )
 
 
-def _in_this_one(plan: Plan, texts: Iterable[Text], options: RunOptions) -> tuple[NewTexts, Counts]:
+def _in_this_one(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewTexts, Counts]:
     """Encode what is new in this process."""
     new = NewTexts(texts, plan.bank)
     windows = iter(new)
@@ -178,9 +183,7 @@ def _in_this_one(plan: Plan, texts: Iterable[Text], options: RunOptions) -> tupl
         raise
 
 
-def _in_several(
-    plan: Plan, texts: Iterable[Text], options: RunOptions
-) -> tuple[NewWindows, Counts]:
+def _in_several(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewWindows, Counts]:
     """Encode what is new in one process for each device."""
     from extract.crew import Crew
 

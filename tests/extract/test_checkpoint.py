@@ -207,6 +207,23 @@ def test_shards_are_found_by_their_index(copy: Path) -> None:
         Checkpoint.find(str(copy))
 
 
+@pytest.mark.parametrize("index", [{}, {"weight_map": ["a"]}, {"weight_map": {"a": 1}}])
+def test_an_index_that_names_no_files_is_refused(copy: Path, index: dict[str, Any]) -> None:
+    (copy / "model.safetensors").unlink()
+    (copy / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(EncoderError, match=r"index\.json has no weight_map that.*fetch or save"):
+        Checkpoint.find(str(copy))
+
+
+def test_a_configuration_of_the_wrong_types_is_refused(copy: Path) -> None:
+    edit_json(copy / "config.json", pad_token_id="x")
+    with pytest.raises(EncoderError, match=r"config\.json gives 'x' as pad_token_id.*fetch or"):
+        Checkpoint.find(str(copy)).usable_length()
+    edit_json(copy / "config.json", model_type=["x"])
+    with pytest.raises(EncoderError, match="names no model_type"):
+        Checkpoint.find(str(copy))
+
+
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import huggingface_hub.constants as constants

@@ -228,7 +228,7 @@ def test_a_second_ctrl_c_stops_at_once(bank: Path, tiny_roberta: Path, tmp_path:
         assert process.wait(120) == 130
 
 
-def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
+def test_a_dry_run_says_what_it_would_take_and_writes_no_bank(
     train: Path, bank: Path, tiny_roberta: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [train, "--text", "excerpt", "--bank", bank, "--encoder", tiny_roberta]
@@ -241,7 +241,7 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
     assert re.search(
         r"time +about [\d.]+ s at [\d,]+ tokens/s, by a short sample \(\w+ on cpu", out
     )
-    assert "nothing was written" in out
+    assert "nothing was written to the bank" in out
     assert call(*arguments, "--quiet") == 0
     before = sorted((path.name, path.stat().st_mtime_ns) for path in bank.iterdir())
     # 15 blocks and the pooler, 64 wide, of 4 bytes: three rows are 12.3 KB; a file is some more.

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from extract import extract
@@ -146,6 +148,14 @@ def test_the_banks_own_encoder_has_gone(encoder: Path, bank: Path) -> None:
         ({"max_length": 513}, "at most 512 tokens.*--max-length 512"),
         ({"max_length": 2}, "--max-length 3"),
         ({"batch_tokens": 0}, "--batch-tokens"),
+        ({"max_length": "10"}, "max_length takes a whole number, not '10': give one"),
+        ({"max_length": 10.5}, "max_length takes a whole number, not 10.5"),
+        ({"long": "window", "stride": 2.5}, "stride takes a whole number, not 2.5"),
+        ({"batch_tokens": "1"}, "batch_tokens takes a whole number, not '1'"),
+        ({"total": 1.5}, "total takes a whole number, not 1.5"),
+        ({"device": 0}, "no device '0': choose from auto, cpu"),
+        ({"devices": 0}, "0 is no list of devices: give one such as"),
+        ({"shard": 0}, "0 is no shard: give --shard i/n"),
     ],
 )
 def test_impossible_options(
@@ -183,6 +193,35 @@ def test_a_checkpoint_in_half_precision_is_computed_in_the_one_asked_for(
     values = banked_blocks(bank, TEXTS)
     rounded = torch.tensor(values).to(torch.bfloat16).double().numpy()
     assert (values != rounded).mean() > 0.9
+
+
+def test_a_device_may_be_torchs_own(tiny_roberta: Path, bank: Path) -> None:
+    import torch
+
+    report = extract(TEXTS, bank, encoder=str(tiny_roberta), device=torch.device("cpu"))
+    assert report.n_new == 5
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("one text", "'one text' is one text and no list of texts: give a list of strings"),
+        (b"one text", "b'one text' is one text and no list"),
+        ({"a": "one text"}, r"a dict gives its keys and not its texts: give .*values\(\)"),
+        (pd.DataFrame({"a": TEXTS}), r"a DataFrame gives its columns .* such as df\[\"text\"\]"),
+        (pa.table({"a": TEXTS}), "a Table gives its columns"),
+    ],
+)
+def test_what_is_no_list_of_texts(tiny_roberta: Path, bank: Path, texts: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        extract(texts, bank, encoder=str(tiny_roberta))
+    assert not bank.exists()
+
+
+def test_a_column_is_a_list_of_texts(tiny_roberta: Path, bank: Path) -> None:
+    column = pd.Series(TEXTS, index=["columns", "b", "c", "d", "e"])
+    assert extract(column, bank, encoder=str(tiny_roberta)).n_new == 5
+    assert extract(np.array(TEXTS), bank).n_reused == 5
 
 
 def test_no_texts(tiny_roberta: Path, bank: Path) -> None:
