@@ -138,7 +138,9 @@ def predict_command(
     input: InputArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="F.csv", help="The file to write.", show_default=False),
+        typer.Option(
+            "--out", metavar="F.csv", help="The .csv or .parquet file to write.", show_default=False
+        ),
     ],
     text: TextOption = None,
     id: IdOption = None,
@@ -169,10 +171,10 @@ def predict_command(
     from features.table import open_table, read_dataset
     from regress.filling import banks_holding
     from regress.persistence import load_run
-    from regress.prediction import predict_file, prediction_report, refuse_existing_file
+    from regress.prediction import predict_file, prediction_report, refuse_out
 
     set_verbosity(quiet=quiet)
-    refuse_existing_file(out, force=force)
+    refuse_out(out, force=force)
     loaded = load_run(run)
     loaded.chosen(model)
     table = open_table(input, format=format, encoding=encoding)

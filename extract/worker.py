@@ -18,6 +18,8 @@ from extract.long_texts import Windows
 from extract.options import RunOptions
 from extract.plan import Plan
 from extract.pooling import marks_special
+from features.commit import is_writable
+from features.errors import InputError
 
 if TYPE_CHECKING:
     from extract.tokens import Tokenizer
@@ -64,6 +66,10 @@ class Worker:
     """
 
     def __init__(self, plan: Plan, options: RunOptions) -> None:
+        if not is_writable(plan.path):  # before hours of work
+            raise InputError(
+                f"{plan.path} cannot be written to: make it writable, or give another --bank"
+            )
         self._tokenizer = tokenizer_of(plan)
         self._encoder, setup = load(plan, options)
         self.bank = plan.complete(setup)

@@ -31,6 +31,10 @@ class Banks:
                 f"{', '.join(str(bank.path) for bank in banks) or 'none was given'}"
             )
 
+    def __repr__(self) -> str:
+        each = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
+        return f"<{type(self).__name__} {', '.join(each)}>"
+
     _repr_html_ = banks_html
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:

@@ -19,6 +19,7 @@ from features.console import (
     human_bytes,
     new_app,
     run,
+    saying_when_stopped,
 )
 
 
@@ -62,10 +63,11 @@ def export_command(
     from features.export import export
     from features.table import open_table, read_dataset
 
-    table = open_table(rows, format=format, encoding=encoding)
-    dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
-    opened = Bank.open(bank)
-    path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)
+    with saying_when_stopped():
+        table = open_table(rows, format=format, encoding=encoding)
+        dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
+        opened = Bank.open(bank)
+        path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)
     columns = len(opened.column_names(select))
     typer.echo(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
 

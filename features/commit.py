@@ -63,10 +63,20 @@ def disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+        remedy = "make it writable" if denied else "make room or mend the disk"
         raise CommitError(
-            f"could not write to {folder} ({error.strerror or error}): make room or mend the disk "
-            "and call again; everything committed so far is intact"
+            f"could not write to {folder} ({error.strerror or error}): {remedy} and call again; "
+            "everything committed so far is intact"
         ) from error
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files may be added to a folder, or to the one in which it would be made."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def _already_there(folder: Path, sha256: str) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,6 +113,20 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"layerbank: error: {where}{error.strerror or error}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def saying_when_stopped(kept: Path | None = None) -> Iterator[None]:
+    """After Ctrl-C, one line on stderr: whether it was for nothing, or parts are kept in `kept`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept is not None and kept.is_dir():
+            left = f"what is done is kept in {kept}, and the same call goes on from there"
+        else:
+            left = "nothing was written"
+        typer.echo(f"stopped: {left}", err=True)
+        raise
 
 
 def set_verbosity(*, quiet: bool) -> None:

@@ -81,7 +81,9 @@ def export(
     if writer is None:
         raise InputError(f"{out} ends in none of {', '.join(WRITERS)}: name one of them in --out")
     if out.exists() and not force:
-        raise InputError(f"{out} exists: give another --out, or --force to replace it")
+        raise InputError(
+            f"{out} exists: give another --out, or --force to replace it (in Python force=True)"
+        )
     columns = bank.column_names(selection)
     bank.require(texts)  # all of them, before anything is written
     with replacing(out) as file:

@@ -43,5 +43,15 @@ def text_key(text: Text) -> bytes:
 
 def text_keys(texts: Iterable[Text]) -> NDArray[np.uint8]:
     """Keys of many texts, shape ``(n, 32)``, dtype uint8, in the order of ``texts``."""
-    joined = b"".join(text_key(text) for text in texts)
-    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, KEY_SIZE)
+    if isinstance(texts, str):
+        raise InputError("texts is one string, and would be read as its characters: give a list")
+    keys = []
+    for number, text in enumerate(texts, 1):
+        try:
+            keys.append(text_key(text))
+        except (AttributeError, TypeError):
+            raise InputError(
+                f"text {number} is {text!r:.40}: each has to be a string, or a tuple of strings "
+                "that are encoded together"
+            ) from None
+    return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_SIZE)

@@ -19,6 +19,10 @@ from features.errors import InputError
 
 Row = tuple[int, tuple[object, ...]]
 
+#: First bytes of a ZIP archive, which new Excel files are, and of an OLE file, as the old ones.
+WORKBOOK_HEADS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+WORKBOOK_ENDINGS = ("xlsx", "xlsm", "xls")
+
 
 class Reader(Protocol):
     """One file format."""
@@ -27,6 +31,19 @@ class Reader(Protocol):
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """``(row number from 1, cells)`` of each data row."""
+
+
+def refuse_workbook(path: Path, ending: str) -> None:
+    """InputError for a file from Excel, by its first bytes or by its ending."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if ending in WORKBOOK_ENDINGS:
+        raise InputError(f"{path} is an Excel workbook: save it as CSV")
+    if head.startswith(WORKBOOK_HEADS):
+        # A workbook by any name; decoding it as latin-1 would even succeed.
+        raise InputError(
+            f"{path} is an Excel workbook or another archive, not text: save it as CSV"
+        )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from features.errors import InputError
 from features.keys import Text
-from features.readers import READERS, Row
+from features.readers import READERS, Row, refuse_workbook
+
+#: How many columns an error names, and how much of each name.
+LISTED, NAME_LENGTH = 20, 60
 
 
 class Table:
@@ -40,9 +43,7 @@ class Table:
             raise InputError(f"{self.name} has more than one column {column!r}: rename them")
         near = difflib.get_close_matches(column, self.columns, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise InputError(
-            f"{self.name} has no column {column!r}{hint}: its columns are {', '.join(self.columns)}"
-        )
+        raise InputError(f"{self.name} has no column {column!r}{hint}: {self._columns()}")
 
     def text_columns(self, given: Sequence[str] | None) -> list[str]:
         """The columns that hold the texts: those given, or ``text`` where there is one."""
@@ -52,8 +53,24 @@ class Table:
             return ["text"]
         raise InputError(
             f"{self.name} has no column 'text': say which one holds the texts with --text "
-            f"(its columns are {', '.join(self.columns)})"
+            f"({self._columns()})"
         )
+
+    def _columns(self) -> str:
+        """Which columns there are, on one line; and what to do where one holds them all."""
+        names = ", ".join(_shown(name) for name in self.columns[:LISTED])
+        if len(self.columns) == 1 and ";" in self.columns[0]:
+            return f"its only column is {names}, so save it with commas in place of semicolons"
+        if len(self.columns) == 1 and "\t" in self.columns[0]:
+            return f"its only column is {names}, so read it as tab-separated with --format tsv"
+        more = f" and {len(self.columns) - LISTED} more" if len(self.columns) > LISTED else ""
+        return f"its columns are {names}{more}"
+
+
+def _shown(name: str) -> str:
+    """A column's name as it may stand in a message: short, and nothing that moves a cursor."""
+    short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
 
 
 def open_table(path: str | Path, *, format: str | None = None, encoding: str = "utf-8") -> Table:
@@ -84,12 +101,13 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
     except LookupError:
         raise InputError(f"unknown --encoding {encoding!r}: utf-8 and cp1252 are two") from None
     ending = format or path.suffix.lower().removeprefix(".")
-    if ending not in READERS:
-        raise InputError(
-            f"{path} ends in none of {', '.join('.' + name for name in READERS)}: say what it is "
-            "with --format"
-        )
     try:
+        refuse_workbook(path, ending)
+        if ending not in READERS:
+            raise InputError(
+                f"{path} ends in none of {', '.join('.' + name for name in READERS)}: say what it "
+                "is with --format"
+            )
         return Table(path, ending, encoding)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None

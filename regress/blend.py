@@ -118,6 +118,10 @@ class Blend:
     targets: list[Blended]
     method: str
 
+    def __repr__(self) -> str:
+        scores = [f"{one.target!r} RMSE {one.scores.rmse:.4f}" for one in self.targets]
+        return f"<Blend of {len(self.runs)} runs by {self.method}: {', '.join(scores)}>"
+
 
 def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     """Blend all models of several runs.
@@ -137,7 +141,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
         Runs with other texts, targets or folds, fewer than two models, an unknown method.
     """
     if method not in METHODS:
-        raise InputError(f"there is no method {method!r}: --method is one of {', '.join(METHODS)}")
+        raise InputError(f"there is no method {method!r}: it is one of {', '.join(METHODS)}")
     loaded = [load_run(path) for path in dict.fromkeys(Path(path).absolute() for path in runs)]
     if not loaded:
         raise InputError("name the runs to blend")

@@ -9,7 +9,7 @@ import typer
 
 from features.console import ForceOption, JsonOption, QuietOption, set_verbosity
 from features.errors import InputError
-from regress.options import FiguresOption, OutOption, refuse_beside_from
+from regress.options import FiguresOption, OutOption, predict_next, refuse_beside_from
 
 
 def blend_command(
@@ -67,9 +67,10 @@ def blend_command(
     save_blend(blended, out, force=force, figures=figures)
     typer.echo(blend_json(blended, str(out)) if json else blend_text(blended))
     if not quiet:
+        source = blended.runs[0].description.get("input") or {}
         typer.echo(
             f"\nThe blend is in {out}: open {out / 'report.html'} in a browser.\n"
             "Predict new texts with\n"
-            f"  layerbank predict {out} NEW.csv --out predictions.csv",
+            f"  {predict_next(out, source.get('text'), source.get('id'))}",
             err=True,
         )

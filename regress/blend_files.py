@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from features.errors import RunError
 from regress.blend import Blend, Blended, blend
 from regress.description import FORMAT, VERSION, plain, versions
+from regress.notes import notes_on_blend
 from regress.persistence import MANIFEST, load_run, new_folder, refuse_existing
 from regress.run import Run
 
@@ -164,13 +165,18 @@ def blend_json(blend: Blend, out: str) -> str:
         }
         for one in blend.targets
     ]
-    report = {"run": out, "method": blend.method, "notes": [*_notes(blend)], "results": targets}
+    report = {
+        "run": out,
+        "method": blend.method,
+        "notes": notes_on_blend(blend.runs[0].description),
+        "results": targets,
+    }
     return json.dumps(plain(report), indent=1)
 
 
 def blend_text(blend: Blend) -> str:
     """Scores and weights for people."""
-    lines = [*_notes(blend)]
+    lines = notes_on_blend(blend.runs[0].description)
     for one in blend.targets:
         scores = one.scores
         lines += [
@@ -181,21 +187,6 @@ def blend_text(blend: Blend) -> str:
         named = sorted(weights_of(one).items(), key=lambda item: -item[1])
         lines += [f"  {weight:6.3f}  {name}" for name, weight in named]
     return "\n".join(lines)
-
-
-def _notes(blend: Blend) -> Iterator[str]:
-    """What has to be said of the runs that were blended."""
-    first = blend.runs[0].description
-    if repeats := first["folds"]["repeats"]:
-        yield f"scores are means over {len(repeats) + 1} divisions into folds"
-    if first["texts"].get("weighted"):
-        yield "weights of the blend and scores are weighted by the sample weights"
-    near = first["texts"].get("near_duplicates") or {}
-    if near.get("straddling"):
-        yield (
-            f"near-duplicates: {near['pairs']} pairs of texts, {near['straddling']} of them in "
-            "different folds, which flatters the scores"
-        )
 
 
 def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from features.console import (
     TextOption,
     new_app,
     run,
+    saying_when_stopped,
     set_verbosity,
 )
 from regress.blend_cli import blend_command
@@ -43,6 +44,7 @@ from regress.options import (
     SelectOption,
     TargetOption,
     WeightOption,
+    predict_next,
     read_scored,
     refuse_beside_from,
 )
@@ -103,59 +105,59 @@ def regress_command(
 
     set_verbosity(quiet=quiet)
     refuse_existing(out, force=force)
-    if repeated is not None:
-        refuse_beside_from(
-            {
-                "--target": target, "--text": text, "--select": select, "--model": model,
-                "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
-                "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
-                "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
-                "--by": by,
-            }
-        )  # fmt: skip
-        run = load_run(repeated)
-        with on_backend(backend, address):
-            experiment, source = repeat_run(
-                run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
-            )
-        said = verdict(run, experiment)
-        if not quiet or said.startswith("warning"):
-            typer.echo(said, err=True)
-    else:
-        if input is None or not target or not bank:
-            raise InputError(
-                "regress takes INPUT, --target and --bank, or --from and the run to be repeated"
-            )
-        source, dataset, settled = read_scored(
-            Source(
-                path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
-                group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
-                by=tuple(by or ()),
-            ),
-            cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
-        )  # fmt: skip
-        with on_backend(backend, address):
-            experiment = evaluate(
-                bank,
-                dataset.texts,
-                dataset.targets,
-                select=select or ["mean[-1]"],
-                models=model or ["ridge"],
-                n_jobs=jobs,
-                progress=not quiet,
-                **settled,
-            )
-    folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
+    with saying_when_stopped():
+        if repeated is not None:
+            refuse_beside_from(
+                {
+                    "--target": target, "--text": text, "--select": select, "--model": model,
+                    "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
+                    "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
+                    "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+                    "--by": by,
+                }
+            )  # fmt: skip
+            run = load_run(repeated)
+            with on_backend(backend, address):
+                experiment, source = repeat_run(
+                    run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
+                )
+            said = verdict(run, experiment)
+            if not quiet or said.startswith("warning"):
+                typer.echo(said, err=True)
+        else:
+            if input is None or not target or not bank:
+                raise InputError(
+                    "regress takes INPUT, --target and --bank, or --from and the run to be repeated"
+                )
+            source, dataset, settled = read_scored(
+                Source(
+                    path=str(input), target=target, text=text, format=format, encoding=encoding,
+                    id=id, group=group, fold=fold_column, sample_weight=sample_weight,
+                    skip_empty=skip_empty, by=tuple(by or ()),
+                ),
+                cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
+            )  # fmt: skip
+            with on_backend(backend, address):
+                experiment = evaluate(
+                    bank,
+                    dataset.texts,
+                    dataset.targets,
+                    select=select or ["mean[-1]"],
+                    models=model or ["ridge"],
+                    n_jobs=jobs,
+                    progress=not quiet,
+                    **settled,
+                )
+        folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(json_report(experiment, str(folder)))
         return
     show_results(experiment, quiet=quiet)
     if not quiet:
-        options = "".join(f" --text {name}" for name in source.text or ())
         typer.echo(
             f"\nThe run is in {out}: open {out / 'report.html'} in a browser.\n"
             "Predict new texts with\n"
-            f"  layerbank predict {out} NEW.csv{options} --out predictions.csv",
+            f"  {predict_next(out, source.text, source.id)}",
             err=True,
         )
 
@@ -165,7 +167,9 @@ def predict_command(
     input: InputArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="F.csv", help="The file to write.", show_default=False),
+        typer.Option(
+            "--out", metavar="F.csv", help="The .csv or .parquet file to write.", show_default=False
+        ),
     ],
     text: TextOption = None,
     id: IdOption = None,
@@ -201,10 +205,10 @@ def predict_command(
     """
     from features.table import open_table, read_dataset
     from regress.persistence import load_run
-    from regress.prediction import predict_file, prediction_report, refuse_existing_file
+    from regress.prediction import predict_file, prediction_report, refuse_out
 
     set_verbosity(quiet=quiet)
-    refuse_existing_file(out, force=force)
+    refuse_out(out, force=force)
     loaded = load_run(run)
     loaded.chosen(model)
     table = open_table(input, format=format, encoding=encoding)

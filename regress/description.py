@@ -12,9 +12,9 @@
   ``labels`` of folds that were given, and seed and hash of ``repeats``;
 - ``selections`` as they were asked for, and ``memory``, a limit in bytes;
 - ``regressors``: parameters of each, and the ``settings`` it chose from;
-- ``results``: the lowest RMSE first; each with the blocks as resolved, nested scores, the naive
-  RMSE, what was chosen, its ``column`` in ``oof.csv``, its ``file`` and the ``sha256`` of that,
-  ``repeats`` on further folds, and whether it is a mean of ``fold_models``;
+- ``results``: target by target, the lowest RMSE first; each with the blocks as resolved, nested
+  scores, the naive RMSE, what was chosen, its ``column`` in ``oof.csv``, its ``file`` and the
+  ``sha256`` of that, ``repeats`` on further folds, and whether it is a mean of ``fold_models``;
 - ``versions`` and ``created``: recorded only.
 """
 

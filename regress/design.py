@@ -86,9 +86,11 @@ def checked_design(
         that are not finite and above 0.
     """
     n = len(texts)
-    Y = np.asarray(y, dtype=np.float64)
+    Y = _numbers(y, "targets", rows)
+    if Y.ndim not in (1, 2):
+        raise InputError(f"targets have shape {Y.shape}: give a number, or several, for each text")
     Y = Y[:, None] if Y.ndim == 1 else Y
-    names = _target_names(target_names, Y.shape[1])
+    names = _target_names(_own_names(y) if target_names is None else target_names, Y.shape[1])
     for what, length in (
         ("targets", len(Y)),
         ("ids", n if ids is None else len(ids)),
@@ -116,9 +118,25 @@ def checked_design(
     return Design(texts, text_keys(texts), Y, names, ids, id_name, groups, weights)
 
 
+def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> NDArray[np.float64]:
+    """As float64; InputError with the first row that is none."""
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        pass
+    cells = np.atleast_1d(np.asarray(given, dtype=object))
+    for row, cell in zip(range(1, len(cells) + 1) if rows is None else rows, cells, strict=False):
+        for one in cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]:
+            try:
+                float(one)
+            except (TypeError, ValueError):
+                raise InputError(f"{what} are no numbers: row {row} has {one!r:.40}") from None
+    raise InputError(f"{what} have rows of different lengths: give as many for each text")
+
+
 def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> NDArray[np.float64]:
     """Weights over their mean: only their ratios count, so that alpha and C keep their scale."""
-    weights = np.asarray(given, dtype=np.float64).reshape(-1)
+    weights = _numbers(given, "sample weights", rows).reshape(-1)
     wrong = ~(np.isfinite(weights) & (weights > 0))
     if wrong.any():
         first = weights[wrong.argmax()]
@@ -151,6 +169,15 @@ def opened(bank: BankLike) -> list[Bank]:
         return [*bank.by_name.values()]
     several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
     return [one if isinstance(one, Bank) else Bank.open(one) for one in several]
+
+
+def _own_names(y: ArrayLike) -> list[str] | None:
+    """Names that a data frame's columns or a series bring along, where they are strings."""
+    names = getattr(y, "columns", None)
+    if names is None:
+        names = [getattr(y, "name", None)]
+    named = list(names)
+    return named if named and all(isinstance(name, str) for name in named) else None
 
 
 def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from regress.design import BankLike, Design, opened
 from regress.estimator import TunedRegressor
 from regress.fitting import OnDone, fit_parts, refit
 from regress.fold_banks import FoldBanks, FoldModels, fold_template, open_fold_banks
-from regress.folds import Folds, given_folds, make_folds
+from regress.folds import SCHEMES, Folds, given_folds, make_folds
 from regress.grams import Grams
 from regress.model import FittedModel, Setting
 from regress.parallel import in_processes, workers_a_machine
@@ -38,6 +38,11 @@ def all_folds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(
             f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
+        )
+    if not isinstance(folds, str) and not hasattr(folds, "__len__"):
+        raise InputError(
+            f"folds says how they are made ({', '.join(SCHEMES)}) or which one each row is in, and "
+            f"is {folds!r}: give their number as cv"
         )
     if isinstance(folds, str):
         return [

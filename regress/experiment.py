@@ -20,6 +20,7 @@ from regress.folds import Folds
 from regress.matrix import fitting_matrix, n_columns
 from regress.metrics import mean_scores
 from regress.near_duplicates import near_duplicates
+from regress.parallel import n_workers
 from regress.registry import named_regressors
 from regress.results import Experiment, Repeat, Result, scored, table_row
 from regress.statistics import FoldData
@@ -79,7 +80,7 @@ def evaluate(
     rows
         Row numbers that errors name; None to count from 1.
     target_names
-        One for each target.
+        One for each target; None for those that a data frame or series brings along.
     memory
         Bytes that features, their products and the fits may take together, about; None for what
         is free. What Python and its packages take, a few hundred megabytes, comes on top. A
@@ -98,6 +99,7 @@ def evaluate(
     SelectionError, MissingTexts
         As `features.bank.Bank.matrix`.
     """
+    n_jobs = n_workers(n_jobs)
     design = checked_design(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
@@ -127,7 +129,9 @@ def evaluate(
                     splits,
                     n_columns(banks.by_name, terms),
                 )
-    results.sort(key=lambda result: result.scores.rmse)
+    # Scores of different targets stand in different units, and are never ranked together.
+    order = {name: number for number, name in enumerate(design.target_names)}
+    results.sort(key=lambda result: (order[result.target], result.scores.rmse))
     return Experiment(
         banks, design, splits[0], results, regressors,
         selections=[*selections], repeats=splits[1:], near=near, memory=memory,

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.blocks import Block
-from features.errors import InputError, MissingTexts, RunError
+from features.errors import InputError
 from features.keys import Text
 from regress.design import BankLike
 from regress.explain_blocks import parts_of
 from regress.explain_neighbours import nearest, similarity_to
-from regress.explain_training import TrainingTexts, training_texts
+from regress.explain_training import TrainingTexts, require_training, training_texts
 from regress.fold_banks import FoldModels
 from regress.matrix import term_matrix
 from regress.pairwise import spread_anchors
@@ -73,10 +73,19 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class Explanations(Sequence[Explanation]):
-    """Explanations of several texts, target by target for each; a notebook shows them."""
+    """Explanations of several texts, target by target for each; a notebook shows them.
+
+    Attributes
+    ----------
+    run, items
+        What was explained, and how.
+    id_name
+        What the run calls the ids of its training texts.
+    """
 
     run: Run
     items: Sequence[Explanation]
+    id_name: str = "id"
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,7 +99,7 @@ class Explanations(Sequence[Explanation]):
     def _repr_html_(self) -> str:
         from regress.report.explanation import explanations_html
 
-        return explanations_html(self.items)
+        return explanations_html(self)
 
 
 def explain(
@@ -132,9 +141,11 @@ def explain(
     names = [str(one) for one in (range(1, len(texts) + 1) if ids is None else ids)]
     known = training_texts(run, training) if n_neighbours else None
     if known is not None:
-        _require(run, banks, known)
+        for of_run in banks.values():
+            require_training(run, of_run.path, of_run, known.texts)
     columns = [_explained(run, of, banks, texts, names, known, n_neighbours) for of in chosen]
-    return Explanations(run, [one for of_text in zip(*columns, strict=True) for one in of_text])
+    items = [one for of_text in zip(*columns, strict=True) for one in of_text]
+    return Explanations(run, items, "id" if known is None else known.id_name)
 
 
 def _explained(
@@ -227,16 +238,3 @@ def _merged(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
     for name, value in zip(names, values, strict=True):
         merged[name] += value
     return merged
-
-
-def _require(run: Run, banks: Mapping[str, Bank], known: TrainingTexts) -> None:
-    for bank in banks.values():
-        try:
-            bank.require(known.texts)
-        except MissingTexts as error:
-            path = (run.description.get("input") or {}).get("path")
-            raise RunError(
-                f"{bank.path} lacks {error.count} of the training texts of {run.path}, which the "
-                f"neighbours are looked for among: give the run's own bank with --bank, extract "
-                f"{path or 'the training texts'} into this one, or leave neighbours out with -k 0"
-            ) from None

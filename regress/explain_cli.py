@@ -111,7 +111,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         if html is not None and json:
             raise InputError("--html and --json are two forms of one answer: give one of them")
         if html is not None:
-            refuse_existing_file(html, force=force)
+            refuse_existing_file(html, force=force, option="--html")
         elif force:
             raise InputError("--force replaces a page that is there: give --html with it")
         if neighbours < 0:
@@ -127,7 +127,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         texts = [dataset.texts[at] for at in kept]
         banks = banks_holding(
             loaded, texts, encode_with(encoder, encoder_weights, device, quiet),
-            model=model, bank=bank, scratch=scratch,
+            model=model, bank=bank, scratch=scratch, training=training,
         )  # fmt: skip
         found = explain(
             loaded, texts, banks, model=model, n_neighbours=neighbours, training=training,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, text_keys
 from regress.blended_runs import read_oof
@@ -25,6 +26,8 @@ class TrainingTexts:
     ----------
     texts, ids
         n_samples texts, and what their rows are called.
+    id_name
+        What the column of these is called.
     numbers
         Shape (n_samples,): equal for equal texts.
     targets
@@ -33,6 +36,7 @@ class TrainingTexts:
 
     texts: Sequence[Text]
     ids: Sequence[str]
+    id_name: str
     numbers: NDArray[np.int64]
     targets: dict[str, NDArray[np.float64]]
 
@@ -85,6 +89,36 @@ def training_texts(run: Run, training: Sequence[Text] | str | Path | None = None
     return TrainingTexts(
         texts=training,
         ids=next(iter(table.values())),
+        id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
         targets={name: np.array(table[name], dtype=np.float64) for name in run.targets},
     )
+
+
+def require_training(
+    run: Run,
+    path: Path,
+    bank: Bank | None,
+    training: Sequence[Text],
+    *,
+    coming: Sequence[Text] = (),
+) -> None:
+    """RunError unless a bank has a run's training texts, which neighbours are looked for among.
+
+    Parameters
+    ----------
+    path, bank
+        Where the bank is, and the bank; None where there is none yet.
+    coming
+        Texts that will be added to it.
+    """
+    known = np.zeros(len(training), bool) if bank is None else bank.contains(training)
+    lacking = {text for text, there in zip(training, known, strict=True) if not there}
+    lacking -= set(coming)
+    if lacking:
+        source = (run.description.get("input") or {}).get("path")
+        raise RunError(
+            f"{path} lacks {len(lacking)} of the training texts of {run.path}, which the "
+            f"neighbours are looked for among: give the run's own bank with --bank, extract "
+            f"{source or 'the training texts'} into this one, or leave neighbours out with -k 0"
+        )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from features.bank import Bank, is_bank
+from features.commit import is_writable
 from features.errors import InputError
 from features.keys import Text
 from features.manifest import refuse_other_setup
+from regress.explain_training import require_training
 from regress.fold_banks import fold_template, of_each_fold
 from regress.run import Run
 
@@ -26,6 +27,7 @@ def banks_holding(
     model: str | None = None,
     bank: Path | None = None,
     scratch: Path | None = None,
+    training: Sequence[Text] | None = None,
 ) -> list[Bank]:
     """Open the banks that a run's models need, with all of these texts in them.
 
@@ -38,19 +40,24 @@ def banks_holding(
     encode
         What encodes the texts that are missing: stage 1, which this stage does not know.
     bank
-        The folder to use instead of the recorded one; made where there is no bank. ``{fold}`` in
-        it stands for the folds of a run with one bank a fold.
+        The folder of the bank to use instead of the recorded one. ``{fold}`` in it stands for the
+        folds of a run with one bank a fold.
     scratch
         A folder that takes the missing texts, so that the bank stays as it is; a folder of banks
         when the models need several. Where the recorded bank is gone and none is given, it is
         ``scratch`` in the run's own folder.
+    training
+        The run's training texts, where neighbours are looked for among them: they must be there,
+        and are not encoded.
 
     Raises
     ------
     FingerprintMismatch
         When a bank, or the encoder, is not the recorded one.
     InputError
-        When there is no place to write to.
+        When `bank` is none, or there is no place to write to.
+    RunError
+        When training texts are missing.
     """
     needed = run.banks_needed(model)
     instead: list[Path | None] = [bank] * len(needed)
@@ -61,7 +68,13 @@ def banks_holding(
             f"the run {run.path} needs {len(needed)} banks, and --bank can name only one: put "
             "them back where they were, or give --scratch"
         )
-    filled = []
+    for one in instead:
+        if one is not None and not is_bank(one):
+            raise InputError(
+                f"--bank {one} is not a bank: name one that is there, or have new texts kept in "
+                "one of their own with --scratch"
+            )
+    places = []
     for recorded, other in zip(needed, instead, strict=True):
         path = other or Path(recorded["path"])
         aside = scratch
@@ -69,8 +82,23 @@ def banks_holding(
             aside = scratch / f"{recorded['name']}.bank"
         if aside is None and other is None and not is_bank(path):
             aside = run.path / "scratch" / f"{recorded['name']}.bank"
-        filled.append(_filled(texts, encode, recorded, path, aside))
-    return filled
+        places.append((recorded, path, aside))
+    if training is not None:  # of every bank, before encoding into any, which may take long
+        for recorded, path, aside in places:
+            there = _opened(recorded, path, aside)
+            at = path if there is None else there.path
+            require_training(run, at, there, training, coming=texts)
+    return [_filled(texts, encode, *place) for place in places]
+
+
+def _opened(recorded: Mapping[str, Any], path: Path, scratch: Path | None) -> Bank | None:
+    """The bank as it is now, with its scratch where that is there; None for neither."""
+    aside = scratch if scratch is not None and is_bank(scratch) else None
+    if not is_bank(path):
+        return None if aside is None else Bank.open(aside)
+    bank = Bank.open(path)
+    refuse_other_setup(path, bank.setup, recorded["setup"])
+    return bank if aside is None else Bank.open(path, overlay=aside)
 
 
 def _filled(
@@ -85,10 +113,8 @@ def _filled(
         _refuse_read_only(target)
         encode(texts, target, recorded)
         return Bank.open(target)
-    bank = Bank.open(path)
-    refuse_other_setup(path, bank.setup, recorded["setup"])
-    if scratch is not None and is_bank(scratch):
-        bank = Bank.open(path, overlay=scratch)
+    bank = _opened(recorded, path, scratch)
+    assert bank is not None
     known = bank.contains(texts)
     if known.all():
         return bank
@@ -101,10 +127,7 @@ def _filled(
 
 def _refuse_read_only(folder: Path) -> None:
     """InputError unless a folder can be written to, or made."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    if not os.access(there, os.W_OK):
+    if not is_writable(folder):
         raise InputError(
             f"new texts cannot be added to {folder}, which cannot be written to: keep them "
             "elsewhere with --scratch BANK"

@@ -111,7 +111,9 @@ def make_folds(
     rng = np.random.default_rng(seed)
     if scheme == "group":
         if groups is None:
-            raise InputError("group folds need to know the group of each row (--group COLUMN)")
+            raise InputError(
+                "group folds need to know the group of each row: give groups (--group COLUMN)"
+            )
         unit = _joined_groups(which, groups)
         n_units = int(unit.max()) + 1
         _check_enough(n_units, n_folds, f"{n_units} groups that share no text")
@@ -225,7 +227,7 @@ def _distinct(keys: NDArray[np.uint8]) -> tuple[list[bytes], NDArray[np.int64]]:
 
 def _check_enough(n_units: int, n_folds: int, what: str) -> None:
     if n_units < n_folds:
-        raise InputError(f"{what} cannot be divided into {n_folds} folds; ask for fewer with --cv")
+        raise InputError(f"{what} cannot be divided into {n_folds} folds: ask for fewer (--cv)")
 
 
 def _deal(strata: NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from regress.kernel_regressor import NystroemRegressor, Solution
 from regress.lapack import ShiftedSystem
 from regress.model import Matrix, Setting
 from regress.rbf import GAMMAS, MAX_ROWS
+from regress.ridge import checked_alphas
 from regress.statistics import TrainingSet
 
 #: Four to a decade. The kernel's diagonal is one, so no number of rows or columns enters.
@@ -78,10 +79,7 @@ class TunedKernelRidge(NystroemRegressor):
         ]
 
     def _alphas(self) -> NDArray[np.float64]:
-        alphas = np.array(ALPHAS if self.alphas is None else self.alphas, dtype=np.float64)
-        if not len(alphas) or not (alphas > 0).all():
-            raise ValueError(f"alphas must be above 0, not {alphas.tolist()}")
-        return alphas
+        return np.array(checked_alphas(ALPHAS if self.alphas is None else self.alphas))
 
     def solve(
         self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]

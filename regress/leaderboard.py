@@ -29,7 +29,7 @@ LEFT = frozenset({"target", "select", "model", "params"})
 
 
 def text_table(experiment: Experiment) -> str:
-    """The table, best first, in aligned columns, under the folds it was scored on."""
+    """The table, by target and best first, in aligned columns, under the folds it was scored on."""
     rows = [table_row(result) for result in experiment.results]
     shown = [
         name for name in HEADINGS if name != "target" or len(experiment.design.target_names) > 1

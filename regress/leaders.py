@@ -54,6 +54,9 @@ class Leader:
     difference: Difference
     repeats: tuple[Matrix, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Leader {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+
     @property
     def label(self) -> str:
         """What it is called: ``ridge mean[-1]``, or ``auto (svr mean[:])``."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from regress.fold_banks import FoldBanks
 from regress.near_duplicates import ALIKE
 from regress.registry import MODELS
 from regress.results import Experiment, Result
+
+#: Fewer texts than this tell hardly anything apart.
+FEW = 50
 
 
 def notes(experiment: Experiment) -> list[str]:
@@ -15,8 +19,33 @@ def notes(experiment: Experiment) -> list[str]:
     return [*_on_folds(experiment), *_on_models(experiment)]
 
 
+def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
+    """What has to be said beside the scores of a blend; of its first run's ``run.json``."""
+    texts, found = description["texts"], []
+    if repeats := description["folds"]["repeats"]:
+        found.append(f"scores are means over {len(repeats) + 1} divisions into folds")
+    if texts.get("weighted"):
+        found.append("weights of the blend and scores are weighted by the sample weights")
+    near = texts.get("near_duplicates") or {}
+    if near.get("straddling"):
+        found.append(
+            f"near-duplicates: {_pairs(near['pairs'])}, {near['straddling']} of them in "
+            "different folds, which flatters the scores"
+        )
+    return found
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair{'s' * (count != 1)} of texts"
+
+
 def _on_folds(experiment: Experiment) -> Iterator[str]:
     design, near = experiment.design, experiment.near
+    if len(design.texts) < FEW:
+        yield (
+            f"there are only {len(design.texts)} texts: scores are rough, and differences between "
+            f"lines are noise; score {FEW} or more to compare them"
+        )
     if experiment.repeats:
         seeds = [experiment.folds.seed, *(folds.seed for folds in experiment.repeats)]
         yield (
@@ -34,14 +63,14 @@ def _on_folds(experiment: Experiment) -> Iterator[str]:
         yield "near-duplicates were not counted: the texts are too many to compare"
     elif near.straddling:
         first = " and ".join(str(design.ids[row]) for row in near.first or ())
-        torn = "stand in different folds, which flatters the scores"
+        torn = f"stand{'s' * (near.straddling == 1)} in different folds, which flatters the scores"
         yield (
-            f"near-duplicates: {near.pairs} pairs of texts share {ALIKE:.0%} of their three-word "
-            f"runs, and {near.straddling} {torn} (the first: {design.id_name} {first}); --group "
-            "keeps them together"
+            f"near-duplicates: {_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} of "
+            f"their three-word runs, and {near.straddling} {torn} (the first: "
+            f"{design.id_name} {first}); group folds (--group) keep them together"
         )
     elif near.pairs:
-        yield f"near-duplicates: {near.pairs} pairs of texts, none of them in different folds"
+        yield f"near-duplicates: {_pairs(near.pairs)}, none of them in different folds"
 
 
 def _on_models(experiment: Experiment) -> Iterator[str]:

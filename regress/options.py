@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,9 +137,24 @@ FromOption = Annotated[
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False)
 ]
+
+
+def _checked_jobs(jobs: int | None) -> int | None:
+    """--jobs, with -1 as one a core; InputError where it is no number of workers."""
+    if jobs is not None and jobs < 1 and jobs != -1:
+        raise InputError(f"--jobs takes a number from 1 on, not {jobs}")
+    return None if jobs == -1 else jobs
+
+
 JobsOption = Annotated[
     int | None,
-    typer.Option("--jobs", metavar="N", help="Workers.", show_default="one a core"),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Workers.",
+        show_default="one a core",
+        callback=_checked_jobs,
+    ),
 ]
 BackendOption = Annotated[
     str,
@@ -267,6 +283,15 @@ def _memory_bytes(gigabytes: float | None) -> int | None:
     if gigabytes is not None and not gigabytes > 0:
         raise InputError(f"--memory takes gigabytes above 0, not {gigabytes:g}")
     return None if gigabytes is None else max(1, int(gigabytes * 1e9))
+
+
+def predict_next(run: Path, text: Sequence[str] | None, id: str | None) -> str:
+    """What to type to predict with a run, of the columns that it was made from."""
+    columns = [word for name in text or () for word in ("--text", name)]
+    columns += ["--id", id] if id is not None else []
+    return shlex.join(
+        ["layerbank", "predict", str(run), "NEW.csv", *columns, "--out", "predictions.csv"]
+    )
 
 
 def refuse_beside_from(given: Mapping[str, Any]) -> None:

@@ -116,7 +116,7 @@ class TunedPairwise(KernelRegressor):
         if len(training.data.X) > self.max_rows:
             raise InputError(
                 f"pairwise compares every text with every other, and {len(training.data.X)} are "
-                f"more than the {self.max_rows} it can hold: use --model svr, which approximates"
+                f"more than the {self.max_rows} it can hold: use svr, which approximates"
             )
         return super().bases(training, multiples)
 

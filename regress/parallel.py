@@ -23,7 +23,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from features.errors import InputError, LayerbankError, RunError
 from regress.processes import Held, LokyProcesses, Processes, as_fit, available_memory
 
-__all__ = ["available_memory", "each_result", "in_processes", "on_backend", "run_jobs"]
+__all__ = [
+    "available_memory",
+    "each_result",
+    "in_processes",
+    "n_workers",
+    "on_backend",
+    "run_jobs",
+]
 
 Result = TypeVar("Result")
 
@@ -139,6 +146,13 @@ def on_backend(
             ) from error
         finally:
             _processes.reset(token)
+
+
+def n_workers(n_jobs: int | None) -> int | None:
+    """`n_jobs` with scikit-learn's -1 as None, one a core; InputError where it is no number."""
+    if n_jobs is not None and n_jobs < 1 and n_jobs != -1:
+        raise InputError(f"n_jobs takes a number from 1 on, or None for one a core, not {n_jobs}")
+    return None if n_jobs == -1 else n_jobs
 
 
 def in_processes() -> bool:

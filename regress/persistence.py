@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.blocks import Block, ResolvedTerm
+from features.commit import is_writable
 from features.errors import RunError
 from regress.blend_model import BlendModel
 from regress.description import FORMAT, VERSION, describe, describe_result, plain
@@ -63,7 +64,8 @@ def save_run(
     from regress.report import write_report
 
     path = Path(path).absolute()
-    refuse_existing(path, force=force)
+    # The command line asked before, and in its own words.
+    refuse_existing(path, force=force, in_python=True)
     with new_folder(path) as folder:
         (folder / "models").mkdir()
         results = []
@@ -121,14 +123,24 @@ def load_run(path: str | Path) -> Run:
         ) from None
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """RunError when a run cannot be written to `path`."""
+def refuse_existing(
+    path: Path, *, force: bool, parts: Path | None = None, in_python: bool = False
+) -> None:
+    """RunError when a run cannot be written to `path`; `parts` is where a sweep keeps its own."""
+    out, replace = ("path", "force=True") if in_python else ("--out", "--force")
+    if not is_writable(path.absolute().parent):
+        raise RunError(f"{path.absolute().parent} cannot be written to: give another {out}")
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not force:
-        raise RunError(f"{path} exists: give another --out, or --force to replace it")
+        kept = ""
+        if parts is not None and parts.is_dir():
+            kept = f", which takes what is done already from {parts}"
+        raise RunError(f"{path} exists: give another {out}, or {replace} to replace it{kept}")
     if not (path / MANIFEST).is_file():
-        raise RunError(f"{path} exists and is not a run, so --force leaves it: give another --out")
+        raise RunError(
+            f"{path} exists and is not a run, so {replace} leaves it: give another {out}"
+        )
 
 
 def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:

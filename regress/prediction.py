@@ -15,6 +15,12 @@ from regress.design import BankLike
 from regress.model import Matrix
 from regress.run import Run
 
+#: Endings that promise another format than the two that are written; any further one is CSV.
+OTHERS = frozenset(
+    {".arrow", ".feather", ".h5", ".hdf5", ".json", ".jsonl", ".npy", ".npz", ".ods", ".orc"}
+    | {".pickle", ".pkl", ".tsv", ".xls", ".xlsx", ".bz2", ".gz", ".xz", ".zip", ".zst"}
+)
+
 
 def predict_file(
     run: Run,
@@ -26,7 +32,7 @@ def predict_file(
     id_name: str = "id",
     force: bool = False,
 ) -> Matrix:
-    """Predict a data set and write ids and predictions as CSV.
+    """Predict a data set and write ids and predictions.
 
     Parameters
     ----------
@@ -35,7 +41,7 @@ def predict_file(
     dataset
         Texts, with ids or without (then the file has row numbers, in a column ``row``).
     out
-        The CSV file; it appears when it is whole.
+        The file, which appears when it is whole: Parquet where it ends so, and CSV otherwise.
     bank, model
         As `Run.predict`.
     id_name
@@ -50,21 +56,22 @@ def predict_file(
     Raises
     ------
     InputError
-        The file exists.
+        The file exists, or ends in what is neither.
     CommitError
         It could not be written.
     RunError, FingerprintMismatch, MissingTexts
         As `Run.predict`.
     """
     out = Path(out)
-    refuse_existing_file(out, force=force)
+    refuse_out(out, force=force)
     predicted = run.predict(dataset.texts, bank, model=model)
     ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids
     several = [f"prediction {target}" for target in run.targets]
     header = ["row" if dataset.ids is None else id_name]
     header += ["prediction"] if predicted.ndim == 1 else several
-    values = predicted.reshape(len(predicted), -1).tolist()
-    _write_csv(out, [header, *([id_, *row] for id_, row in zip(ids, values, strict=True))])
+    columns = [ids, *predicted.reshape(len(predicted), -1).T.tolist()]
+    write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
+    write(out, header, columns)
     return predicted
 
 
@@ -83,16 +90,33 @@ def prediction_report(
     return f"{out}: {len(dataset.texts)} predictions by {scored}"
 
 
-def refuse_existing_file(out: Path, *, force: bool) -> None:
-    """InputError when a file cannot be written to `out`."""
+def refuse_out(out: Path, *, force: bool) -> None:
+    """InputError when predictions cannot be written to `out`."""
+    if out.suffix.lower() in OTHERS:
+        raise InputError(
+            f"{out} would not hold {out.suffix} but CSV: name a .csv or .parquet in --out"
+        )
+    refuse_existing_file(out, force=force)
+
+
+def refuse_existing_file(out: Path, *, force: bool, option: str = "--out") -> None:
+    """InputError when a file cannot be written to `out`, which `option` named."""
     if out.is_dir():
-        raise InputError(f"{out} is a folder: name a file with --out")
+        raise InputError(f"{out} is a folder: name a file with {option}")
     if out.exists() and not force:
-        raise InputError(f"{out} exists: give another --out, or --force to replace it")
+        raise InputError(f"{out} exists: give another {option}, or --force to replace it")
 
 
-def _write_csv(out: Path, rows: Sequence[Sequence[object]]) -> None:
+def _write_csv(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
     with replacing(out) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        csv.writer(text, lineterminator="\n").writerows(rows)
+        csv.writer(text, lineterminator="\n").writerows([header, *zip(*columns, strict=True)])
         text.detach()
+
+
+def _write_parquet(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    with replacing(out) as file:
+        write_table(pa.Table.from_arrays([pa.array(one) for one in columns], names=header), file)

@@ -43,7 +43,7 @@ def named_regressors(
                 near = difflib.get_close_matches(model, MODELS, 1)
                 hint = f" (did you mean {near[0]!r}?)" if near else ""
                 raise InputError(
-                    f"there is no regressor {model!r}{hint}: --model is one of {', '.join(MODELS)}"
+                    f"there is no regressor {model!r}{hint}: it is one of {', '.join(MODELS)}"
                 )
             named[model] = MODELS[model][0](random_state=random_state)
         else:

@@ -108,6 +108,12 @@ class Result:
     seconds: float
     repeats: tuple[Repeat, ...] = field(default=(), kw_only=True)
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.model} {self.select} on {self.target!r}: RMSE "
+            f"{self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
@@ -120,7 +126,7 @@ class Experiment:
     folds
         The outer folds.
     results
-        Sorted by RMSE.
+        Target by target in their order, and the lowest RMSE first in each.
     regressors
         By name, as they were set up.
     selections
@@ -143,14 +149,23 @@ class Experiment:
     near: NearDuplicates | None = field(default=None, kw_only=True)
     memory: int | None = field(default=None, kw_only=True)
 
+    def __repr__(self) -> str:
+        first = "".join(
+            f", first {self.label(one)} RMSE {one.scores.rmse:.4f}" for one in self.results[:1]
+        )
+        return (
+            f"<{type(self).__name__}: {len(self.folds)} texts, {self.folds.n_folds} "
+            f"{self.folds.scheme} folds, {len(self.results)} results{first}>"
+        )
+
     @property
     def best(self) -> Result:
-        """The result with the lowest nested RMSE."""
+        """The result with the lowest nested RMSE, of the first target."""
         return self.results[0]
 
     @property
     def table(self) -> pd.DataFrame:
-        """Scores of each selection and regressor, best first."""
+        """Scores of each selection and regressor, best first in each target."""
         import pandas as pd
 
         rows = [table_row(result) for result in self.results]
@@ -191,7 +206,7 @@ class Experiment:
         return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
 
     def predict(self, texts: Sequence[Text]) -> Matrix:
-        """The best model's predictions for texts that the banks hold, shape (n_texts,)."""
+        """What `best` predicts for texts that the banks hold, shape (n_texts,)."""
         return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
 
     def _repr_html_(self) -> str:

@@ -61,10 +61,8 @@ class TunedRidge(TunedRegressor):
         self.n_jobs = n_jobs
 
     def settings(self) -> list[Setting]:
-        alphas = ALPHAS if self.alphas is None else self.alphas
-        if not len(alphas) or not all(alpha > 0 for alpha in alphas):
-            raise ValueError(f"alphas must be above 0, not {list(alphas)}")
-        return [{"alpha": float(alpha)} for alpha in alphas]
+        alphas = checked_alphas(ALPHAS if self.alphas is None else self.alphas)
+        return [{"alpha": alpha} for alpha in alphas]
 
     def path(self, training: TrainingSet) -> Matrix:
         alphas = np.array([setting["alpha"] for setting in self.settings()])
@@ -88,6 +86,19 @@ class TunedRidge(TunedRegressor):
             )
             for target in range(len(chosen))
         ]
+
+
+def checked_alphas(alphas: Sequence[float]) -> list[float]:
+    """Penalties as floats; ValueError, scikit-learn's own, unless there are some, all above 0."""
+    try:
+        checked = [float(alpha) for alpha in alphas]
+    except (TypeError, ValueError):
+        raise ValueError(f"alphas must be a list of numbers above 0, not {alphas!r}") from None
+    if not checked:
+        raise ValueError("alphas is empty: give at least one number above 0, or None")
+    if not all(alpha > 0 for alpha in checked):
+        raise ValueError(f"alphas must be above 0, not {checked}")
+    return checked
 
 
 def ridge_weights(training: TrainingSet, alphas: NDArray[np.float64]) -> Matrix:

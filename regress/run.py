@@ -55,6 +55,9 @@ class SavedModel:
     sha256: str
     kind: type[FittedModel]
 
+    def __repr__(self) -> str:
+        return f"<SavedModel {self.label} on {self.target!r}: RMSE {self.scores['rmse']:.4f}>"
+
     @property
     def label(self) -> str:
         """What it is called, such as ``ridge mean[-1]``."""
@@ -86,12 +89,21 @@ class Run:
     description
         What its ``run.json`` holds.
     models
-        All that were saved, the lowest nested RMSE first.
+        All that were saved, target by target, the lowest nested RMSE first in each.
     """
 
     path: Path
     description: Mapping[str, Any]
     models: Sequence[SavedModel]
+
+    def __repr__(self) -> str:
+        first = "".join(
+            f", first {one.label} RMSE {one.scores['rmse']:.4f}" for one in self.models[:1]
+        )
+        return (
+            f"<Run {self.path.name!r}: {self.description['texts']['n']} texts, predicts "
+            f"{', '.join(map(repr, self.targets))}, {len(self.models)} models{first}>"
+        )
 
     @property
     def banks(self) -> list[dict[str, Any]]:
@@ -222,7 +234,7 @@ class Run:
         except BankError as error:
             raise RunError(
                 f"the bank {of['name']!r} of the run {self.path} cannot be opened at {of['path']} "
-                f"({error}): say where it is with --bank"
+                f"({error}): say where it is with --bank (in Python bank=…)"
             ) from None
         if bank.fingerprint != of["fingerprint"]:
             self._refuse(of, [bank])
@@ -233,6 +245,6 @@ class Run:
         raise FingerprintMismatch(
             f"the run {self.path} was fitted on another bank than {others[0].path}, which differs "
             f"in {', '.join(fields)}: give a bank made like {of['name']!r} "
-            f"({of['source'].get('encoder')}) with --bank",
+            f"({of['source'].get('encoder')}) with --bank (in Python bank=…)",
             fields,
         )

@@ -35,6 +35,7 @@ from regress.matrix import n_columns
 from regress.metrics import mean_scores
 from regress.model import Matrix
 from regress.near_duplicates import near_duplicates
+from regress.parallel import n_workers
 from regress.registry import named_regressors
 from regress.results import Repeat, scored
 from regress.search import SCOUT, Search, estimated_work, search
@@ -98,6 +99,7 @@ def sweep(
         As `regress.experiment.evaluate`.
     """
     began = time.perf_counter()
+    n_jobs = n_workers(n_jobs)
     design = checked_design(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,

@@ -15,6 +15,7 @@ from features.console import (
     QuietOption,
     SkipEmptyOption,
     TextOption,
+    saying_when_stopped,
     set_verbosity,
 )
 from features.errors import InputError
@@ -39,6 +40,7 @@ from regress.options import (
     SweptSelectOption,
     TargetOption,
     WeightOption,
+    predict_next,
     read_scored,
     refuse_beside_from,
 )
@@ -112,55 +114,56 @@ def sweep_command(
     from regress.sweep_files import cache_beside, save_sweep, sweep_json
 
     set_verbosity(quiet=quiet)
-    refuse_existing(out, force=force)
-    if repeated is not None:
-        refuse_beside_from(
-            {
-                "--target": target, "--text": text, "--select": select, "--model": model,
-                "--best": best, "--greedy or --no-greedy": None if greedy is None else "given",
-                "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
-                "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
-                "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
-                "--by": by,
-            }
-        )  # fmt: skip
-        run = load_run(repeated)
-        with on_backend(backend, address):
-            swept, source = repeat_sweep(
-                run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
-                progress=not quiet,
+    refuse_existing(out, force=force, parts=cache_beside(out))
+    with saying_when_stopped(kept=cache_beside(out)):
+        if repeated is not None:
+            refuse_beside_from(
+                {
+                    "--target": target, "--text": text, "--select": select, "--model": model,
+                    "--best": best, "--greedy or --no-greedy": None if greedy is None else "given",
+                    "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
+                    "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
+                    "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+                    "--by": by,
+                }
             )  # fmt: skip
-        said = verdict(run, swept)
-        if not quiet or said.startswith("warning"):
-            typer.echo(said, err=True)
-    else:
-        if input is None or not target or not bank:
-            raise InputError(
-                "sweep takes INPUT, --target and --bank, or --from and the sweep to be repeated"
-            )
-        source, dataset, settled = read_scored(
-            Source(
-                path=str(input), target=target, text=text, format=format, encoding=encoding, id=id,
-                group=group, fold=fold_column, sample_weight=sample_weight, skip_empty=skip_empty,
-                by=tuple(by or ()),
-            ),
-            cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
-        )  # fmt: skip
-        with on_backend(backend, address):
-            swept = sweep(
-                bank,
-                dataset.texts,
-                dataset.targets,
-                models=model or MODELS,
-                select=select or (),
-                n_best=N_BEST if best is None else best,
-                greedy=greedy is not False,
-                cache=cache_beside(out),
-                n_jobs=jobs,
-                progress=not quiet,
-                **settled,
-            )
-    save_sweep(swept, out, force=force, source=vars(source), figures=figures)
+            run = load_run(repeated)
+            with on_backend(backend, address):
+                swept, source = repeat_sweep(
+                    run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
+                    progress=not quiet,
+                )  # fmt: skip
+            said = verdict(run, swept)
+            if not quiet or said.startswith("warning"):
+                typer.echo(said, err=True)
+        else:
+            if input is None or not target or not bank:
+                raise InputError(
+                    "sweep takes INPUT, --target and --bank, or --from and the sweep to be repeated"
+                )
+            source, dataset, settled = read_scored(
+                Source(
+                    path=str(input), target=target, text=text, format=format, encoding=encoding,
+                    id=id, group=group, fold=fold_column, sample_weight=sample_weight,
+                    skip_empty=skip_empty, by=tuple(by or ()),
+                ),
+                cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
+            )  # fmt: skip
+            with on_backend(backend, address):
+                swept = sweep(
+                    bank,
+                    dataset.texts,
+                    dataset.targets,
+                    models=model or MODELS,
+                    select=select or (),
+                    n_best=N_BEST if best is None else best,
+                    greedy=greedy is not False,
+                    cache=cache_beside(out),
+                    n_jobs=jobs,
+                    progress=not quiet,
+                    **settled,
+                )
+        save_sweep(swept, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(sweep_json(swept, str(out)))
         return
@@ -173,11 +176,10 @@ def sweep_command(
         typer.echo(f"\n{headline(swept, name, swept.folds)}")
     if not quiet:
         show_heat_maps(swept)
-        options = "".join(f" --text {name}" for name in source.text or ())
         typer.echo(
             f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
             f"{out / 'leaderboard.csv'}, finished parts are in "
             f"{cache_beside(out)} (to be deleted at will). Predict new texts with\n"
-            f"  layerbank predict {out} NEW.csv{options} --out predictions.csv",
+            f"  {predict_next(out, source.text, source.id)}",
             err=True,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 N_BEST = 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AutoResult(Result):
     """What a sweep chose, with the scores of the whole procedure that chose it.
 
@@ -40,7 +40,7 @@ class AutoResult(Result):
         return None if self.procedure == "auto" else self.procedure.removeprefix("auto ")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep(Experiment):
     """What `sweep` found: an experiment whose results are procedures, the headline first.
 

@@ -17,6 +17,7 @@ from regress.blended_runs import numbers_of_folds
 from regress.design import Design
 from regress.folds import Folds
 from regress.metrics import Vector, mean_scores, rmse, score
+from regress.notes import notes_on_blend
 from regress.reading import Source
 from regress.report.entries import Entry, Prepared
 
@@ -36,9 +37,12 @@ class BlendExperiment(Prepared):
     ----------
     weights
         By target, the weight of each member by name, the largest first.
+    notes
+        What has to be said beside its scores.
     """
 
     weights: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def blend_experiment(blend: Blend) -> BlendExperiment:
@@ -79,7 +83,7 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
     return BlendExperiment(
         banks=NoBanks(), design=design, folds=folds, results=[], regressors={},
         prepared={one.target: _entries(blend, one, design, folds) for one in blend.targets},
-        weights=weights,
+        weights=weights, notes=notes_on_blend(description),
     )  # fmt: skip
 
 

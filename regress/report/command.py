@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-#: Characters of a line before it is broken.
-WIDTH = 90
 
 
 def repeat_command(description: Mapping[str, Any], run: Path) -> str:
@@ -21,74 +18,15 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     run
         The run's folder.
     """
-    if "blend" in description:
-        return blend_command(description, run)
-    source = description.get("input")
-    if any("fold" in bank for bank in description["banks"]):
-        made_by = "sweep" if "sweep" in description else "regress"
-        return f"layerbank {made_by} --from {shlex.quote(str(run))} --out again"
-    return _python(description, run) if source is None else _shell(description, source, run)
+    made = next((of for of in ("blend", "sweep") if of in description), "regress")
+    # With one bank a fold, lines of Python would need the pattern of their paths.
+    with_folds = any("fold" in bank for bank in description["banks"])
+    if made == "blend" or with_folds or description.get("input") is not None:
+        return f"layerbank {made} --from {shlex.quote(str(run))} --out again"
+    return _python(description)
 
 
-def blend_command(description: Mapping[str, Any], run: Path) -> str:
-    """What to type to have a blend again; it needs the runs that were blended."""
-    blend = description["blend"]
-    words = [*(shlex.quote(str(path)) for path in blend["runs"]), f"--method {blend['method']}"]
-    return _lines("layerbank blend", [*words, f"--out {shlex.quote(str(run))}"])
-
-
-def _shell(description: Mapping[str, Any], source: Mapping[str, Any], run: Path) -> str:
-    options: list[tuple[str, object]] = [
-        *(("--text", name) for name in source.get("text") or ()),
-        *(("--target", name) for name in description["targets"]),
-        *(("--bank", bank["path"]) for bank in description["banks"]),
-        *(("--select", name) for name in _selections(description)),
-        *(("--model", name) for name in description["regressors"]),
-        *_folds(description["folds"], source),
-    ]
-    options += [("--by", name) for name in source.get("by") or ()]
-    optional = {"--sample-weight": "sample_weight", "--id": "id", "--group": "group",
-                "--format": "format"}  # fmt: skip
-    options += [(name, source[key]) for name, key in optional.items() if source.get(key)]
-    if (source.get("encoding") or "utf-8") != "utf-8":
-        options.append(("--encoding", source["encoding"]))
-    if (limit := description.get("memory")) is not None:
-        options.append(("--memory", f"{limit / 1e9:.10g}"))
-    searched = description.get("sweep") or {}
-    if searched.get("n_best") is not None:
-        options.append(("--best", searched["n_best"]))
-    options.append(("--out", run))
-    words = [*(["--no-greedy"] if searched.get("greedy") is False else [])]
-    words += [f"{name} {shlex.quote(str(value))}" for name, value in options]
-    if source.get("skip_empty"):
-        words.append("--skip-empty")
-    command = "sweep" if "sweep" in description else "regress"
-    return _lines(f"layerbank {command} {shlex.quote(str(source['path']))}", words)
-
-
-def _lines(first: str, words: Iterable[str]) -> str:
-    """A command over several lines that are not too long."""
-    lines = [first]
-    for word in words:
-        if len(lines) > 1 and len(lines[-1]) + len(word) < WIDTH:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"  {word}")
-    return " \\\n".join(lines)
-
-
-def _folds(folds: Mapping[str, Any], source: Mapping[str, Any]) -> list[tuple[str, object]]:
-    if source.get("fold"):
-        return [("--fold-column", source["fold"])]
-    seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
-    return [
-        ("--cv", folds["n_folds"]),
-        ("--folds", folds["scheme"]),
-        *(("--seed", seed) for seed in seeds),
-    ]
-
-
-def _python(description: Mapping[str, Any], run: Path) -> str:
+def _python(description: Mapping[str, Any]) -> str:
     folds = description["folds"]
     banks = [bank["path"] for bank in description["banks"]]
     seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
@@ -106,7 +44,7 @@ def _python(description: Mapping[str, Any], run: Path) -> str:
     inside = "".join(f"    {argument},\n" for argument in arguments)
     return (
         f"from {called[0]} import {called[1]}\n\n"
-        f"experiment = {called[1]}(\n{inside})\nexperiment.save({str(run)!r})"
+        f"experiment = {called[1]}(\n{inside})\nexperiment.save('again')"
     )
 
 

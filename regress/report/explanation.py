@@ -12,16 +12,16 @@ from rich.text import Text as Line
 
 from features import html
 from features.keys import Text
-from regress.explain import Explanation
+from regress.explain import Explanation, Explanations
 from regress.report.contents import beginning, shown
 
 #: Blocks that are shown by themselves, the largest first; and characters of a bar and a text.
 MAX_BLOCKS, BAR, BEGINNING = 8, 24, 90
 
 
-def explanations_text(items: Iterable[Explanation], *, named: str) -> Line:
-    """For people; `named` is what ids are called."""
-    return Line("\n\n").join(_text(one, named) for one in items)
+def explanations_text(found: Explanations, *, named: str) -> Line:
+    """For people; `named` is what the ids of what is explained are called."""
+    return Line("\n\n").join(_text(one, named, found.id_name) for one in found)
 
 
 def explanations_json(items: Iterable[Explanation], run: Path) -> str:
@@ -32,14 +32,15 @@ def explanations_json(items: Iterable[Explanation], run: Path) -> str:
     )  # fmt: skip
 
 
-def explanations_html(items: Sequence[Explanation]) -> str:
+def explanations_html(found: Explanations) -> str:
     """For a notebook."""
-    return html.box(*map(_html, items))
+    return html.box(*(_html(one, found.id_name) for one in found))
 
 
-def explanations_page(items: Sequence[Explanation], run: Path) -> str:
+def explanations_page(found: Explanations, run: Path) -> str:
     """A page of its own, that needs nothing but a browser."""
-    return _PAGE.format(name=escape(run.name), n=len(items), body="<hr>".join(map(_html, items)))
+    body = "<hr>".join(_html(one, found.id_name) for one in found)
+    return _PAGE.format(name=escape(run.name), n=len(found), body=body)
 
 
 def largest(blocks: Mapping[str, float]) -> tuple[list[tuple[str, float]], float, int]:
@@ -50,9 +51,9 @@ def largest(blocks: Mapping[str, float]) -> tuple[list[tuple[str, float]], float
     return kept, sum(value for _, value in others), len(others)
 
 
-def _text(one: Explanation, named: str) -> Line:
+def _text(one: Explanation, named: str, trained: str) -> Line:
     text = Line()
-    text.append(f"{named} {one.id}: {one.target} {one.prediction:.4f}", "bold")
+    text.append(f"{named} {one.id}: predicted {one.target} {one.prediction:.4f}", "bold")
     text.append(f" by {one.model}\n{beginning(one.text, BEGINNING)}\n", "dim")
     if one.trained_on is not None:
         text.append(f"{_trained(one)}\n", "yellow")
@@ -67,18 +68,18 @@ def _text(one: Explanation, named: str) -> Line:
         text.append(("█" if value >= 0 else "▒") * length + "\n", "green" if value >= 0 else "red")
     text.append(f"  {'prediction':{width}}  {one.prediction:+10.4f}", "bold")
     if one.neighbours:
-        width = max(len(named), *(len(near.id) for near in one.neighbours))
-        text.append(f"\n\n  similarity      target  {named:{width}}  training text", "bold")
+        width = max(len(trained), *(len(near.id) for near in one.neighbours))
+        text.append(f"\n\n  similarity      target  {trained:{width}}  training text", "bold")
         for near in one.neighbours:
             text.append(f"\n  {near.similarity:10.4f}  {near.target:10.4f}  {near.id:{width}}  ")
             text.append(beginning(near.text, BEGINNING - 30), "dim")
     return text
 
 
-def _html(one: Explanation) -> str:
+def _html(one: Explanation, trained: str) -> str:
     kept, rest, n_rest = largest(one.blocks)
     parts = [
-        html.heading(f"{one.id}: {one.target} {one.prediction:.4f} by {one.model}"),
+        html.heading(f"{one.id}: predicted {one.target} {one.prediction:.4f} by {one.model}"),
         _whole(one.text),
     ]
     if one.trained_on is not None:
@@ -91,12 +92,12 @@ def _html(one: Explanation) -> str:
     if one.neighbours:
         parts.append(
             html.table(
-                ["similarity", "target", "id", "training text"],
+                ["similarity", "target", trained, "training text"],
                 [
                     [f"{near.similarity:.4f}", f"{near.target:.4f}", near.id, beginning(near.text)]
                     for near in one.neighbours
                 ],
-                left=frozenset({"id", "training text"}),
+                left=frozenset({trained, "training text"}),
                 wide=frozenset({"training text"}),
             )
         )

@@ -21,6 +21,8 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from regress.notes import notes
+from regress.report.blended import BlendExperiment
 from regress.report.command import repeat_command
 from regress.report.contents import WHOLE, Contents, beginning, shown
 from regress.report.figure import Figure
@@ -54,6 +56,7 @@ def render(
     run
         The run's folder.
     """
+    experiment = drawn[0][0].experiment
     engine, script = Markup(chart_engine()), Markup(_page_file("report.js"))
     data = {
         f"t{number}": {
@@ -73,7 +76,8 @@ def render(
         drawn=drawn,
         run=run,
         description=description,
-        folds=drawn[0][0].experiment.folds,
+        folds=experiment.folds,
+        notes=experiment.notes if isinstance(experiment, BlendExperiment) else notes(experiment),
         command=repeat_command(description, run),
         worst=[_worst(contents) for contents, _ in drawn],
         decimals=decimals,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_out_of_memory_halves_the_budget_and_loses_nothing(
         "out of memory at 840 tokens a batch: going on with 420, and half of that again when need "
         "be (--batch-tokens sets it from the start)"
     ]
+
+
+def test_a_bank_that_cannot_be_written_to_is_refused_before_all_work(
+    encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(TEXTS[:1], bank, encoder=str(encoder))
+    # Whoever runs the tests as root may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != bank)
+    monkeypatch.setattr("extract.worker.load", None)
+    with pytest.raises(InputError, match="cannot be written to: make it writable, or give"):
+        extract(TEXTS, bank)
+    assert Bank.open(bank).n_texts == 1
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,15 @@ def test_half_a_surrogate_pair_is_refused() -> None:
         text_keys(["\ud800"])
 
 
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [("one string", "give a list"), (["a", None], "text 2 is None"), ([("a", 1)], "text 1 is")],
+)
+def test_what_is_no_list_of_texts_is_refused(texts: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        text_keys(texts)
+
+
 def test_averages_and_column_names(make_bank: Callable[..., Bank]) -> None:
     bank = make_bank(TEXTS)
     average = bank.matrix(TEXTS, "avg(mean[:])")

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 from features import Bank
+from features.cli import app
+from features.console import run as run_app
 from features.errors import InputError, MissingTexts
 from features.export import WRITERS, export
 
@@ -80,7 +82,7 @@ def test_refusals_leave_what_was_there(bank: Bank, tmp_path: Path) -> None:
     assert not out.exists()
     export(bank, TEXTS, "mean[0]", out)
     before = out.read_bytes()
-    with pytest.raises(InputError, match="exists"):
+    with pytest.raises(InputError, match="--force to replace it .in Python force=True"):
         export(bank, TEXTS, "mean[1]", out)
     assert out.read_bytes() == before
     export(bank, TEXTS, "mean[1]", out, force=True)
@@ -126,3 +128,23 @@ def test_memory_does_not_grow_with_the_rows(
     told = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
     grown = int(told.stdout) * 1024
     assert grown < (45 << 20)
+
+
+def test_ctrl_c_says_that_nothing_was_written(
+    bank: Bank,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(WRITERS, ".npy", stopped)
+    (tmp_path / "rows.csv").write_text("text\n" + "\n".join(TEXTS).replace(",", "") + "\n")
+    (tmp_path / "rows.txt").write_text("\n".join(TEXTS) + "\n")
+    call = ["export", bank.path, "--select", "mean[1]", "--rows", tmp_path / "rows.txt"]
+    with pytest.raises(SystemExit) as caught:
+        run_app(app, [*map(str, call), "--out", str(tmp_path / "X.npy")])
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "stopped: nothing was written\n"
+    assert not (tmp_path / "X.npy").exists()

@@ -87,7 +87,14 @@ def test_the_offset_of_a_bad_byte_is_found_far_into_a_file(tmp_path: Path) -> No
     [
         ("a.csv", "", "is empty"),
         ("a.jsonl", "\n", "is empty"),
-        ("a.xlsx", "x", "ends in none of .csv"),
+        ("a.doc", "x", "ends in none of .csv"),
+        ("a.xlsx", "x", "is an Excel workbook: save it as CSV"),
+        ("a.csv", "PK\x03\x04\x14\x00", "is an Excel workbook or .*: save it as CSV"),
+        ("a.csv", "id;txt;y\n1;hello;1,5\n", "only column is id;txt;y, so save it with commas"),
+        ("a.csv", "id\ttxt\n1\thello\n", r"only column is id\\ttxt, .*--format tsv"),
+        ("a.csv", "a\x00b,y\n", r"its columns are a\\x00b, y"),
+        ("a.csv", f"{'a' * 500},y\n", f"its columns are {'a' * 59}…, y"),
+        ("a.csv", ",".join(f"c{i}" for i in range(99)), "c18, c19 and 79 more"),
         ("a.csv", "text,y\nhello\n", "has 1 cells in row 1 .* and 2 in its header"),
         ("a.csv", 'text,y\n"hello,1\n', "near line 2 .*quotes"),
         ("a.csv", "txt,y\nhello,1\n", "has no column 'text'.*--text.*txt, y"),
@@ -106,6 +113,13 @@ def test_bad_files(tmp_path: Path, name: str, content: str, message: str) -> Non
     path.write_text(content)
     with pytest.raises(InputError, match=message):
         list(read_texts(open_table(path)))
+
+
+def test_an_old_workbook_is_one_in_any_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100))
+    with pytest.raises(InputError, match="is an Excel workbook"):
+        open_table(path, encoding="latin-1")
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

@@ -124,11 +124,13 @@ def test_banks_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -
     assert np.isfinite(saved.predict(one.texts)).all()
 
 
-def test_the_command_that_repeats_a_blend(make_task: MakeTask, tmp_path: Path) -> None:
+def test_the_command_that_repeats_a_blend(
+    make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     runs = two_runs(make_task(50), tmp_path)
     first = save_blend(blend(runs, method="ridge"), tmp_path / "first blend")
-    typed = repeat_command(load_run(first).description, tmp_path / "again")
-    words = shlex.split(typed.replace("\\\n", " "))
+    words = shlex.split(repeat_command(load_run(first).description, first))
     assert words[0] == "layerbank"
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, result.output

@@ -37,7 +37,8 @@ def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) 
     assert {file.stem for file in (folder / "figures").glob("*.svg")} == figures
     [one] = blended.targets
     assert len([tag for tag, _ in page.tags if tag == "tr"]) == 2 + len(one.bases)
-    for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", one.label, "layerbank blend"):
+    repeat = f"layerbank blend --from {folder} --out again"
+    for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", one.label, repeat):
         assert fact in page.text
     np.testing.assert_array_equal(page.data["t0"]["points"]["predicted"], one.predictions)
     [shown] = page.data["t0"]["figures"]["weights"]["datasets"].values()
@@ -125,6 +126,7 @@ def test_by_on_the_command_line(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task()
     table = str(table_of(task, tmp_path / "a.csv"))
     options = [table, "--target", "target", "--bank", str(task.bank.path), "-q"]
+    options += ["--id", "id"]
 
     def call(*arguments: str) -> None:
         result = CliRunner().invoke(app, [*arguments])
@@ -135,7 +137,6 @@ def test_by_on_the_command_line(make_task: MakeTask, tmp_path: Path) -> None:
     page = Page(tmp_path / "run" / "report.html")
     assert {"by-1", "by-2", "by-3"} <= set(page.data["t0"]["figures"])
     assert "RMSE by kind" in page.text
-    assert "--by size" in page.text
     assert len(page.scripts) == 3
     call("regress", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "again"), "-q")
     assert "by-3" in Page(tmp_path / "again" / "report.html").data["t0"]["figures"]
@@ -143,6 +144,9 @@ def test_by_on_the_command_line(make_task: MakeTask, tmp_path: Path) -> None:
         "sweep", *options, "--model", "ridge", "--no-greedy", *by[:2], "--out", str(tmp_path / "s")
     )
     assert "by-1" in Page(tmp_path / "s" / "report.html").data["t0"]["figures"]
+    blended = ["blend", str(tmp_path / "run"), str(tmp_path / "s"), "--out", str(tmp_path / "b")]
+    told = CliRunner().invoke(app, blended)
+    assert "b NEW.csv --text text --id id --out predictions.csv" in told.output
     wrong = CliRunner().invoke(app, ["regress", *options, "--by", "kinds", "--out", "x"])
     assert "did you mean 'kind'" in str(wrong.exception)
     both = ["regress", "--from", str(tmp_path / "run"), "--by", "kind", "--out", "x"]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from features.errors import InputError, MissingTexts, SelectionError
-from regress import TunedLightGBM, TunedSVR, evaluate
+from regress import TunedLightGBM, TunedSVR, evaluate, load_run
+from regress.notes import notes
 from regress.ridge import ALPHAS
-from tests.regress.conftest import Task
+from regress.sweep import sweep
+from tests.regress.conftest import Task, fill
 from tests.regress.plain import nested_predictions
 
 MakeTask = Callable[..., Task]
@@ -89,11 +94,55 @@ def test_several_targets_at_once(make_task: MakeTask) -> None:
     experiment = evaluate(
         bank, texts, both, select=["mean[-1]", "mean[1]"], target_names=["score", "loss"]
     )
-    assert set(experiment.table["target"]) == {"score", "loss"}
+    # The losses' RMSE is much the larger one: no ranking across units.
+    assert list(experiment.table["target"]) == ["score", "score", "loss", "loss"]
+    backwards = evaluate(bank, texts, both[:, ::-1], target_names=["loss", "score"])
+    assert list(backwards.table["target"]) == ["loss", "score"]
+    assert experiment.best.target == "score"
     alone = evaluate(bank, texts, y, select="mean[1]").best
     [same] = [r for r in experiment.results if (r.target, r.select) == ("score", "mean[1]")]
     np.testing.assert_allclose(same.predictions, alone.predictions, atol=1e-9)
     assert "loss: ridge mean[1]" in experiment.oof.columns
+
+
+def test_a_data_frame_brings_the_names_of_its_targets(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(30)
+    both = pd.DataFrame({"zeal": y, "care": -(y**2)})
+    assert evaluate(bank, texts, both).design.target_names == ("zeal", "care")
+    assert evaluate(bank, texts, both["zeal"]).design.target_names == ("zeal",)
+    unnamed = evaluate(bank, texts, pd.DataFrame(both.to_numpy()))
+    assert unnamed.design.target_names == ("target_1", "target_2")
+
+
+def test_objects_show_themselves_on_one_line(make_task: MakeTask, tmp_path: Path) -> None:
+    bank, texts, y = make_task()
+    swept = sweep(bank, texts, y, models=["ridge"], greedy=False)
+    experiment = evaluate([bank], texts, y, target_names=["score"])
+    run = load_run(experiment.save(tmp_path / "run"))
+    shown = {
+        repr(experiment): "<Experiment: 90 texts, .* 1 results, first ridge mean",
+        repr(experiment.best): r"<Result ridge mean\[-1\] on 'score': RMSE",
+        repr(experiment.banks): "<Banks 'made-up' of 90 texts>",
+        repr(run): r"<Run 'run': 90 texts, predicts 'score', 1 models, first ridge mean\[-1\] RMSE",
+        repr(run.models[0]): "<SavedModel ridge",
+        repr(swept): "<Sweep: 90 texts, .* first auto RMSE",
+        repr(swept.best): "<AutoResult ridge",
+        repr(swept.leaders["target"][0]): "<Leader ",
+    }
+    for line, start in shown.items():
+        assert re.match(start, line)
+        assert len(line) < 150
+
+
+def test_few_texts_are_said_to_tell_little(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(60)
+    few = evaluate(bank, texts[:49], y[:49], cv=3)
+    assert [note[:24] for note in notes(few)] == ["there are only 49 texts:"]
+    assert notes(evaluate(bank, texts, y, cv=3)) == []
+    twins = [*texts[:58], "one two three four five", "one two three four FIVE"]
+    fill(bank, twins[58:], np.ones((2, len(bank.blocks), 6), np.float32))
+    [pair] = notes(evaluate(bank, twins, y, cv=3))
+    assert "1 pair of texts" in pair
 
 
 def test_two_banks_side_by_side(make_task: MakeTask) -> None:
@@ -139,6 +188,14 @@ def call(task: Task, **changes: Any) -> None:
         ({"select": []}, "at least one selection"),
         ({"texts": [], "y": []}, "no texts"),
         ({"target_names": ["a", "b"]}, "1 targets need as many different names"),
+        ({"models": ["rigde"]}, "did you mean 'ridge'.*: it is one of ridge"),
+        ({"texts": "twenty letters there"}, "texts is one string.*: give a list"),
+        ({"texts": ["a", None, *"bcdefghijklmnopqrs"]}, "text 2 is None: each has to be a string"),
+        ({"y": [*range(18), "high", "low"]}, "targets are no numbers: row 19 has 'high'"),
+        ({"y": [[1, 2], [1], *[[1, 2]] * 18]}, "targets have rows of different lengths"),
+        ({"y": 5}, r"targets have shape \(\): give a number"),
+        ({"sample_weight": ["?"] * 20}, r"sample weights are no numbers: row 1 has '\?'"),
+        ({"folds": 7}, "stratified, plain, group.* and is 7: give their number as cv"),
     ],
 )
 def test_what_cannot_be_evaluated(

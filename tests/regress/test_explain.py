@@ -263,7 +263,10 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
     table = tmp_path / "run.csv"
     plain = call(table, "--id", "id", "--only", "007", "-k", 2)
     assert plain.exit_code == 0, plain.output
-    assert "id 007" in plain.stdout
+    assert "id 007: predicted target " in plain.stdout
+    numbered = call(table, "--only", 7, "-k", 2).stdout
+    assert "row 7: predicted target " in numbered
+    assert "similarity      target  id   training text" in numbered
     assert "\x1b" not in plain.stdout
     assert plain.stdout.count("seed 0") == 3
     answer = json.loads(call(table, "--json", "--only", "1", "--only", "9").stdout)
@@ -274,8 +277,13 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert call(table, "--html", page, "--only", "3").exit_code == 0
     assert "default-src 'none'" in page.read_text(encoding="utf-8")
+    assert ">3: predicted target " in page.read_text(encoding="utf-8")
+    few = Bank.create(tmp_path / "few.bank", task.bank.setup, task.bank.source)
+    fill(few, task.texts[:3], task.bank.matrix(task.texts[:3], "*[:]").reshape(3, -1, 6))
     for arguments, message in (
-        ((table, "--html", page), "exists"),
+        ((table, "--html", page), "exists: give another --html"),
+        ((table, "--bank", tmp_path / "fww.bank"), "name one that is there, or have new texts"),
+        ((tmp_path / "new.csv", "--bank", few.path), "lacks 87 of the training texts"),
         ((table, "--html", page, "--json", "--force"), "one of them"),
         ((table, "--force"), "--html"),
         ((table, "--only", "ninety"), "no row ninety"),
@@ -286,8 +294,13 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
         error = call(*arguments).exception
         assert isinstance(error, LayerbankError)
         assert message in str(error)
-    error = call(tmp_path / "new.csv").exception
-    assert str(error) == "1 texts would have been encoded"
+    assert not (tmp_path / "fww.bank").exists()
+    for also in ((), ("--bank", few.path, "-k", 0)):
+        error = call(tmp_path / "new.csv", *also).exception
+        assert str(error) == "1 texts would have been encoded"
+    # What is to be encoded is not missing.
+    error = call(table, "--bank", few.path).exception
+    assert str(error) == "87 texts would have been encoded"
 
 
 def test_nothing_in_a_text_is_markup(task: Task, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from regress import load_run
@@ -28,7 +29,7 @@ def test_regress_then_predict(cli: Cli, task: Task, table: Path, tmp_path: Path)
     rows = [line.split() for line in lines[3:]]
     assert {row[0] for row in rows} == {"mean[-1]", "mean[:]"}
     assert float(rows[0][2]) <= float(rows[1][2])
-    assert f"layerbank predict {run} NEW.csv --text text --out predictions.csv" in err
+    assert f"layerbank predict {run} NEW.csv --text text --id id --out predictions.csv" in err
     with (run / "oof.csv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file))
     assert first["id"] == "000"
@@ -66,6 +67,11 @@ def test_json_and_row_numbers(cli: Cli, task: Task, table: Path, tmp_path: Path)
     assert code == 2
     assert "exists: give another --out, or --force" in err
     assert cli("predict", run, table, "--out", submission, "--force")[0] == 0
+    code, _, err = cli("predict", "no run", "no.csv", "--out", tmp_path / "submission.xlsx")
+    assert (code, "name a .csv or .parquet in --out" in err) == (2, True)
+    parquet = tmp_path / "submission.parquet"
+    assert cli("predict", run, table, "--out", parquet)[0] == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(parquet), pd.read_csv(submission))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +89,8 @@ def test_json_and_row_numbers(cli: Cli, task: Task, table: Path, tmp_path: Path)
         (["--folds", "plain", "--group", "author"], "drop one of them"),
         (["--group", "writer"], "no column 'writer'"),
         (["--bank", "nowhere.bank"], "nowhere.bank"),
+        (["--jobs", "0"], "--jobs takes a number from 1 on, not 0"),
+        (["--jobs", "-5", "--backend", "loky"], "--jobs takes a number from 1 on, not -5"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -111,6 +119,26 @@ def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_p
     assert code == 2
     assert "lacks 1 of the texts" in err
     assert "layerbank extract" in err
+
+
+def test_ctrl_c_says_what_is_left(
+    cli: Cli, task: Task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, cache: Path | None = None, **__: object) -> None:
+        if cache is not None:
+            cache.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("regress.experiment.evaluate", stopped)
+    monkeypatch.setattr("regress.sweep.sweep", stopped)
+    out = tmp_path / "run"
+    call = [table, "--target", "score", "--bank", task.bank.path, "--out", out]
+    assert cli("regress", *call) == (130, "", "stopped: nothing was written\n")
+    code, _, err = cli("sweep", *call)
+    assert code == 130
+    assert err == (
+        f"stopped: what is done is kept in {out}.parts, and the same call goes on from there\n"
+    )
 
 
 def test_existing_folders_are_left_alone(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.leaderboard import text_table
 from regress.matrix import StreamedMatrix
 from regress.near_duplicates import near_duplicates
+from regress.sweep import sweep
 from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]
@@ -223,3 +224,11 @@ def test_straddling_near_duplicates_are_told(make_task: MakeTask) -> None:
     assert experiment.near is not None
     assert experiment.near.pairs == 15
     assert "near-duplicates: 15 pairs" in text_table(experiment)
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2])
+def test_workers_are_counted_from_one(make_task: MakeTask, n_jobs: int) -> None:
+    task = make_task(30)
+    for function in (evaluate, sweep):
+        with pytest.raises(InputError, match=f"n_jobs takes a number from 1 on.*not {n_jobs}"):
+            function(task.bank, task.texts, task.y, n_jobs=n_jobs)

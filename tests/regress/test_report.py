@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shlex
@@ -17,7 +16,10 @@ import pytest
 
 from features import Bank
 from regress import Experiment, TunedSVR, evaluate
+from regress.blend import blend
+from regress.blend_files import blend_json, save_blend
 from regress.compare import against_best
+from regress.notes import notes
 from regress.persistence import save_run
 from regress.report.comparison import Z95, paired_standard_error, standings
 from regress.report.contents import all_contents, beginning
@@ -92,7 +94,7 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     [bank] = experiment.banks.by_name.values()
     for fact in (
         bank.fingerprint, SOURCE["encoder"], experiment.folds.digest, "scikit-learn",
-        "layerbank regress '/data/my texts.csv'", f"{experiment.best.scores.rmse:.3f}",
+        "/data/my texts.csv", f"{experiment.best.scores.rmse:.3f}",
     ):  # fmt: skip
         assert str(fact) in page.text
     rows = [tag for tag, _ in page.tags if tag == "tr"]
@@ -102,6 +104,30 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
         assert experiment.design.texts[row] in page.text
     largest = np.abs(contents.y - experiment.best.predictions).max()
     assert abs(contents.residuals[contents.worst[0]]) == largest
+
+
+def test_what_is_said_beside_scores_is_in_the_report(task: Task, tmp_path: Path) -> None:
+    words = " ".join(f"word{i}" for i in range(60))
+    more = [f"{words} {i}" for i in range(6)]
+    fill(task.bank, more, np.random.default_rng(1).standard_normal((6, 9, 6)).astype(np.float32))
+    given = (task.bank, task.texts + more, np.r_[task.y, np.arange(6.0)])
+    weights = 1 + np.arange(96) % 3
+    experiment = evaluate(*given, select=["mean[-1]", "mean[:]"], sample_weight=weights)
+    swept = sweep(*given, models="ridge", greedy=False, sample_weight=weights)
+    run = experiment.save(tmp_path / "run")
+    said = notes(experiment)
+    assert [("flatters" in one, "are weighted" in one) for one in said] == [(0, 1), (1, 0)]
+    blended = blend([run])
+    of_blend = json.loads(blend_json(blended, "blend"))["notes"]
+    assert [("flatters" in one, "are weighted" in one) for one in of_blend] == [(0, 1), (1, 0)]
+    for folder, told in (
+        (run, said),
+        (swept.save(tmp_path / "swept"), notes(swept)),
+        (save_blend(blended, tmp_path / "blend"), of_blend),
+    ):
+        page = Page(folder / "report.html")
+        for one in told:
+            assert one in page.text
 
 
 def test_nothing_is_loaded_from_anywhere(experiment: Experiment, tmp_path: Path) -> None:
@@ -207,14 +233,11 @@ def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
 
 def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> None:
     source = {"path": "/d/it's.csv", "text": ["a b"], "id": "id", "skip_empty": True}
-    folder = save_run(experiment, tmp_path / "run", source=source)
-    found = re.search(r"layerbank regress.*?--skip-empty", Page(folder / "report.html").text, re.S)
+    folder = save_run(experiment, tmp_path / "it's a run", source=source)
+    found = re.search(r"layerbank regress.*again", Page(folder / "report.html").text)
     assert found is not None
-    words = shlex.split(found.group().replace("\\\n", ""))
-    assert words[2:6] == ["/d/it's.csv", "--text", "a b", "--target"]
-    selected = [after for word, after in itertools.pairwise(words) if word == "--select"]
-    assert set(selected) == {*BLOCKS, "mean[:]"}
-    assert words[words.index("--out") + 1] == str(tmp_path / "run")
+    # Another --out: what is there would be refused.
+    assert shlex.split(found.group())[2:] == ["--from", str(folder), "--out", "again"]
 
 
 def test_lines_of_python_repeat_a_run_without_a_file(

@@ -18,7 +18,7 @@ ESCAPE = "\x1b["
 
 @pytest.fixture
 def command(make_task: Callable[..., Task], tmp_path: Path) -> list[str]:
-    task = make_task(40)
+    task = make_task(60)
     lines = ["text,score", *(f"{t},{y}" for t, y in zip(task.texts, task.y, strict=True))]
     (tmp_path / "train.csv").write_text("\n".join(lines), encoding="utf-8")
     return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -85,6 +87,14 @@ def test_a_saved_model_predicts_the_same(tmp_path) -> None:  # type: ignore[no-u
     np.testing.assert_array_equal(RidgeModel.load(path).predict(X), model.predict(X))
 
 
-def test_alphas_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="above 0"):
-        TunedRidge([0.0, 1.0]).fit(np.eye(12), np.arange(12.0))
+@pytest.mark.parametrize(
+    ("alphas", "message"),
+    [
+        ([0.0, 1.0], "must be above 0, not"),
+        (["a"], r"must be a list of numbers above 0, not \['a'\]"),
+        ([], "alphas is empty: give at least one"),
+    ],
+)
+def test_alphas_must_be_positive_numbers(alphas: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TunedRidge(alphas).fit(np.eye(12), np.arange(12.0))

@@ -150,14 +150,14 @@ def test_only_a_run_is_replaced_and_only_when_forced(
     (tmp_path / "empty").mkdir()
     folder = experiment.save(tmp_path / "empty")
     (folder / "note.txt").write_text("mine")
-    with pytest.raises(RunError, match="--force to replace it"):
+    with pytest.raises(RunError, match="give another path, or force=True"):
         experiment.save(folder)
     experiment.save(folder, force=True)
     assert not (folder / "note.txt").exists()
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("mine")
-    with pytest.raises(RunError, match="is not a run, so --force leaves it"):
+    with pytest.raises(RunError, match="is not a run, so force=True leaves it"):
         experiment.save(precious, force=True)
     assert (precious / "thesis.tex").read_text() == "mine"
     assert {entry.name for entry in tmp_path.iterdir()} == {"empty", "precious", "made-up.bank"}

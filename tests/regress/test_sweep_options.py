@@ -95,7 +95,7 @@ def test_repeats_are_means_over_whole_searches(make_task: MakeTask, tmp_path: Pa
 
 
 def test_the_command_takes_what_regress_takes(
-    cli: Cli, task: Task, table: Path, tmp_path: Path
+    cli: Cli, task: Task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
     base = ["sweep", table, "--target", "score", "--bank", task.bank.path, "--model", "ridge"]
@@ -109,15 +109,17 @@ def test_the_command_takes_what_regress_takes(
     assert oof["fold"].tolist() == [i % 4 + 1 for i in range(60)]
     assert oof["weight"].nunique() == 3
 
-    code, _, err = cli("sweep", "--from", run, "--out", tmp_path / "again")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli(*shlex.split(repeat_command(load_run(run).description, run))[1:])
     assert (code, "to the last digit" in err) == (0, True)
-    typed = repeat_command(load_run(run).description, tmp_path / "typed")
-    code, _, _ = cli(*shlex.split(typed.replace("\\\n", " "))[1:])
-    one, again, other = (
+    assert (tmp_path / "again.parts").is_dir()
+    one, again = (
         json.loads((tmp_path / name / "run.json").read_text("utf-8"))["sweep"]
-        for name in ("run", "again", "typed")
+        for name in ("run", "again")
     )
-    assert one == again == other
+    assert one == again
+    code, _, err = cli(*base, "--out", run)
+    assert (code, f"which takes what is done already from {run}.parts" in err) == (2, True)
 
 
 def test_parts_are_not_taken_for_those_of_other_weights_or_folds(
