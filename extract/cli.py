@@ -248,8 +248,8 @@ def summary(report: ExtractReport, max_length: int) -> str:
     """The one line that ends an extraction."""
     return (
         f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
-        f"{report.n_truncated:,} truncated at {max_length} tokens; {took(report.seconds)}; "
-        f"bank {human_bytes(report.bank_bytes)}"
+        f"{report.n_truncated:,} of the new ones truncated at {max_length} tokens; "
+        f"{took(report.seconds)}; bank {human_bytes(report.bank_bytes)}"
     )
 
 
@@ -257,8 +257,8 @@ def forecast(found: DryRun, max_length: int) -> str:
     """What a dry run says."""
     lines = [
         f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
-        f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} texts truncated at "
-        f"{max_length}",
+        f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} of these "
+        f"truncated at {max_length}",
     ]
     if found.tokens_per_second:
         lines.append(

@@ -40,7 +40,7 @@ def test_a_file_becomes_a_bank(
     assert call(*arguments, "--encoder", tiny_roberta, "--poolings", "mean, cls") == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1
-    assert f"{bank}: 3 texts new, 0 reused, 0 truncated at 512 tokens; " in out
+    assert f"{bank}: 3 texts new, 0 reused, 0 of the new ones truncated at 512 tokens; " in out
     assert "texts/s" in err
     opened = Bank.open(bank)
     assert opened.contains(["the river froze", "NA", "two geese & a heron"]).all()
@@ -237,7 +237,7 @@ def test_a_dry_run_says_what_it_would_take_and_writes_no_bank(
     out = capsys.readouterr().out
     assert not bank.exists()
     assert f"texts      3, of which 3 are new to {bank}" in out
-    assert "1 texts truncated at 8" in out
+    assert "1 of these truncated at 8" in out
     assert re.search(
         r"time +about [\d.]+ s at [\d,]+ tokens/s, by a short sample \(\w+ on cpu", out
     )

@@ -79,7 +79,7 @@ def test_two_nodes_make_the_bank_of_one_process(
     code, out, err = call(*files, "--text", "excerpt", "--bank", bank, "--encoder", tiny_roberta,
                           *ALSO, "--ray", address)  # fmt: skip
     assert code == 0, err
-    assert f"{bank}: 300 texts new, 0 reused, 0 truncated at 512 tokens; " in out
+    assert f"{bank}: 300 texts new, 0 reused, 0 of the new ones truncated at 512 tokens; " in out
     assert "300/300 texts" in err
     assert_same(bank, alone(texts, tmp_path / "one.bank", tiny_roberta), texts)
     assert n_rows(bank) == 300
