@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,11 @@ from regress.parallel import in_processes
 
 #: The regressor that looks at everything, since it costs least.
 SCOUT = "ridge"
+#: The stage in which blocks are put together one by one, by what ridge makes of them.
+FORWARD = "forward search"
+
+#: Told of a stage's name as it begins, and of its work where that is known.
+OnStage = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,21 +161,28 @@ def search(
     n_best: int,
     greedy: bool,
     n_jobs: int | None,
+    on_stage: OnStage,
     on_done: OnDone,
 ) -> list[Search]:
-    """Ridge on everything, then the costlier regressors on the best selections; per target."""
+    """Ridge on everything, then the costlier regressors on the best selections; per target.
+
+    `on_stage` hears the name of each stage as it begins, one of those in `estimated_work`, and
+    what is known by then of its work; `on_done` hears of the work in it.
+    """
+    on_stage(SCOUT, None)
     scouts = [Cell(SCOUT, candidate) for candidate in fixed]
     for division in divisions:
         wanted = dict.fromkeys(scouts, division.every_part())
         division.fit(wanted, n_jobs=n_jobs, on_done=on_done)
         if greedy and in_processes():
             search_ahead(division, n_targets, n_jobs)
+    on_stage(FORWARD, None)
     searches = [
         _scouted(divisions, scouts, target, greedy, n_jobs, on_done) for target in range(n_targets)
     ]
     for model in models:
         if model != SCOUT:
-            _add_costly(divisions, searches, model, n_best, n_jobs, on_done)
+            _add_costly(divisions, searches, model, n_best, n_jobs, on_stage, on_done)
     return searches
 
 
@@ -181,17 +193,17 @@ def estimated_work(
     n_targets: int,
     n_best: int,
     greedy: bool,
-) -> float:
-    """Seconds of one core, very roughly, that `search` will report as done."""
-    place, n_parts = divisions[0].places[0], len(divisions[0].every_part())
-    work = sum(work_of(*place, Cell(SCOUT, one)) for one in fixed) * n_parts
-    if greedy:
-        searched = searches_of(divisions[0])
-        work += sum(work_of_forward(divisions[0], out) for out in searched) * n_targets
+) -> dict[str, float]:
+    """Seconds of one core, very roughly, that `search` will report as done in each stage."""
+    n, place, n_parts = len(divisions), divisions[0].places[0], len(divisions[0].every_part())
+    work = {SCOUT: n * n_parts * sum(work_of(*place, Cell(SCOUT, one)) for one in fixed)}
+    searched = searches_of(divisions[0]) if greedy else []
+    work[FORWARD] = n * n_targets * sum(work_of_forward(divisions[0], out) for out in searched)
     for model in models:
         if model != SCOUT:
-            work += n_parts * n_best * n_targets * work_of(*place, Cell(model, fixed[-1]))
-    return work * len(divisions)
+            each = work_of(*place, Cell(model, fixed[-1]))
+            work[model] = n * n_parts * n_best * n_targets * each
+    return work
 
 
 def _scouted(
@@ -259,11 +271,14 @@ def _add_costly(
     model: str,
     n_best: int,
     n_jobs: int | None,
+    on_stage: OnStage,
     on_done: OnDone,
 ) -> None:
     """Fit a regressor on the selections that ridge found best, without each fold and with all."""
+    of_each: list[dict[Cell, list[Part]]] = []
     for number, division in enumerate(divisions):
         wanted: dict[Cell, list[Part]] = {}
+        of_each.append(wanted)
         for one in searches:
             for outer, pool in one.pools[number].items():
                 for candidate in one.best_scouted_without(number, outer)[:n_best]:
@@ -274,6 +289,15 @@ def _add_costly(
                 fixed = candidate in one.fixed
                 parts = division.every_part() if fixed else division.needed(None)
                 wanted.setdefault(Cell(model, candidate), []).extend(parts)
+    planned = zip(divisions, of_each, strict=True)
+    on_stage(model, sum(_work(division, wanted) for division, wanted in planned))
+    for division, wanted in zip(divisions, of_each, strict=True):
         division.fit(wanted, n_jobs=n_jobs, on_done=on_done)
     for one in searches:
         one.pool.extend(Cell(model, candidate) for candidate in one.best_scouted()[:n_best])
+
+
+def _work(division: Division, wanted: Mapping[Cell, Sequence[Part]]) -> float:
+    """What fitting these parts will report as done, about."""
+    place = division.places[0]
+    return sum(len({*parts}) * work_of(*place, cell) for cell, parts in wanted.items())

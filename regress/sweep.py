@@ -121,11 +121,19 @@ def sweep(
         named_by = divisions[0].banks
         fixed = distinct([*single_blocks(named_by), *combined(named_by, extra)])
         n_targets = len(design.target_names)
-        total = estimated_work(divisions, fixed, [*regressors], n_targets, n_best, greedy)
+        ahead = estimated_work(divisions, fixed, [*regressors], n_targets, n_best, greedy)
+        total = sum(ahead.values())
         bar = stack.enter_context(
             tqdm(total=total, desc="sweep", disable=not progress, leave=False, bar_format=_BAR)
         )
         lock = threading.Lock()
+
+        def on_stage(name: str, work: float | None) -> None:
+            estimated = ahead.pop(name)
+            with lock:
+                bar.set_description(f"sweep, {name}", refresh=False)
+                bar.total = bar.n + sum(ahead.values()) + (estimated if work is None else work)
+                bar.refresh()
 
         def on_done(work: float) -> None:
             with lock:  # from several threads
@@ -134,7 +142,7 @@ def sweep(
 
         searches = search(
             divisions, fixed, [*regressors], n_targets,
-            n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_done=on_done,
+            n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_stage=on_stage, on_done=on_done,
         )  # fmt: skip
         results = [
             result for one in searches for result in _results(banks, design, one, [*regressors])

@@ -162,7 +162,15 @@ def test_what_a_search_finds_is_judged_on_rows_it_has_not_seen(task: Task, tmp_p
     division = Division([(bench.grams, bench.store)])
     fixed = single_blocks(bench.banks)
     [found] = search(
-        [division], fixed, ["ridge"], 1, n_best=1, greedy=True, n_jobs=1, on_done=lambda work: None
+        [division],
+        fixed,
+        ["ridge"],
+        1,
+        n_best=1,
+        greedy=True,
+        n_jobs=1,
+        on_stage=lambda name, work: None,
+        on_done=lambda work: None,
     )
     gaps = []
     for outer in range(bench.folds.n_folds):
