@@ -131,9 +131,8 @@ def sweep(
         def on_stage(name: str, work: float | None) -> None:
             estimated = ahead.pop(name)
             with lock:
-                bar.set_description(f"sweep, {name}", refresh=False)
                 bar.total = bar.n + sum(ahead.values()) + (estimated if work is None else work)
-                bar.refresh()
+                bar.set_description_str(f"sweep, {name}")
 
         def on_done(work: float) -> None:
             with lock:  # from several threads

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import InputError, MissingTexts
+from features.progress import tqdm
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
 from regress.cli import app
 from regress.compare import against_best
@@ -53,6 +54,30 @@ def test_a_sweep_tries_blocks_combinations_and_a_search(make_task: MakeTask) -> 
     assert auto.scores.rmse == pytest.approx(rmse(task.y, auto.predictions))
     winner = board[(board["model"] == auto.model) & (board["select"] == auto.select)]
     assert winner["naive_rmse"].min() == pytest.approx(auto.naive_rmse)
+
+
+def test_the_bar_names_each_stage_and_ends_with_the_work(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[Any] = []
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:
+            bars.append((desc, self.n, float(self.total)))
+            super().set_description_str(desc, refresh)
+
+        def close(self) -> None:
+            if self.desc:
+                bars.append(("end", self.n, float(self.total)))
+            super().close()
+
+    monkeypatch.setattr("regress.sweep.tqdm", Bar)
+    swept(make_task(60), models=QUICK[:2], n_best=2, progress=True)
+    stages = ["sweep, ridge", "sweep, forward search", "sweep, krr", "end"]
+    assert [name for name, _, _ in bars[: len(stages)]] == stages
+    assert all(done < total for _, done, total in bars[:3])
+    _, done, total = bars[3]
+    assert 0.5 * total <= done <= 1.001 * total
 
 
 def test_shuffled_targets_score_nothing_and_the_naive_score_flatters(make_task: MakeTask) -> None:
