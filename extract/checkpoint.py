@@ -46,6 +46,9 @@ POSITIONS_AFTER_PADDING = frozenset({
     "mluke", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 
+#: Families whose attention knows distances between tokens, and no positions.
+DISTANCES = frozenset({"t5", "mt5", "umt5"})
+
 #: A tokenizer that knows no limit records a huge number.
 NO_LIMIT = 1_000_000
 
@@ -151,6 +154,13 @@ class Checkpoint:
             for path in sorted(p for name in VOCABULARIES for p in self.folder.glob(name)):
                 parts[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+    @property
+    def heeds_distances_alone(self) -> bool:
+        """Whether the encoder has no table of positions, so that its usable length is advice."""
+        if self.config["model_type"] == "deberta-v2":
+            return not self.config.get("position_biased_input", True)
+        return self.config["model_type"] in DISTANCES
 
     def usable_length(self) -> int | None:
         """The longest text in tokens, special ones included; None where the files set no limit.

@@ -151,7 +151,7 @@ def choose_setup(
     """
     usable = checkpoint.usable_length()
     max_length = options.max_length or like.get("max_length") or usable or DEFAULT_LENGTH
-    if usable is not None and max_length > usable:
+    if usable is not None and max_length > usable and not checkpoint.heeds_distances_alone:
         raise InputError(
             f"the encoder {checkpoint.found.encoder} takes at most {usable} tokens, and a maximum "
             f"length of {max_length} was asked for: give --max-length {usable} or less"

@@ -130,6 +130,21 @@ def test_every_family_stores_its_hidden_states(family: str, tmp_path: Path) -> N
     assert worst_row(banked_blocks(tmp_path / "a.bank", texts), expected) <= 1e-5
 
 
+@pytest.mark.parametrize("family", ["deberta-v2", "t5"])
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_where_only_distances_count_a_text_may_be_longer(
+    family: str, engine: str, tmp_path: Path
+) -> None:
+    folder = save_encoder(save_tokenizer(tmp_path / family), family)
+    texts: list[Text] = some_texts([20, 900])
+    bank = tmp_path / "a.bank"
+    extract(texts, bank, encoder=str(folder), precision="fp32", engine=engine, max_length=700)
+    assert Bank.open(bank).n_tokens(texts).max() == 700
+    expected = plain_blocks(folder, texts, max_length=700)
+    found = banked_blocks(bank, texts)[:, : expected.shape[1]]
+    assert worst_row(found, expected) <= 1e-5
+
+
 def test_a_text_has_one_vector_whatever_stands_beside_it(
     tiny_roberta: Path, tmp_path: Path
 ) -> None:
