@@ -31,6 +31,11 @@ def test_ctrl_c_during_the_last_commit_loses_nothing(
         commit(self, *rows)
 
     monkeypatch.setattr(BankWriter, "_commit", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        extract(texts, bank, encoder=str(encoder), engine="torch", device="cpu")
+    # Tests that were started in the background would not hear of it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            extract(texts, bank, encoder=str(encoder), engine="torch", device="cpu")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert Bank.open(bank).contains(texts).all()
