@@ -23,7 +23,7 @@ def random_base(name: str, folder: Path) -> Path:
         RobertaConfig,
         RobertaModel,
         RobertaTokenizerFast,
-    )  # fmt: skip
+    )
 
     torch.manual_seed(0)
     if name == "roberta-base":

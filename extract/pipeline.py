@@ -18,10 +18,9 @@ from extract.plan import Plan, prepare
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
 from extract.shards import Picked, Shard
-from extract.texts import refuse_no_list
 from extract.worker import Counts, Worker
 from features.errors import InputError
-from features.keys import Text
+from features.keys import Text, refuse_no_list
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,26 +23,6 @@ class Tokens(NamedTuple):
     """Shape ``(n_tokens,)``, False at special tokens; None where no pooling asks for it."""
     slides: tuple[int, int] | None = None
     """Where the part begins and ends over which windows slide; None for a text that fits."""
-
-
-def refuse_no_list(texts: object) -> None:
-    """InputError for what has other things than its texts when it is iterated over."""
-    if isinstance(texts, (str, bytes)):
-        raise InputError(
-            f"{texts[:40]!r} is one text and no list of texts: give a list of strings, such as "
-            "[text]"
-        )
-    if isinstance(texts, Mapping):
-        raise InputError(
-            f"a {type(texts).__name__} gives its keys and not its texts: give a list of strings, "
-            "such as list(texts.values())"
-        )
-    # Asked of the type: a Series takes an entry of its index for an attribute.
-    if hasattr(type(texts), "columns"):
-        raise InputError(
-            f"a {type(texts).__name__} gives its columns and not its texts: give one column, such "
-            'as df["text"], or pairs, as list(zip(df["prompt"], df["essay"]))'
-        )
 
 
 def refuse_odd(text: object, number: int) -> None:

@@ -75,9 +75,8 @@ class TorchEncoder:
                 output = model(**probe, return_dict=True)
                 if is_causal(model, probe):
                     raise EncoderError(
-                        f"{name} is a decoder-only model, in which a token sees "
-                        "only those before it, and cannot serve as an encoder: choose one such as "
-                        "roberta-base"
+                        f"{name} is a decoder-only model, in which a token sees only those before "
+                        "it, and cannot serve as an encoder: choose one such as roberta-base"
                     )
                 self._layers: Layers = find_layers(model, probe)
                 self.pads = not padding_leaks(model, probe)

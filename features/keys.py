@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,29 @@ def text_key(text: Text) -> bytes:
     return digest.digest()
 
 
+def refuse_no_list(texts: object) -> None:
+    """InputError for what has other things than its texts when it is iterated over."""
+    if isinstance(texts, (str, bytes)):
+        raise InputError(
+            f"{texts[:40]!r} is one text and no list of texts: give a list of strings, such as "
+            "[text]"
+        )
+    if isinstance(texts, Mapping):
+        raise InputError(
+            f"a {type(texts).__name__} gives its keys and not its texts: give a list of strings, "
+            "such as list(texts.values())"
+        )
+    # Asked of the type: a Series takes an entry of its index for an attribute.
+    if hasattr(type(texts), "columns"):
+        raise InputError(
+            f"a {type(texts).__name__} gives its columns and not its texts: give one column, such "
+            'as df["text"], or pairs, as list(zip(df["prompt"], df["essay"]))'
+        )
+
+
 def text_keys(texts: Iterable[Text]) -> NDArray[np.uint8]:
     """Keys of many texts, shape ``(n, 32)``, dtype uint8, in the order of ``texts``."""
-    if isinstance(texts, str):
-        raise InputError("texts is one string, and would be read as its characters: give a list")
+    refuse_no_list(texts)
     keys = []
     for number, text in enumerate(texts, 1):
         try:
