@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import pickle
 import signal
 from collections import deque
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
 
 import numpy as np
 
 from extract.batching import Window
+from extract.device import cores
 from extract.device_process import ADVANCE, ASK, BROKE, EXPECT, FAILED, FINISHED, NOTE, main
 from extract.devices import cpu_shares, processes
 from extract.new_windows import NewWindows, bank_of
@@ -119,16 +117,16 @@ class Crew:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         n_cpu = sum(options.device == "cpu" for options in self._each)
-        shares = iter(cpu_shares(_cores(), n_cpu) if n_cpu > 1 and _cores() else [[]] * n_cpu)
+        shares = iter(cpu_shares(cores(), n_cpu) if n_cpu > 1 and cores() else [[]] * n_cpu)
         level = logging.getLogger("extract").getEffectiveLevel()
         # Blocked in the parent, it is blocked in what the parent starts: Ctrl-C is the parent's.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for options in self._each:
-                cores = next(shares) if options.device == "cpu" else []
+                share = next(shares) if options.device == "cpu" else []
                 ours, theirs = context.Pipe()
                 process = context.Process(
-                    target=main, args=(theirs, self._plan, options, cores, level), daemon=True
+                    target=main, args=(theirs, self._plan, options, share, level), daemon=True
                 )
                 with closing(theirs):  # the only other end is then the process's own
                     process.start()
@@ -225,12 +223,6 @@ class Crew:
             member.line.close()
         for member in self._members:
             member.process.join(PATIENCE)
-
-
-def _cores() -> Sequence[int]:
-    """The cores that this process may use; empty where the system does not say."""
-    affinity: Any = getattr(os, "sched_getaffinity", None)
-    return sorted(affinity(0)) if affinity is not None else []
 
 
 def _ending(code: int | None) -> str:

@@ -1,9 +1,11 @@
-"""Which device, and which precision on it."""
+"""Which device, which precision on it, and how many threads on a CPU."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
+from typing import Any
 
 from features.errors import InputError
 
@@ -63,3 +65,27 @@ def _computes_bf16(device: str) -> bool:
         return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "sve_bf16"))
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe and probe())
+
+
+def cores() -> list[int]:
+    """Numbers of the cores that this process may run on; empty where the system does not say."""
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity is not None else []
+
+
+def n_cores() -> int:
+    """How many cores this process may run on."""
+    return len(cores()) or os.cpu_count() or 1
+
+
+def thread_limit() -> int | None:
+    """Threads that this process may run, where they are fewer than its cores; else None.
+
+    What limits them is ``OMP_NUM_THREADS`` (set by batch systems, and by Ray for each actor), which
+    OpenVINO does not read, or the quota of a container, which neither engine sees.
+    """
+    from joblib import cpu_count  # knows about quotas
+
+    asked = re.match(r"\s*0*([1-9]\d*)", os.environ.get("OMP_NUM_THREADS", ""))
+    allowed = min(cpu_count(), int(asked[1])) if asked else cpu_count()
+    return allowed if allowed < n_cores() else None

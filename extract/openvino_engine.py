@@ -8,7 +8,6 @@ is kept between calls (:mod:`extract.graph_cache`), so that the next call loads 
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extract.checkpoint import Checkpoint
+from extract.device import n_cores, thread_limit
 from extract.encoder import (
     Batch,
     DeviceOutOfMemory,
@@ -161,19 +161,16 @@ def _feed(inputs: Sequence[str], batch: Batch) -> dict[str, NDArray[Any]]:
 
 
 def _compiled(model: Any, precision: str) -> Any:
+    limit = thread_limit()
     settings = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "NUM_STREAMS": min(STREAMS, _cores()),
+        "NUM_STREAMS": min(STREAMS, limit or n_cores()),
         # Several processes on one machine would pin themselves to the same cores.
         "ENABLE_CPU_PINNING": False,
     }
+    if limit is not None:
+        settings["INFERENCE_NUM_THREADS"] = limit
     return openvino().Core().compile_model(model, "CPU", settings)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    affinity: Any = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def convert(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Any, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extract.checkpoint import Checkpoint
+from extract.device import thread_limit
 from extract.encoder import (
     Batch,
     DeviceFailed,
@@ -102,6 +103,9 @@ class TorchEncoder:
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision])
+        limit = thread_limit()
+        if limit is not None and limit < torch.get_num_threads():
+            torch.set_num_threads(limit)
         try:
             model = model.to(options.device)
         except RuntimeError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,25 @@ def test_the_same_call_gives_the_same_numbers(tiny_roberta: Path, tmp_path: Path
     np.testing.assert_array_equal(
         banked_blocks(tmp_path / "a.bank", TEXTS), banked_blocks(tmp_path / "b.bank", TEXTS)
     )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"])
+def test_a_limit_of_threads_is_heeded(name: str, engine: str, tiny_roberta: Path) -> None:
+    # A batch system and Ray set the first; the second stands here for the quota of a container.
+    code = (
+        "import sys; from extract.checkpoint import Checkpoint\n"
+        "from extract.encoder import EngineOptions, load_encoder\n"
+        "options = EngineOptions('cpu', 'fp32', ('cls',), 64)\n"
+        "encoder = load_encoder(Checkpoint.find(sys.argv[1]), options, sys.argv[2])\n"
+        "if sys.argv[2] == 'openvino':\n"
+        "    print(encoder._compiled.get_property('INFERENCE_NUM_THREADS'))\n"
+        "else: import torch; print(torch.get_num_threads())"
+    )
+    command = [sys.executable, "-c", code, str(tiny_roberta), engine]
+    limited = {**os.environ, name: "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=limited)
+    assert done.stdout.split() == ["1"]
 
 
 @pytest.mark.parametrize("bias", [True, False])
