@@ -261,12 +261,7 @@ class Bank:
     def _refuse_missing(self, keys: Keys, missing: NDArray[np.int64]) -> None:
         if len(missing):
             count = len(np.unique(keys[missing], axis=0))
-            raise MissingTexts(
-                f"the bank {self.path} lacks {count} of the texts, first at row {missing[0] + 1}: "
-                f"add them with `layerbank extract INPUT --text COL --bank {self.path}`",
-                count,
-                missing.tolist(),
-            )
+            raise MissingTexts(self.path, count, missing.tolist())
 
     def column_names(self, selection: str | Selection) -> list[str]:
         """Names of the matrix's columns, such as ``mean.12.0``."""

@@ -20,6 +20,7 @@ command line prints it and exits with code 2; a traceback is a bug.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,36 @@ class MissingTexts(BankError):
 
     Attributes
     ----------
+    bank
+        The bank's folder.
     count
         How many distinct texts are missing.
     positions
         Where they stand in the sequence that was asked for (0-based).
     """
 
-    def __init__(self, message: str, count: int, positions: Sequence[int]) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        bank: Path,
+        count: int,
+        positions: Sequence[int],
+        *,
+        source: str = "INPUT --text COL",
+        row: int | None = None,
+    ) -> None:
+        super().__init__(
+            f"the bank {bank} lacks {count} of the texts, first at row "
+            f"{positions[0] + 1 if row is None else row}: add them with "
+            f"`layerbank extract {source} --bank {shlex.quote(str(bank))}`"
+        )
+        self.bank = bank
         self.count = count
         self.positions = tuple(positions)
+
+    def of(self, source: str, rows: Sequence[int]) -> MissingTexts:
+        """The same of a file: `source` as the command line names it, and the number of each row."""
+        row = rows[self.positions[0]]
+        return MissingTexts(self.bank, self.count, self.positions, source=source, row=row)
 
 
 class CorruptSegment(BankError):

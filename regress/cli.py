@@ -137,7 +137,7 @@ def regress_command(
                 ),
                 cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
             )  # fmt: skip
-            with on_backend(backend, address):
+            with on_backend(backend, address), source.named_where_missing(dataset):
                 experiment = evaluate(
                     bank,
                     dataset.texts,
@@ -203,19 +203,22 @@ def predict_command(
     Example: [bold]python -m regress predict run test.csv --text excerpt --id id
     --out submission.csv[/bold]
     """
-    from features.table import open_table, read_dataset
     from regress.persistence import load_run
     from regress.prediction import predict_file, prediction_report, refuse_out
+    from regress.reading import Source
 
     set_verbosity(quiet=quiet)
     refuse_out(out, force=force)
     loaded = load_run(run)
     loaded.chosen(model)
-    table = open_table(input, format=format, encoding=encoding)
-    dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
-    predict_file(
-        loaded, dataset, out, bank=bank or None, model=model, id_name=id or "row", force=force
-    )
+    source, dataset = Source(
+        path=str(input), target=(), text=text, format=format, encoding=encoding, id=id,
+        skip_empty=skip_empty,
+    ).read()  # fmt: skip
+    with source.named_where_missing(dataset):
+        predict_file(
+            loaded, dataset, out, bank=bank or None, model=model, id_name=id or "row", force=force
+        )
     typer.echo(prediction_report(loaded, dataset, out, model=model, as_json=json))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import InputError
+from features.errors import InputError, MissingTexts
 from features.table import Dataset, open_table, read_dataset
 
 
@@ -55,6 +57,18 @@ class Source:
         if self.fold is not None:
             given["folds"] = dataset.extra[self.fold]
         return given
+
+    @contextmanager
+    def named_where_missing(self, dataset: Dataset) -> Iterator[None]:
+        """A `MissingTexts` of the data set names the file's row, and what to type to add it."""
+        try:
+            yield
+        except MissingTexts as error:
+            words = [self.path, *(word for name in self.text or () for word in ("--text", name))]
+            words += ["--format", self.format] if self.format is not None else []
+            words += ["--encoding", self.encoding] if self.encoding != "utf-8" else []
+            words += ["--skip-empty"] if self.skip_empty else []
+            raise error.of(shlex.join(words), dataset.rows.tolist()) from None
 
     @classmethod
     def recorded(cls, source: Mapping[str, Any]) -> Source:

@@ -149,7 +149,7 @@ def sweep_command(
                 ),
                 cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
             )  # fmt: skip
-            with on_backend(backend, address):
+            with on_backend(backend, address), source.named_where_missing(dataset):
                 swept = sweep(
                     bank,
                     dataset.texts,

@@ -109,16 +109,26 @@ def test_bad_input_is_one_sentence(
 
 
 def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
-    table.write_text(
-        table.read_text("utf-8") + "060,not yet encoded,1.5,author 1,7,1,3,1,1,1,1\n", "utf-8"
-    )
     run = tmp_path / "run"
-    code, _, err = cli(
-        "regress", table, "--target", "score", "--bank", task.bank.path, "--out", run
+    of_bank = ["--target", "score", "--bank", task.bank.path]
+    assert cli("regress", table, *of_bank, "--out", run)[0] == 0
+    more = tmp_path / "more texts.csv"
+    more.write_text(
+        table.read_text("utf-8")
+        + "060,,1.5,author 1,7,1,3,1,1,1,1\n061,not yet encoded,1.5,author 1,7,1,3,1,1,1,1\n",
+        "utf-8",
     )
-    assert code == 2
-    assert "lacks 1 of the texts" in err
-    assert "layerbank extract" in err
+    typed = f"layerbank extract '{more}' --text text --skip-empty --bank {task.bank.path}"
+    for call in (
+        ["regress", more, *of_bank, "--out", tmp_path / "a"],
+        ["sweep", more, *of_bank, "--out", tmp_path / "b"],
+        ["predict", run, more, "--out", tmp_path / "c.csv"],
+    ):
+        code, _, err = cli(*call, "--skip-empty", "-q")
+        assert code == 2
+        assert err.startswith("layerbank: error: ")
+        assert "lacks 1 of the texts, first at row 62: " in err
+        assert f"`{typed}`" in err
 
 
 def test_ctrl_c_says_what_is_left(
