@@ -12,6 +12,8 @@ from regress.report.entries import Entry
 
 #: Fewer cells are no map.
 MIN_CELLS = 2
+#: Part of the best RMSE by which the ends of the colours differ at least.
+MIN_SPAN = 0.05
 #: Poolings from left to right.
 POOLINGS = ("cls", "mean", "max", POOLER)
 
@@ -49,11 +51,13 @@ class HeatMap:
         """RMSE at either end of the colours.
 
         A cell that is far off, such as layer 0's constant cls, would leave the others one colour:
-        the upper end is at most three times as far from the best as the median cell is.
+        the upper end is at most three times as far from the best as the median cell is. Cells that
+        all but tie should look so: the ends are never closer than `MIN_SPAN` says.
         """
         values = sorted(cell.entry.scores.rmse for cell in self.cells.values())
         best, median, worst = values[0], values[len(values) // 2], values[-1]
-        return best, min(worst, best + 3 * (median - best)) if median > best else worst
+        upper = min(worst, best + 3 * (median - best)) if median > best else worst
+        return best, max(upper, best * (1 + MIN_SPAN))
 
 
 def heat_maps(

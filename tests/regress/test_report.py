@@ -7,6 +7,7 @@ import re
 import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,14 @@ def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
     for (layer, pooling), cell in ridge.cells.items():
         assert cell.entry.select == f"{pooling}[{layer}]"
     assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
+
+
+def test_cells_that_tie_have_nearly_one_colour(experiment: Experiment) -> None:
+    ridge = all_contents(experiment)[0].heat_maps[0]
+    cell = next(iter(ridge.cells.values()))
+    rmse = cell.entry.scores.rmse
+    low, high = replace(ridge, cells={(1, "mean"): cell, (2, "mean"): cell}).limits
+    assert (low, high) == (rmse, pytest.approx(1.05 * rmse))
 
 
 def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:
