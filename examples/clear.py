@@ -43,7 +43,7 @@ passages.head(3)
 
 # %%
 texts = passages["text"].tolist()
-report = extract(texts, folder / "minilm.bank", encoder=str(demo_encoder()), progress=True)
+report = extract(texts, folder / "minilm.bank", encoder=demo_encoder(), progress=True)
 report
 
 # %% [markdown]

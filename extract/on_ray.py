@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -145,13 +145,15 @@ def run_on_ray(
     plan = replace(plan, path=plan.path.absolute())
     n_before = plan.bank.n_texts if plan.bank is not None else 0
     with connected(ray_options.address), told_in_one_sentence():
-        n_texts, n_new = _count(plan, sources, options)
+        of_source, n_new = _count(plan, sources, options)
+        n_texts = sum(of_source)
         if plan.bank is None and not n_texts:
             raise InputError("there are no texts: give at least one")
         total = dict.fromkeys(COUNTS, 0)
         if n_new:
             try:
-                total = _encode(plan, sources, replace(options, total=n_new), ray_options)
+                options = replace(options, total=n_new)
+                total = _encode(plan, sources, of_source, options, ray_options)
             except KeyboardInterrupt:
                 bank = bank_of(plan)
                 log.warning(
@@ -171,27 +173,40 @@ def run_on_ray(
     )
 
 
-def _count(plan: Plan, sources: Sequence[Source], options: RunOptions) -> tuple[int, int]:
-    """Texts, and about how many are new; every row is read before any text is encoded."""
+def _count(plan: Plan, sources: Sequence[Source], options: RunOptions) -> tuple[list[int], int]:
+    """Texts of each source, and about how many of all are new.
+
+    Every row is read before any text is encoded.
+    """
     import ray
 
     counting = ray.remote(count)
     shared = ray.put(plan)
-    left = iter(sources)
-    running = [counting.remote(one, shared, options.shard) for one in islice(left, COUNTING)]
-    n_texts = n_new = 0
+    left = iter(enumerate(sources))
+    running: dict[Any, int] = {}
+    n_texts, n_new = [0] * len(sources), 0
+
+    def start(most: int) -> None:
+        for i, one in islice(left, most):
+            running[counting.remote(one, shared, options.shard)] = i
+
+    start(COUNTING)
     while running:
-        (done,), running = ray.wait(running)
-        found = ray.get(done)
-        n_texts, n_new = n_texts + found[0], n_new + found[1]
-        running += [counting.remote(one, shared, options.shard) for one in islice(left, 1)]
+        (done,), _ = ray.wait([*running])
+        n_texts[running.pop(done)], new = ray.get(done)
+        n_new += new
+        start(1)
     return n_texts, n_new
 
 
 def _encode(
-    plan: Plan, sources: Sequence[Source], options: RunOptions, ray_options: RayOptions
+    plan: Plan,
+    sources: Sequence[Source],
+    n_texts: Sequence[int],
+    options: RunOptions,
+    ray_options: RayOptions,
 ) -> dict[str, int]:
-    """All of it; what was done, by the names in ``COUNTS``."""
+    """All of it, `n_texts` of each source; what was done, by the names in ``COUNTS``."""
     import ray
 
     resources, slots = _room(options, ray_options)
@@ -203,6 +218,7 @@ def _encode(
         with disk_errors(plan.path):
             plan.path.mkdir(parents=True, exist_ok=True)
     total = dict.fromkeys(COUNTS, 0)
+    n_before = [0, *accumulate(n_texts)][:-1]
     data: Any = ray.data  # its types refuse generators of tables
     attempts = ray.remote(Attempts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1)
     try:
@@ -218,7 +234,7 @@ def _encode(
                 )
                 .map_batches(
                     windows,
-                    fn_args=(list(sources), options.shard, size),
+                    fn_args=(list(sources), n_before, options.shard, size),
                     batch_size=1,
                     # Actors may take every CPU; reading must go on then.
                     num_cpus=0,

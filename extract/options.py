@@ -31,7 +31,7 @@ def refuse_fractions(**given: object) -> None:
 class Options:
     """What decides the numbers; None where not given. See :func:`extract.extract`."""
 
-    encoder: str | None = None
+    encoder: str | Path | None = None
     revision: str | None = None
     poolings: Sequence[str] | None = None
     max_length: int | None = None

@@ -32,7 +32,7 @@ def extract(
     texts: Iterable[Text],
     bank: str | Path,
     *,
-    encoder: str | None = None,
+    encoder: str | Path | None = None,
     revision: str | None = None,
     encoder_weights: str | Path | None = None,
     poolings: Sequence[str] | None = None,

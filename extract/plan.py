@@ -112,7 +112,7 @@ def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:
         When it cannot be found.
     """
     recorded = bank.source if bank is not None else {}
-    encoder = options.encoder or recorded.get("encoder") or DEFAULT_ENCODER
+    encoder = str(options.encoder or recorded.get("encoder") or DEFAULT_ENCODER)
     revision = options.revision
     if revision is None and encoder == recorded.get("encoder"):
         revision = recorded.get("revision")

@@ -35,6 +35,8 @@ WINDOW, WINDOW_CHARACTERS = 4_096, 1 << 23
 COUNTS = ("n_read", "n_new", "n_tokens", "n_truncated", "n_repeats")
 #: Beside them, an error as bytes; empty for none.
 ERROR = "error"
+#: The column of a window's texts' numbers.
+NUMBER = "number"
 #: A window is begun so often at most.
 TRIES = 5
 
@@ -68,39 +70,65 @@ def count(source: Source, plan: Plan, shard: Shard | None) -> tuple[int, int]:
 
 
 def windows(
-    batch: dict[str, NDArray[np.int64]], sources: list[Source], shard: Shard | None, size: int
+    batch: dict[str, NDArray[np.int64]],
+    sources: list[Source],
+    n_before: list[int],
+    shard: Shard | None,
+    size: int,
 ) -> Iterator[pa.Table]:
-    """A file as windows of its texts: tables of one row, with a list of strings for each part."""
+    """A file as windows of its texts.
+
+    Parameters
+    ----------
+    batch
+        Which of the sources to read.
+    sources, n_before
+        All of them, and how many texts of the input stand before each.
+    shard
+        Whose texts to take; None for all.
+    size
+        Texts in a window.
+
+    Yields
+    ------
+    Tables of one row: a list with the number of each text in the whole input, from 1, and a list
+    of strings for each part of the texts.
+    """
     import pyarrow as pa
 
     try:
-        for number in batch["source"]:
-            texts = Picked(sources[number].texts(), shard)
+        for source in batch["source"]:
+            texts = Picked(sources[source].texts(), shard)
             while window := _take(texts, size):
-                rows = [(text,) if isinstance(text, str) else text for text in window]
+                numbers, taken = zip(*window, strict=True)
+                rows = [(text,) if isinstance(text, str) else text for text in taken]
                 # Lists and strings with 64-bit offsets: a block may hold any number of windows.
-                yield pa.table({
+                parts = {
                     f"part{i}": pa.array([list(part)], pa.large_list(pa.large_string()))
                     for i, part in enumerate(zip(*rows, strict=True))
-                })  # fmt: skip
+                }
+                counted = [n_before[source] + number for number in numbers]
+                yield pa.table({NUMBER: pa.array([counted], pa.large_list(pa.int64())), **parts})
     except LayerbankError as error:
         yield pa.table({ERROR: [pickle.dumps(error)]})
 
 
-def _texts_of(batch: pa.Table, row: int) -> list[Text]:
-    """The texts of a window; raises what went wrong when it was read."""
+def read_window(batch: pa.Table, row: int) -> tuple[NDArray[np.int64], list[Text]]:
+    """A window's texts and their numbers; raises what went wrong when it was read."""
     if ERROR in batch.column_names:
         error: LayerbankError = pickle.loads(batch[ERROR][row].as_py())
         raise error
-    parts = [column[row].as_py() for column in batch.columns]
-    return parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
+    numbers, *parts = (column[row].as_py() for column in batch.columns)
+    texts = parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
+    return np.array(numbers, np.int64), texts
 
 
-def _take(texts: Iterator[Text], size: int) -> list[Text]:
-    window: list[Text] = []
+def _take(texts: Picked, size: int) -> list[tuple[int, Text]]:
+    """The next texts, each with its number in the file."""
+    window: list[tuple[int, Text]] = []
     size_so_far = 0
     for text in islice(texts, size):
-        window.append(text)
+        window.append((texts.n_seen, text))
         size_so_far += n_characters(text)
         if size_so_far >= WINDOW_CHARACTERS:
             break
@@ -154,14 +182,16 @@ class EncodeWindows:
         problem = b""
         try:
             for row in range(len(batch)):
-                done += self._encode(_texts_of(batch, row))
+                done += self._encode(*read_window(batch, row))
         except LayerbankError as error:
             # Ray would wrap it, and what it wraps does not travel.
             problem = pickle.dumps(error)
         counts = {name: np.array([n]) for name, n in zip(COUNTS, done, strict=True)}
         return {**counts, ERROR: np.array([problem], object)}
 
-    def _encode(self, texts: list[Text]) -> tuple[int, int, int, int, int]:
+    def _encode(
+        self, numbers: NDArray[np.int64], texts: list[Text]
+    ) -> tuple[int, int, int, int, int]:
         import ray
 
         name = text_key(texts[0])
@@ -172,11 +202,13 @@ class EncodeWindows:
                 f"the process of its encoder {TRIES} times: give a smaller --batch-tokens, or more "
                 "memory; everything committed is safe"
             )
-        done = self._encode_new(texts)
+        done = self._encode_new(numbers, texts)
         ray.get(self._attempts.end.remote(name))
         return *done, attempt - 1
 
-    def _encode_new(self, texts: list[Text]) -> tuple[int, int, int, int]:
+    def _encode_new(
+        self, numbers: NDArray[np.int64], texts: list[Text]
+    ) -> tuple[int, int, int, int]:
         if self._worker is None:
             self._see_folder()
             bank = bank_of(self._plan)
@@ -184,7 +216,7 @@ class EncodeWindows:
             bank = self._worker.bank
             bank.refresh()
         new = NewTexts(texts, bank, WINDOW)
-        found = list(new)
+        found = [window._replace(numbers=numbers[window.numbers - 1]) for window in new]
         if not found:
             return new.n_read, 0, 0, 0
         if self._worker is None:

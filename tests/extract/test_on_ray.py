@@ -13,9 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from extract import extract
+from extract.on_ray import sources_of
+from extract.ray_tasks import read_window, windows
+from extract.shards import Shard
 from features.keys import Text
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
 
@@ -187,6 +191,23 @@ def test_what_is_wrong_is_said_as_clearly_as_without_ray(
         assert "Traceback" not in err
         assert re.search(rf"^layerbank: error: .*{re.escape(message)}", err, re.MULTILINE), err
         assert not list(bank.glob("segment-*"))
+
+
+@pytest.mark.parametrize("shard", [None, Shard(1, 2)])
+def test_texts_keep_their_numbers_in_the_whole_input(shard: Shard | None, tmp_path: Path) -> None:
+    texts = made_up_texts(50)
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for file, part in zip(files, (texts[:20], texts[20:]), strict=True):
+        file.write_text("".join(f"{line}\n" for line in part))
+    sources = sources_of(files)
+    batch = {"source": np.arange(2)}
+    found = {
+        number: text
+        for table in windows(batch, sources, [0, 20], shard, 8)
+        for number, text in zip(*read_window(table, 0), strict=True)
+    }
+    of_shard = [(i, text) for i, text in enumerate(texts, 1) if shard is None or shard.has(text)]
+    assert [*found.items()] == of_shard
 
 
 def test_without_the_extra_one_sentence_says_so(

@@ -195,10 +195,10 @@ def test_a_checkpoint_in_half_precision_is_computed_in_the_one_asked_for(
     assert (values != rounded).mean() > 0.9
 
 
-def test_a_device_may_be_torchs_own(tiny_roberta: Path, bank: Path) -> None:
+def test_a_device_may_be_torchs_own_and_an_encoder_a_path(tiny_roberta: Path, bank: Path) -> None:
     import torch
 
-    report = extract(TEXTS, bank, encoder=str(tiny_roberta), device=torch.device("cpu"))
+    report = extract(TEXTS, bank, encoder=tiny_roberta, device=torch.device("cpu"))
     assert report.n_new == 5
 
 
