@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -13,6 +14,9 @@ from features.writer import BankWriter
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: A thread that has nothing to add looks so often whether its segment has become old, seconds.
+IDLE_SECONDS = 5.0
 
 
 def one_ahead(
@@ -46,61 +50,112 @@ def _give_up() -> NoReturn:
     raise CancelledError
 
 
-class BackgroundWriter:
-    """Adds rows to a bank in a thread of its own, behind a bounded queue.
+Work = Callable[[BankWriter], None]
 
-    Use it as a context manager around a :class:`features.writer.BankWriter`: leaving it waits
-    until all rows are added and committed, whatever the reason for leaving. A first Ctrl-C
-    meanwhile is raised once that is done, a second at once.
+
+class BackgroundWriter:
+    """Adds rows to a bank in threads of its own, behind a bounded queue.
+
+    There is one thread, with one segment in memory, for as long as it keeps up. Where the queue
+    is full, another joins it: then one converts rows while others wait for the disk.
+
+    Use it as a context manager: leaving it waits until all rows are added and committed, whatever
+    the reason for leaving. A first Ctrl-C meanwhile is raised once that is done, a second at once.
 
     Parameters
     ----------
-    writer
-        Adds the rows.
+    new_writer
+        Makes what adds the rows, one for each thread.
     waiting
-        Batches that may wait for it before :meth:`add` does.
+        Batches that may wait for the threads before :meth:`add` does.
+    most
+        Threads at most.
     """
 
-    def __init__(self, writer: BankWriter, waiting: int = 1) -> None:
-        self._writer = writer
-        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(waiting)
+    def __init__(
+        self, new_writer: Callable[[], BankWriter], waiting: int = 1, most: int = 1
+    ) -> None:
+        self._new_writer = new_writer
+        self._most_waiting, self._most = waiting, most
+        self._queue: deque[Work] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._writers: list[BankWriter] = []
+        self._done: list[threading.Event] = []
         self._failure: BaseException | None = None
         self._error: BaseException | None = None
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="bank-writer", daemon=True)
 
     def add(self, *rows: Any) -> None:
         """As :meth:`features.writer.BankWriter.add`, later; raises what an earlier one raised."""
-        self._later(lambda: self._writer.add(*rows))
+        self._refuse_after_failure()
+        if len(self._queue) >= self._most_waiting and len(self._writers) < self._most:
+            self._start()
+        self._later(lambda writer: self._unless_failed(lambda: writer.add(*rows)))
 
     def flush(self, then: Callable[[], None]) -> None:
         """Commit all that was added, later, and then call ``then``; raises as :meth:`add`."""
+        self._refuse_after_failure()
+        # Each thread takes one of these, since it waits in it for the others.
+        together = threading.Barrier(len(self._writers), lambda: self._unless_failed(then))
 
-        def flush() -> None:
-            self._writer.flush()
-            then()
+        def flush(writer: BankWriter) -> None:
+            self._unless_failed(writer.flush)
+            with suppress(threading.BrokenBarrierError):
+                together.wait()
 
-        self._later(flush)
-
-    def _later(self, work: Callable[[], None]) -> None:
-        if self._failure is not None:
-            raise self._failure
-        self._queue.put(work)
+        try:
+            for _ in self._writers:
+                self._later(flush)
+        except BaseException:  # Ctrl-C, and some threads would wait for ever
+            together.abort()
+            raise
 
     @property
     def n_committed(self) -> int:
         """Rows that are safe on disk."""
-        return self._writer.n_committed
+        return sum(writer.n_committed for writer in self._writers)
 
-    def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            # After a failure the queue is emptied, so that nobody waits for room in it.
-            if self._failure is None:
-                self._try(work)
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _later(self, work: Work) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._queue) < self._most_waiting)
+            self._queue.append(work)
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        writer, done = self._new_writer(), threading.Event()
+        self._writers.append(writer)
+        self._done.append(done)
+        name = f"bank-writer-{len(self._writers)}"
+        threading.Thread(target=self._work, args=(writer, done), name=name, daemon=True).start()
+
+    def _work(self, writer: BankWriter, done: threading.Event) -> None:
+        while (work := self._next()) is not None:
+            work(writer)
         error = self._failure or self._error
         kind = None if error is None else type(error)
-        self._try(lambda: self._writer.__exit__(kind, error, None))
-        self._done.set()
+        self._try(lambda: writer.__exit__(kind, error, None))
+        done.set()
+
+    def _next(self) -> Work | None:
+        """What a thread is to do now; None when all is done and no more will come."""
+        with self._changed:
+            if not self._queue and not self._closing:
+                self._changed.wait(IDLE_SECONDS)
+            if self._queue:
+                self._changed.notify_all()
+                return self._queue.popleft()
+            if self._closing:
+                return None
+        return lambda writer: self._unless_failed(writer.commit_old)
+
+    def _unless_failed(self, work: Callable[[], None]) -> None:
+        # After a failure the queue is only emptied, so that nobody waits for room in it.
+        if self._failure is None:
+            self._try(work)
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
@@ -109,7 +164,7 @@ class BackgroundWriter:
             self._failure = self._failure or error
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._start()
         return self
 
     def __exit__(
@@ -120,11 +175,14 @@ class BackgroundWriter:
     ) -> None:
         self._error = error
         interrupt = error if isinstance(error, KeyboardInterrupt) else None
-        # Not by joining the thread: a join that was interrupted takes the thread for ended.
-        while not self._done.is_set():
+        # Not by joining the threads: a join that was interrupted takes its thread for ended.
+        while not all(done.is_set() for done in self._done):
             try:
-                self._queue.put(None)
-                self._done.wait()
+                with self._changed:
+                    self._closing = True
+                    self._changed.notify_all()
+                for done in self._done:
+                    done.wait()
             except KeyboardInterrupt as first:
                 if interrupt is not None:
                     raise

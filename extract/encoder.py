@@ -77,6 +77,8 @@ class Encoder(Protocol):
     """Batches to submit before an earlier one's numbers are asked for, so that the device never
     waits for the host; 0 where :meth:`submit` itself does the work, and more would only fill
     memory."""
+    n_writers: int
+    """Threads that it may keep busy with writing to the bank."""
     provenance: dict[str, Any]
     """Engine, device and library versions: recorded with the rows, never compared."""
 

@@ -83,6 +83,7 @@ class OpenVinoEncoder:
         self.pads = bool(facts["pads"])
         self.batch_tokens = BATCH_TOKENS
         self.ahead = STREAMS
+        self.n_writers = 1
         self._inputs: Sequence[str] = facts["inputs"]
         self._compiled = _compiled(graph.model, options.precision)
         self._idle: list[Any] = []

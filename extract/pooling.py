@@ -51,10 +51,13 @@ def cls(hidden: Tensor, mask: Tensor | None) -> Tensor:
 
 def mean(hidden: Tensor, mask: Tensor | None) -> Tensor:
     """The mean over tokens, summed in float32."""
+    import torch
+
+    # A GPU widens the numbers while it sums; `hidden.float()` would write them all out first.
     if mask is None:
-        return hidden.float().sum(1) / hidden.shape[1]
+        return hidden.sum(1, dtype=torch.float32) / hidden.shape[1]
     # A product with the mask would let an infinite padding state through: 0 * inf is nan.
-    total = hidden.masked_fill(~mask[:, :, None], 0.0).float().sum(1)
+    total = hidden.masked_fill(~mask[:, :, None], 0.0).sum(1, dtype=torch.float32)
     return total / mask.sum(1, keepdim=True)
 
 

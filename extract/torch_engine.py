@@ -43,6 +43,9 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536, "mps": 16_384}
 #: Batches in the device's queue; where it has none, submitting is computing.
 AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
 
+#: A GPU may give more in a second than one thread converts, hashes and syncs; a CPU never does.
+N_WRITERS = {"cpu": 1, "cuda": 4, "mps": 1}
+
 #: How far padding may move a text's numbers in relation to their size, before it is a leak. An
 #: attention mask leaves nothing at all of it.
 LEAK = 1e-4
@@ -97,6 +100,7 @@ class TorchEncoder:
         self.n_blocks = len(self._poolings) * self.n_layers + self.has_pooler
         self.batch_tokens = BATCH_TOKENS[self._device.type]
         self.ahead = AHEAD[self._device.type]
+        self.n_writers = N_WRITERS[self._device.type]
         self.provenance = provenance(self._device)
 
     @classmethod

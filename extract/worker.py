@@ -103,13 +103,16 @@ class Worker:
             As :func:`extract.extract`.
         """
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        to_bank = self.bank.writer({**self._encoder.provenance, "began": began})
+        provenance = {**self._encoder.provenance, "began": began}
+        writer = BackgroundWriter(
+            partial(self.bank.writer, provenance), self._waiting, self._encoder.n_writers
+        )
         tokenizer = self._tokenizer
         n_tokens = n_truncated = 0
         before = self.n_committed
         try:
             with (
-                BackgroundWriter(to_bank, self._waiting) as writer,
+                writer,
                 closing(one_ahead(lambda window: tokenizer.each(window.texts), windows)) as ahead,
             ):
                 for window, tokens in ahead:
@@ -127,7 +130,7 @@ class Worker:
                     n_tokens += counts.n_tokens
                     n_truncated += counts.n_truncated
         finally:
-            self.n_committed = before + to_bank.n_committed
+            self.n_committed = before + writer.n_committed
         return Counts(n_tokens, n_truncated)
 
 

@@ -118,7 +118,7 @@ class BankWriter:
             raise
 
     def _take_in(self) -> None:
-        """Move rows into the buffers, and commit those that are full or old."""
+        """Move rows into the buffers, and commit those that are full, or old."""
         while self._waiting:
             dtype, rows = self._waiting[0]
             buffer = self._buffers[dtype]
@@ -129,7 +129,14 @@ class BankWriter:
                 self._waiting[0] = (dtype, _after(rows, taken))
             else:
                 self._waiting.popleft()
-            if buffer.room == 0 or buffer.age() >= self._seconds:
+            if buffer.room == 0:
+                self._commit(buffer)
+        self.commit_old()
+
+    def commit_old(self) -> None:
+        """Commit the segments that are old enough; CommitError when that fails, as in `flush`."""
+        for buffer in self._buffers.values():
+            if buffer.age() >= self._seconds:
                 self._commit(buffer)
 
     def flush(self) -> None:

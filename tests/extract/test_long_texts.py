@@ -215,7 +215,7 @@ class MadeUp:
     """An encoder of RoBERTa-base's size that costs nothing."""
 
     n_layers, hidden_size, has_pooler, batch_tokens, ahead = 13, 768, False, 4096, 2
-    n_blocks, pads = 39, True
+    n_blocks, pads, n_writers = 39, True, 1
 
     def __init__(self) -> None:
         self.provenance: dict[str, Any] = {}
