@@ -81,7 +81,7 @@ class BackgroundWriter:
         self._changed = threading.Condition()
         self._closing = False
         self._writers: list[BankWriter] = []
-        self._done: list[threading.Event] = []
+        self._threads: list[tuple[threading.Thread, threading.Event]] = []
         self._failure: BaseException | None = None
         self._error: BaseException | None = None
 
@@ -127,10 +127,11 @@ class BackgroundWriter:
 
     def _start(self) -> None:
         writer, done = self._new_writer(), threading.Event()
+        name = f"bank-writer-{len(self._writers) + 1}"
+        thread = threading.Thread(target=self._work, args=(writer, done), name=name, daemon=True)
         self._writers.append(writer)
-        self._done.append(done)
-        name = f"bank-writer-{len(self._writers)}"
-        threading.Thread(target=self._work, args=(writer, done), name=name, daemon=True).start()
+        self._threads.append((thread, done))
+        thread.start()
 
     def _work(self, writer: BankWriter, done: threading.Event) -> None:
         while (work := self._next()) is not None:
@@ -175,13 +176,16 @@ class BackgroundWriter:
     ) -> None:
         self._error = error
         interrupt = error if isinstance(error, KeyboardInterrupt) else None
+        # Without one that Ctrl-C kept from starting.
+        running = threading.enumerate()
         # Not by joining the threads: a join that was interrupted takes its thread for ended.
-        while not all(done.is_set() for done in self._done):
+        ends = [done for thread, done in self._threads if thread in running]
+        while not all(done.is_set() for done in ends):
             try:
                 with self._changed:
                     self._closing = True
                     self._changed.notify_all()
-                for done in self._done:
+                for done in ends:
                     done.wait()
             except KeyboardInterrupt as first:
                 if interrupt is not None:
