@@ -12,8 +12,8 @@ import platform
 import torch
 from torch import Tensor, nn
 
-#: Compiled products that oneDNN keeps; a shape of batches takes about six.
-N_PRIMITIVES = 64
+#: Compiled products that oneDNN keeps, some 5 MiB each; a shape of batches takes six to twelve.
+N_PRIMITIVES = 24
 
 
 class OneDnnLinear(nn.Linear):

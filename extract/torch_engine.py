@@ -107,9 +107,8 @@ class TorchEncoder:
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
         """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision])
-        limit = thread_limit()
-        if limit is not None and limit < torch.get_num_threads():
-            torch.set_num_threads(limit)
+        if options.device == "cpu" and (limit := thread_limit()) is not None:
+            torch.set_num_threads(min(limit, torch.get_num_threads()))
         try:
             model = model.to(options.device)
         except RuntimeError as error:

@@ -128,7 +128,7 @@ def test_products_by_onednn_are_exact(bias: bool) -> None:
     assert error <= 1e-6
 
 
-@pytest.mark.parametrize(("said", "heeded"), [(None, "64"), ("7", "7")])
+@pytest.mark.parametrize(("said", "heeded"), [(None, "24"), ("7", "7")])
 def test_onednn_keeps_few_products_unless_told_otherwise(
     said: str | None,
     heeded: str,
