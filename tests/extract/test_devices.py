@@ -50,15 +50,18 @@ def encoders(process: subprocess.Popen[str], n: int) -> list[int]:
     """The ids of the n processes that a call has started, once they are there."""
     while process.poll() is None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        found = [
-            int(child)
-            for child in children
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
+        found = [int(child) for child in children if encodes(child)]
         if len(found) == n:
             return found
         time.sleep(0.02)
     raise AssertionError(process.communicate())
+
+
+def encodes(child: str) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    except OSError:  # a helper process of Python's, which has just ended
+        return False
 
 
 def wait_for_rows(process: subprocess.Popen[str], bank: Path) -> None:
