@@ -1,6 +1,6 @@
 """What extraction can do beside the fastest encoder: one that costs nothing.
 
-    python -m benchmarks.host                 # a minute or two, 1.5 GB of disk at a time
+    python -m benchmarks.host                 # a minute or two, 2 GB of disk at a time
     python -m benchmarks.host --texts 100000  # on a machine with many cores
 
 A GPU may encode thousands of texts a second. Here the encoder gives made-up numbers at once, so

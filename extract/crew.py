@@ -117,7 +117,8 @@ class Crew:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         n_cpu = sum(options.device == "cpu" for options in self._each)
-        shares = iter(cpu_shares(cores(), n_cpu) if n_cpu > 1 and cores() else [[]] * n_cpu)
+        here = cores()
+        shares = iter(cpu_shares(here, n_cpu) if n_cpu > 1 and here else [[]] * n_cpu)
         level = logging.getLogger("extract").getEffectiveLevel()
         # Blocked in the parent, it is blocked in what the parent starts: Ctrl-C is the parent's.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

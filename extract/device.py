@@ -81,8 +81,8 @@ def n_cores() -> int:
 def thread_limit() -> int | None:
     """Threads that this process may run, where they are fewer than its cores; else None.
 
-    What limits them is ``OMP_NUM_THREADS`` (set by batch systems, and by Ray for each actor), which
-    OpenVINO does not read, or the quota of a container, which neither engine sees.
+    What limits them is ``OMP_NUM_THREADS`` (set by batch systems, and by Ray for each actor), or
+    the quota of a container.
     """
     from joblib import cpu_count  # knows about quotas
 

@@ -12,7 +12,7 @@ import platform
 import torch
 from torch import Tensor, nn
 
-#: Compiled products that oneDNN keeps, some 5 MiB each; a shape of batches takes six to twelve.
+#: Compiled products that oneDNN keeps; a shape of batches takes about six.
 N_PRIMITIVES = 24
 
 

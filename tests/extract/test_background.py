@@ -46,15 +46,18 @@ def add(writer: BackgroundWriter, text: str) -> None:
     writer.add(text_keys([text]), one, one == 0, values_of(text)[None])
 
 
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that takes its time."""
+def slowly(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """A disk that takes its time; which threads have written to it."""
     commit = BankWriter._commit
+    threads: set[str] = set()
 
     def slow(self: BankWriter, *rows: Any) -> None:
+        threads.add(threading.current_thread().name)
         time.sleep(0.05)
         commit(self, *rows)
 
     monkeypatch.setattr(BankWriter, "_commit", slow)
+    return threads
 
 
 def n_threads() -> int:
@@ -180,11 +183,12 @@ def test_several_threads_make_the_bank_of_one(
     options: dict[str, Any] = {"encoder": str(encoder), "engine": "torch", "device": "cpu"}
     extract(TEXTS, alone, **options)
     monkeypatch.setitem(N_WRITERS, "cpu", 4)
-    slowly(monkeypatch)
+    threads = slowly(monkeypatch)
     writer = Bank.writer
     monkeypatch.setattr(Bank, "writer", lambda *given: writer(*given, segment_bytes=1))
     report = extract(TEXTS, bank, batch_tokens=1, **options)
     assert report.n_new == len(TEXTS)
+    assert 2 <= len(threads) <= 4
     assert len(Bank.open(bank).segments) == len(TEXTS)
     np.testing.assert_allclose(
         banked_blocks(bank, TEXTS), banked_blocks(alone, TEXTS), rtol=0.05, atol=0.05
