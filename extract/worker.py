@@ -24,6 +24,10 @@ from features.errors import InputError
 if TYPE_CHECKING:
     from extract.tokens import Tokenizer
 
+#: Data in a full segment. A slow encoder of base size fills little more than the smaller one in the
+#: minute after which a segment is committed, and the larger one would only take memory.
+SEGMENT_BYTES, SLOW_SEGMENT_BYTES = 256 << 20, 64 << 20
+
 
 class Meter(Protocol):
     """Whoever wants to know how far it is; :class:`extract.progress.Progress` shows it."""
@@ -104,9 +108,10 @@ class Worker:
         """
         began = datetime.now(UTC).isoformat(timespec="seconds")
         provenance = {**self._encoder.provenance, "began": began}
-        writer = BackgroundWriter(
-            partial(self.bank.writer, provenance), self._waiting, self._encoder.n_writers
-        )
+        n_writers = self._encoder.n_writers
+        size = SEGMENT_BYTES if n_writers > 1 else SLOW_SEGMENT_BYTES
+        new_writer = partial(self.bank.writer, provenance, segment_bytes=size)
+        writer = BackgroundWriter(new_writer, self._waiting, n_writers)
         tokenizer = self._tokenizer
         n_tokens = n_truncated = 0
         before = self.n_committed

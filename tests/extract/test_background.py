@@ -185,7 +185,7 @@ def test_several_threads_make_the_bank_of_one(
     monkeypatch.setitem(N_WRITERS, "cpu", 4)
     threads = slowly(monkeypatch)
     writer = Bank.writer
-    monkeypatch.setattr(Bank, "writer", lambda *given: writer(*given, segment_bytes=1))
+    monkeypatch.setattr(Bank, "writer", lambda *given, **_: writer(*given, segment_bytes=1))
     report = extract(TEXTS, bank, batch_tokens=1, **options)
     assert report.n_new == len(TEXTS)
     assert 2 <= len(threads) <= 4
