@@ -22,6 +22,7 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 FAMILIES = (
     "bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "deberta-v2",
     "deberta-v2-conv", "modernbert", "albert", "longformer", "t5", "bart", "fnet", "convbert",
+    "bigbird",
 )  # fmt: skip
 
 
@@ -143,6 +144,8 @@ def config_of(family: str, layers: int, hidden: int) -> Any:
         return t.FNetConfig(**usual)
     if family == "convbert":
         return t.ConvBertConfig(**usual, embedding_size=hidden)
+    if family == "bigbird":
+        return t.BigBirdConfig(**usual, block_size=16)
     if family == "gpt2":
         return t.GPT2Config(**ids, n_embd=hidden, n_layer=layers, n_head=4)
     raise ValueError(family)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -143,6 +144,21 @@ def test_where_only_distances_count_a_text_may_be_longer(
     expected = plain_blocks(folder, texts, max_length=700)
     found = banked_blocks(bank, texts)[:, : expected.shape[1]]
     assert worst_row(found, expected) <= 1e-5
+
+
+def test_bigbird_has_full_attention_from_the_first_text_on(tmp_path: Path) -> None:
+    folder = save_encoder(save_tokenizer(tmp_path / "bigbird"), "bigbird")
+    config = folder / "config.json"
+    sparse = json.loads(config.read_text())
+    assert sparse["attention_type"] == "block_sparse"
+    texts: list[Text] = some_texts([400, 300, 2])
+    extract(texts, tmp_path / "a.bank", encoder=str(folder), precision="fp32", engine="torch")
+    found = banked_blocks(tmp_path / "a.bank", texts)
+    sparse_ones = plain_blocks(folder, texts[:1], pooler=True)
+    config.write_text(json.dumps(sparse | {"attention_type": "original_full"}))
+    expected = plain_blocks(folder, texts, pooler=True)
+    assert worst_row(found, expected) <= 1e-5
+    assert worst_row(sparse_ones, expected[:1]) > 1e-3, "then this test tells nothing"
 
 
 def test_a_text_has_one_vector_whatever_stands_beside_it(
