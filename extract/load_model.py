@@ -76,8 +76,8 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
     # A configuration may name the code that computes attention, on the hub even.
     config._attn_implementation = None
     if getattr(config, "attention_type", None) == "block_sparse":
-        # BigBird takes full attention from the first short text on, for good. Which text comes first
-        # must change no number.
+        # BigBird takes full attention from the first short text on, for good. Which text comes
+        # first must change no number.
         config.attention_type = "original_full"
     in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
     # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.

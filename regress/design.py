@@ -53,6 +53,12 @@ class Design:
     weights: NDArray[np.float64] | None = None
 
     @property
+    def text_numbers(self) -> NDArray[np.int64]:
+        """Shape (n_samples,): a number of each row's text, the same for equal texts."""
+        numbers = np.unique(self.keys, axis=0, return_inverse=True)[1]
+        return numbers.reshape(-1).astype(np.int64)
+
+    @property
     def targets_digest(self) -> str:
         """SHA-256, in hex, over the targets and weights in the order of the rows."""
         digest = hashlib.sha256(np.ascontiguousarray(self.Y).tobytes())

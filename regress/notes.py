@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from regress.design import Design
 from regress.fold_banks import FoldBanks
 from regress.near_duplicates import ALIKE
 from regress.registry import MODELS
@@ -16,7 +20,11 @@ FEW = 50
 
 def notes(experiment: Experiment) -> list[str]:
     """Notes in the order in which they are shown."""
-    return [*_on_folds(experiment), *_on_models(experiment)]
+    return [
+        *_on_folds(experiment),
+        *_on_equal_texts(experiment.design),
+        *_on_models(experiment),
+    ]
 
 
 def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
@@ -71,6 +79,33 @@ def _on_folds(experiment: Experiment) -> Iterator[str]:
         )
     elif near.pairs:
         yield f"near-duplicates: {_pairs(near.pairs)}, none of them in different folds"
+
+
+def _on_equal_texts(design: Design) -> Iterator[str]:
+    """Texts whose rows contradict each other. Their means are the best that could be predicted."""
+    text = design.text_numbers
+    weights = np.ones(len(text)) if design.weights is None else design.weights
+    for name, y in zip(design.target_names, design.Y.T, strict=True):
+        differ = np.flatnonzero(_per_text(np.maximum, y, text) > _per_text(np.minimum, y, text))
+        if not len(differ):
+            continue
+        means = np.bincount(text, weights * y) / np.bincount(text, weights)
+        floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
+        row = int(np.flatnonzero(np.isin(text, differ))[0])
+        one = len(differ) == 1
+        yield (
+            f"equal texts: {len(differ)} text{'s' * (not one)} stand{'s' * one} in several rows "
+            f"that differ in {name} (the first: {design.id_name} {design.ids[row]}), so that no "
+            f"model of the texts has an RMSE below {floor:.4f} here"
+        )
+
+
+def _per_text(of: np.ufunc, y: NDArray[np.float64], text: NDArray[np.int64]) -> Any:
+    """The least or greatest of each text's values, shape (n_texts,)."""
+    out = np.empty(text.max() + 1)
+    out[text] = y  # some value of each
+    of.at(out, text, y)
+    return out
 
 
 def _on_models(experiment: Experiment) -> Iterator[str]:

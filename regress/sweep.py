@@ -252,5 +252,4 @@ def drawn_together(design: Design) -> NDArray[np.int64]:
     """Number of each row's text, or of its group: what a resample draws as one."""
     if design.groups is not None:
         return np.unique(np.asarray(design.groups, dtype=str), return_inverse=True)[1]
-    which = np.unique(design.keys, axis=0, return_inverse=True)[1]
-    return which.reshape(-1).astype(np.int64)
+    return design.text_numbers

@@ -226,6 +226,25 @@ def test_straddling_near_duplicates_are_told(make_task: MakeTask) -> None:
     assert "near-duplicates: 15 pairs" in text_table(experiment)
 
 
+@pytest.mark.parametrize("weights", [None, np.r_[np.ones(30), 3.0, 1.0, 1.0]])
+def test_equal_texts_that_contradict_each_other_are_told(
+    make_task: MakeTask, weights: np.ndarray | None
+) -> None:
+    task = make_task(30)
+    texts = [*task.texts, *task.texts[3:6]]
+    y = np.r_[task.y, task.y[3] + 1, task.y[4], task.y[5] - 2]
+    experiment = evaluate(task.bank, texts, y, sample_weight=weights)
+    # Half-way between two values, or three quarters towards the one of three times the weight.
+    floor = np.sqrt((0.5 + 2.0) / 33) if weights is None else np.sqrt((0.75 + 2.0) / 35)
+    assert (
+        "equal texts: 2 texts stand in several rows that differ in target (the first: row 4)"
+        in (told := text_table(experiment))
+    )
+    assert f"has an RMSE below {floor:.4f} here" in told
+    again = evaluate(task.bank, texts, np.r_[task.y, task.y[3:6]])
+    assert "equal texts" not in text_table(again)
+
+
 @pytest.mark.parametrize("n_jobs", [0, -2])
 def test_workers_are_counted_from_one(make_task: MakeTask, n_jobs: int) -> None:
     task = make_task(30)
