@@ -14,6 +14,7 @@ from extract.background import BackgroundWriter, one_ahead
 from extract.batching import Window
 from extract.encode import Budget, encode
 from extract.encoder import Encoder, EngineOptions, load_encoder
+from extract.heap import Heap
 from extract.long_texts import Windows
 from extract.options import RunOptions
 from extract.plan import Plan
@@ -112,7 +113,7 @@ class Worker:
         size = SEGMENT_BYTES if n_writers > 1 else SLOW_SEGMENT_BYTES
         new_writer = partial(self.bank.writer, provenance, segment_bytes=size)
         writer = BackgroundWriter(new_writer, self._waiting, n_writers)
-        tokenizer = self._tokenizer
+        tokenizer, heap = self._tokenizer, Heap()
         n_tokens = n_truncated = 0
         before = self.n_committed
         try:
@@ -130,6 +131,7 @@ class Worker:
                     ):
                         writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
                         meter.advance(len(rows), int(lengths[rows].sum()))
+                        heap.trim()
                     if finished is not None:
                         writer.flush(partial(finished, window, counts))
                     n_tokens += counts.n_tokens
