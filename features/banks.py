@@ -14,7 +14,7 @@ from features.blocks import ResolvedTerm, column_names
 from features.errors import InputError
 from features.keys import Text
 from features.notebook import banks_html
-from features.selection import Selection
+from features.selection import Selection, can_name
 
 
 class Banks:
@@ -30,6 +30,9 @@ class Banks:
                 "the banks need different names, since selections tell them apart by name: "
                 f"{', '.join(str(bank.path) for bank in banks) or 'none was given'}"
             )
+        # Where selections are resolved otherwise, as for one bank a fold, they name no bank.
+        if len(banks) > 1 and type(self).resolve is Banks.resolve:
+            _refuse_unnameable(banks)
 
     def __repr__(self) -> str:
         each = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
@@ -69,6 +72,16 @@ class Banks:
                 term, self.by_name[term.bank].hidden_size, f"{term.bank}/" if several else ""
             )
         ]
+
+
+def _refuse_unnameable(banks: Sequence[Bank]) -> None:
+    """InputError for a bank that no selection could mean."""
+    for bank in banks:
+        if not can_name(bank.name):
+            raise InputError(
+                f"the bank {bank.path} cannot be used beside another, since a selection cannot "
+                f"hold its name {bank.name!r}: rename the folder, without spaces and + [ ] ( ) ,"
+            )
 
 
 def open_banks(paths: Sequence[str | Path]) -> Banks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ def export(
     The ending decides: ``.h5`` holds ``/X`` (n, d) float32, ``/columns`` (d,) with the columns'
     names, ``/n_tokens`` (n,), ``/truncated`` (n,) and, where ids are given, ``/id`` (n,);
     ``.npy`` holds the matrix alone; ``.parquet`` and ``.csv`` hold a column each, behind ``id``,
-    ``n_tokens`` and ``truncated``. Memory does not grow with n, and the file appears under its
-    name only when it is whole.
+    ``n_tokens`` and ``truncated``. The columns of a block that is selected again have ``_2``,
+    ``_3`` and so on behind their names. Memory does not grow with n, and the file appears under
+    its name only when it is whole.
 
     Raises
     ------
@@ -84,11 +86,25 @@ def export(
         raise InputError(
             f"{out} exists: give another --out, or --force to replace it (in Python force=True)"
         )
-    columns = bank.column_names(selection)
+    columns = _distinct(bank.column_names(selection))
     bank.require(texts)  # all of them, before anything is written
     with replacing(out) as file:
         writer(_Export(bank, texts, str(selection), columns, ids), file)
     return out
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered from the second time on that one comes.
+
+    >>> _distinct(["cls.0.0", "cls.0.1", "cls.0.0"])
+    ['cls.0.0', 'cls.0.1', 'cls.0.0_2']
+    """
+    times: Counter[str] = Counter()
+    found = []
+    for name in names:
+        times[name] += 1
+        found.append(name if times[name] == 1 else f"{name}_{times[name]}")
+    return found
 
 
 def _write_hdf5(export: _Export, file: BinaryIO) -> None:

@@ -54,11 +54,19 @@ def _opened(path: Path, encoding: str, newline: str) -> Iterator[IO[str]]:
     try:
         with path.open(encoding=codec, newline=newline) as file:
             yield file
-    except UnicodeDecodeError:
+    except UnicodeError as error:
+        if isinstance(error, UnicodeDecodeError):
+            what = f"is not {encoding} at byte {_bad_byte(path, codec)}"
+        else:  # codecs that do not say where, such as UTF-16 of a file without a byte-order mark
+            what = f"cannot be read as {encoding} ({_one_line(error)})"
         raise InputError(
-            f"{path} is not {encoding} at byte {_bad_byte(path, codec)}: save it as UTF-8, or say "
-            "how it is written with --encoding (cp1252 and latin-1 are common)"
+            f"{path} {what}: save it as UTF-8, or say how it is written with --encoding (cp1252 "
+            "and latin-1 are common)"
         ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _bad_byte(path: Path, codec: str) -> int:
@@ -70,8 +78,9 @@ def _bad_byte(path: Path, codec: str) -> int:
             held = len(decoder.getstate()[0])
             try:
                 decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                return at - held + error.start
+            except UnicodeError as error:
+                # Of longer pieces than before, some codecs no longer say where.
+                return at - held + (error.start if isinstance(error, UnicodeDecodeError) else 0)
             at += len(chunk)
     return at
 
@@ -143,6 +152,11 @@ class JsonLinesReader:
                         f"{self.path} holds no JSON in line {line_number} ({error}): each line "
                         "must be one object"
                     ) from None
+                except RecursionError:
+                    raise InputError(
+                        f"{self.path} holds brackets within brackets too deep to be read in line "
+                        f"{line_number}: each line must be one object"
+                    ) from None
                 if not isinstance(value, dict):
                     raise InputError(
                         f"{self.path} holds no object in line {line_number}: each line must be "
@@ -159,22 +173,45 @@ class ParquetReader:
     """A Parquet file, a batch of rows at a time."""
 
     def __init__(self, path: Path) -> None:
-        from pyarrow import ArrowInvalid
         from pyarrow.parquet import ParquetFile
 
-        try:
+        self.path = path
+        with self._reading():
             self._file = ParquetFile(path)
-        except ArrowInvalid as error:
-            raise InputError(f"{path} is no Parquet file ({error})") from None
-        self.columns = list(self._file.schema_arrow.names)
+            self.columns = list(self._file.schema_arrow.names)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """A clear error where the file cannot be read, or holds what Python has no value for."""
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except (ArrowException, OSError, OverflowError, ValueError) as error:
+            raise InputError(
+                f"{self.path} is no Parquet file that can be read ({_one_line(error)}): write it "
+                "anew"
+            ) from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         number = 0
-        for batch in self._file.iter_batches(batch_size=4096, columns=list(dict.fromkeys(columns))):
-            cells = [batch.column(name).to_pylist() for name in columns]
-            for row in zip(*cells, strict=True):
-                number += 1
-                yield number, row
+        wanted = list(dict.fromkeys(columns))
+        with self._reading():
+            for batch in self._file.iter_batches(batch_size=4096, columns=wanted):
+                cells = [self._cells(batch, name) for name in columns]
+                for row in zip(*cells, strict=True):
+                    number += 1
+                    yield number, row
+
+    def _cells(self, batch: Any, name: str) -> list[object]:
+        try:
+            cells: list[object] = batch.column(name).to_pylist()
+        except UnicodeDecodeError:  # Arrow does not look into strings when it reads them
+            raise InputError(
+                f"{self.path} has a string that is not UTF-8 in column {name!r}: write it anew as "
+                "UTF-8"
+            ) from None
+        return cells
 
 
 class LinesReader:

@@ -25,6 +25,11 @@ from features.errors import SelectionError
 
 EVERY_POOLING = "*"
 
+#: Digits of the longest integer that is read; no bank has so many layers.
+LONGEST = 18
+#: Characters of a selection that an error shows.
+SHOWN = 500
+
 
 class Shelf(NamedTuple):
     """What a bank can serve: all that resolving a selection has to know of it."""
@@ -144,7 +149,17 @@ class Selection:
 
 _TOKEN = re.compile(r"\s*(?:(-?\d+)|([A-Za-z_]\w*)|(\S))")
 #: The name in front of a "/": anything that is no operator of the language.
-_BANK = re.compile(r"\s*([^/+\[\](),\s]+)\s*/")
+_NAME = r"[^/+\[\](),\s]+"
+_BANK = re.compile(rf"\s*({_NAME})\s*/")
+
+
+def can_name(bank: str) -> bool:
+    """Whether a selection can name a bank, which needs a name without the language's operators.
+
+    >>> can_name("roberta-base"), can_name("roberta base"), can_name("a+b")
+    (True, False, False)
+    """
+    return re.fullmatch(_NAME, bank) is not None
 
 
 class _Parser:
@@ -212,6 +227,8 @@ class _Parser:
         token = self._peek()
         if not re.fullmatch(r"-?\d+", token):
             return None
+        if len(token) > LONGEST:
+            self._fail(f"expected a layer of at most {LONGEST} digits")
         self._advance()
         return int(token)
 
@@ -239,8 +256,9 @@ class _Parser:
     def _fail(self, what: str) -> NoReturn:
         match = self._match()
         at = match.start(match.lastindex or 0) if match else len(self.text)
+        shown = self.text if len(self.text) <= SHOWN else f"{self.text[: SHOWN - 1]}…"
         raise SelectionError(
-            f"{what} at character {at + 1} of the selection {self.text!r}; selections look like "
+            f"{what} at character {at + 1} of the selection {shown!r}; selections look like "
             "mean[-1], cls[-4:], avg(mean[1,2]), *[:] or mean[-1]+max[-1]"
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
+import io
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,14 @@ from numpy.typing import NDArray
 
 from features.errors import InputError
 from features.keys import Text
+from features.printable import printable
 from features.readers import READERS, Row, refuse_workbook
 
 #: How many columns an error names, and how much of each name.
 LISTED, NAME_LENGTH = 20, 60
+
+#: Half a surrogate pair, which JSON's escapes can write and no file can hold.
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class Table:
@@ -69,8 +75,7 @@ class Table:
 
 def _shown(name: str) -> str:
     """A column's name as it may stand in a message: short, and nothing that moves a cursor."""
-    short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
+    return printable(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…")
 
 
 def open_table(path: str | Path, *, format: str | None = None, encoding: str = "utf-8") -> Table:
@@ -96,10 +101,7 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}: give a {', '.join(READERS)} file")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise InputError(f"unknown --encoding {encoding!r}: utf-8 and cp1252 are two") from None
+    _refuse_unknown(encoding)
     ending = format or path.suffix.lower().removeprefix(".")
     try:
         refuse_workbook(path, ending)
@@ -111,6 +113,14 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
         return Table(path, ending, encoding)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
+
+
+def _refuse_unknown(encoding: str) -> None:
+    """InputError for what is no encoding, or one of no text, as hex and base64 are."""
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding)
+    except (LookupError, ValueError):
+        raise InputError(f"unknown --encoding {encoding!r}: utf-8 and cp1252 are two") from None
 
 
 class _Faults:
@@ -219,25 +229,21 @@ def read_dataset(
     ------
     InputError
         For a missing column, empty texts, targets that are no finite numbers, duplicate or
-        missing ids, missing groups; each with its row numbers.
+        missing ids, missing groups, strings that no file can hold; each with its row numbers.
     """
     text_columns = table.text_columns(text)
     named = [name for name in (id, group) if name is not None]
-    others = list(dict.fromkeys([*named, *extra]))
-    columns = [*text_columns, *target, *others]
     empty = _empty_texts(table)
     not_numbers = {
         name: _Faults(table.name, f"no finite number in column {name!r}", "mend or drop them")
         for name in target
     }
-    absent = {name: _Faults(table.name, f"no value in column {name!r}", "fill them in")
-              for name in named}  # fmt: skip
     texts: list[Text] = []
     rows: list[int] = []
     numbers: list[list[float]] = []
-    strings: dict[str, list[str]] = {name: [] for name in others}
+    strings = _Strings(table, list(dict.fromkeys([*named, *extra])), named)
     skipped = 0
-    for row, cells in table.rows(columns):
+    for row, cells in table.rows([*text_columns, *target, *strings.columns]):
         value = _text(table, row, cells[: len(text_columns)])
         if value is None:
             skipped += 1
@@ -248,39 +254,80 @@ def read_dataset(
         rows.append(row)
         rest = iter(cells[len(text_columns) :])
         numbers.append([_number(next(rest), row, not_numbers[name]) for name in target])
-        for name, cell in zip(strings, rest, strict=True):
-            if cell in (None, "") and name in absent:
-                absent[name].add(row)
-            strings[name].append("" if cell is None else str(cell))
+        strings.add(row, rest)
     if not skip_empty:
         empty.raise_if_any()
-    for faults in (*not_numbers.values(), *absent.values()):
+    for faults in (*not_numbers.values(), *strings.faults):
         faults.raise_if_any()
     if not texts:
         raise InputError(f"{table.name} has no rows: give a file with at least one text")
     if id is not None:
-        _refuse_duplicates(table, id, strings[id], rows)
+        _refuse_duplicates(table, id, strings.columns[id], rows)
     return Dataset(
         texts=texts,
         rows=np.array(rows, np.int64),
-        ids=None if id is None else strings[id],
+        ids=None if id is None else strings.columns[id],
         targets=np.array(numbers, np.float64).reshape(len(texts), len(target)),
-        groups=None if group is None else strings[group],
-        extra={name: strings[name] for name in extra},
+        groups=None if group is None else strings.columns[group],
+        extra={name: strings.columns[name] for name in extra},
         n_skipped=skipped,
     )
 
 
+class _Strings:
+    """Columns of strings as they are read, of which some need a value in every row."""
+
+    def __init__(self, table: Table, names: Sequence[str], needed: Sequence[str]) -> None:
+        self.columns: dict[str, list[str]] = {name: [] for name in names}
+        self._absent = {
+            name: _Faults(table.name, f"no value in column {name!r}", "fill them in")
+            for name in needed
+        }
+        self._halved = {
+            name: _Faults(
+                table.name,
+                f"half a surrogate pair in column {name!r}",
+                "mend it where the file comes from",
+            )
+            for name in names
+        }
+
+    def add(self, row: int, cells: Iterable[object]) -> None:
+        for (name, column), cell in zip(self.columns.items(), cells, strict=True):
+            string = "" if cell is None else str(cell)
+            if not string and name in self._absent:
+                self._absent[name].add(row)
+            if _HALF_PAIR.search(string):
+                self._halved[name].add(row)
+            column.append(string)
+
+    @property
+    def faults(self) -> list[_Faults]:
+        return [*self._absent.values(), *self._halved.values()]
+
+
 def _number(cell: object, row: int, faults: _Faults) -> float:
-    if isinstance(cell, (str, int, float)) and not isinstance(cell, bool):
-        try:
-            value = float(cell)
-        except ValueError:
-            value = math.nan
-        if math.isfinite(value):
-            return value
-    faults.add(row)
-    return math.nan
+    value = finite_number(cell)
+    if math.isnan(value):
+        faults.add(row)
+    return value
+
+
+def finite_number(cell: object) -> float:
+    """A cell's number, NaN where it holds no finite one.
+
+    >>> finite_number(" 1e3 "), finite_number("1_000")
+    (1000.0, nan)
+    """
+    if isinstance(cell, bool) or not isinstance(cell, (str, int, float, Decimal)):
+        return math.nan
+    if isinstance(cell, str) and "_" in cell:
+        return math.nan  # digits that are grouped as in Python's source: a slip, in a file of data
+    try:
+        value = float(cell)
+    except (ValueError, OverflowError):  # JSON's whole numbers may be larger than any float
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _refuse_duplicates(table: Table, column: str, ids: Sequence[str], rows: Sequence[int]) -> None:

@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 from features.blocks import ResolvedTerm
 from features.errors import InputError
 from regress.blend_model import Base, BlendModel
-from regress.blended_runs import merged_banks, numbers_of_folds, read_oof, refuse_other
+from regress.blended_runs import (
+    merged_banks,
+    names_of,
+    numbers_of_folds,
+    read_inner,
+    read_oof,
+    refuse_other,
+)
 from regress.metrics import Scores, mean_scores, rmse, score
-from regress.model import Matrix, load_arrays
+from regress.model import Matrix
 from regress.persistence import load_run
-from regress.results import Repeat
+from regress.results import Repeat, seeded
 from regress.run import Run, SavedModel
 from regress.weights import METHODS, Method, Weights, mean_weights
 
@@ -39,9 +46,9 @@ class BlendBase:
     Attributes
     ----------
     name
-        The run's folder and the model's column, ``sweep: auto svr``.
-    saved
-        The model.
+        The run's folder and the model's column, ``sweep: auto svr``; each of a blend has its own.
+    saved, recorded
+        The model, and what its run says of it.
     terms
         Its blocks, with banks by the names they have in the blend.
     predictions
@@ -52,6 +59,7 @@ class BlendBase:
 
     name: str
     saved: SavedModel
+    recorded: Mapping[str, Any]
     terms: tuple[ResolvedTerm, ...]
     predictions: Sequence[Matrix]
     inner: Sequence[Matrix] | None
@@ -136,7 +144,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     Raises
     ------
     RunError
-        A folder that is no run.
+        A folder that is no run, or a damaged one.
     InputError
         Runs with other texts, targets or folds, fewer than two models, an unknown method.
     """
@@ -149,16 +157,13 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
         refuse_other(loaded[0], other)
     banks, names = merged_banks(loaded)
     tables = [read_oof(run) for run in loaded]
+    members = [*zip(loaded, names_of(loaded), tables, map(read_inner, loaded), names, strict=True)]
     divisions = numbers_of_folds(loaded[0], tables[0])
     weighted = loaded[0].description["texts"].get("weighted")
     counts = np.array(tables[0]["weight"], dtype=np.float64) if weighted else None
     blended = []
     for target in loaded[0].targets:
-        bases = [
-            base
-            for run, table, renamed in zip(loaded, tables, names, strict=True)
-            for base in _bases(run, table, renamed, target)
-        ]
+        bases = [base for member in members for base in _bases(*member, target)]
         if len(bases) < 2:
             raise InputError(f"{loaded[0].path} holds one model, and one cannot be blended: name "
                              "another run")  # fmt: skip
@@ -231,23 +236,28 @@ def _nested(
 
 
 def _bases(
-    run: Run, table: Mapping[str, Sequence[str]], names: Mapping[str, str], target: str
+    run: Run,
+    run_name: str,
+    table: Mapping[str, Sequence[str]],
+    inner: Mapping[str, Matrix],
+    names: Mapping[str, str],
+    target: str,
 ) -> list[BlendBase]:
-    inner = load_arrays(run.path / "inner.npz") if (run.path / "inner.npz").exists() else {}
     seeds = [of["seed"] for of in run.description["folds"]["repeats"]]
     found = []
     for saved, result in zip(run.models, run.description["results"], strict=True):
         if saved.target == target:
             column = result["column"]
-            columns = [column, *(f"{column} (seed {seed})" for seed in seeds)]
+            columns = [column, *(seeded(column, seed) for seed in seeds)]
             terms = tuple(term._replace(bank=names[term.bank]) for term in saved.terms)
             found.append(
                 BlendBase(
-                    name=f"{run.path.name}: {column}",
+                    name=f"{run_name}: {column}",
                     saved=saved,
+                    recorded=result,
                     terms=terms,
                     predictions=[np.array(table[name], dtype=np.float64) for name in columns],
-                    inner=[inner[name] for name in columns] if column in inner else None,
+                    inner=[inner[of] for of in columns] if inner.keys() >= {*columns} else None,
                 )
             )
     return found

@@ -6,7 +6,6 @@ what the scores are scores of.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
@@ -18,8 +17,30 @@ from typing import Any
 from features.errors import RunError
 from regress.blend import Blend, Blended, blend
 from regress.description import FORMAT, VERSION, plain, versions
+from regress.model import Matrix
 from regress.notes import notes_on_blend
-from regress.persistence import MANIFEST, load_run, new_folder, refuse_existing
+from regress.persistence import (
+    INNER,
+    MANIFEST,
+    OOF,
+    hashes,
+    load_run,
+    new_folder,
+    refuse_existing,
+    write_rows,
+)
+from regress.results import (
+    FOLD,
+    FOLDS,
+    IDS,
+    PREDICTIONS,
+    TARGET,
+    WEIGHT,
+    WEIGHTS,
+    labelled,
+    refuse_shared_names,
+    seeded,
+)
 from regress.run import Run
 
 MODEL = "blend"
@@ -34,12 +55,15 @@ def save_blend(
     ------
     RunError
         Something is there already, or cannot be written.
+    InputError
+        A target or the ids are called like what ``oof.csv`` holds beside them.
     """
     from regress.report.blended import blend_experiment
     from regress.report.writing import write_report
 
     path = Path(path).absolute()
     refuse_existing(path, force=force)
+    table = oof_columns(blend)
     first = blend.runs[0].description
     banks = {bank["name"]: bank for bank in blend.banks}
     with new_folder(path) as folder:
@@ -55,7 +79,8 @@ def save_blend(
                     "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
                 }
             )
-        _write_oof(blend, folder / "oof.csv")
+        with (folder / OOF).open("w", encoding="utf-8", newline="") as written:
+            write_rows(written, [[*table], *zip(*table.values(), strict=True)])
         description = {
             "format": FORMAT,
             "version": VERSION,
@@ -81,6 +106,7 @@ def save_blend(
                 },
             },
             "results": results,
+            "sha256": hashes(folder),
         }
         text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -91,7 +117,7 @@ def save_blend(
 def content_of(run: Run) -> str:
     """SHA-256, in hex, of everything of a run that a blend depends on."""
     digest = hashlib.sha256()
-    for file in ("oof.csv", "inner.npz"):
+    for file in (OOF, INNER):
         path = run.path / file
         digest.update(path.read_bytes() if path.exists() else b"")
     for model in run.models:
@@ -190,7 +216,6 @@ def blend_text(blend: Blend) -> str:
 
 
 def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:
-    several = len(blend.targets) > 1
     return {
         "model": MODEL,
         "select": "+".join(dict.fromkeys(base.saved.select for base in one.bases)),
@@ -206,7 +231,7 @@ def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:
         "fold_params": [],
         "params": {},
         "seconds": 0.0,
-        "column": f"{one.target}: {MODEL}" if several else MODEL,
+        "column": _column(blend, one),
         "repeats": [
             {name: getattr(repeat, name) for name in ("naive_rmse", "fold_rmse", "fold_params")}
             | {"scores": asdict(repeat.scores)}
@@ -215,24 +240,32 @@ def _described(blend: Blend, one: Blended, width: int) -> dict[str, Any]:
     }
 
 
-def _write_oof(blend: Blend, path: Path) -> None:
-    first = blend.runs[0].description
-    repeats = ["", *(f" (seed {of['seed']})" for of in first["folds"]["repeats"])]
-    used = {
-        f"{result['column']}{repeat}"
-        for run in blend.runs
-        for result in run.description["results"]
-        for repeat in repeats
-    }
-    kept = {name: list(column) for name, column in blend.table.items() if name not in used}
+def _column(blend: Blend, one: Blended) -> str:
+    return labelled(MODEL, one.target, blend.runs[0].targets)
+
+
+def oof_columns(blend: Blend) -> dict[str, Sequence[object]]:
+    """Columns of the blend's ``oof.csv``: those of all runs, then its bases and the blend itself.
+
+    Raises
+    ------
+    InputError
+        Two would have one name.
+    """
+    first, table = blend.runs[0], blend.table
+    seeds = [of["seed"] for of in first.description["folds"]["repeats"]]
+    kept = [(next(iter(table)), IDS), (FOLD, FOLDS), *((name, TARGET) for name in first.targets)]
+    kept += [(WEIGHT, WEIGHTS)] if first.description["texts"].get("weighted") else []
+    kept += [(seeded(FOLD, seed), FOLDS) for seed in seeds]
+    predicted: list[tuple[str, Matrix]] = []
     for one in blend.targets:
-        column = _described(blend, one, 0)["column"]
         of_blend = [one.predictions, *(repeat.predictions for repeat in one.repeats)]
-        for at, repeat in enumerate(repeats):
-            for base in one.bases:
-                kept[f"{base.name}{repeat}"] = [repr(float(v)) for v in base.predictions[at]]
-            kept[f"{column}{repeat}"] = [repr(float(value)) for value in of_blend[at]]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(kept)
-        writer.writerows(zip(*kept.values(), strict=True))
+        for at, seed in enumerate([None, *seeds]):
+            columns = [(base.name, base.predictions[at]) for base in one.bases]
+            for name, values in [*columns, (_column(blend, one), of_blend[at])]:
+                predicted.append((name if seed is None else seeded(name, seed), values))
+    refuse_shared_names([*kept, *((name, PREDICTIONS) for name, _ in predicted)])
+    return {
+        **{name: table[name] for name, _ in kept},
+        **{name: values.tolist() for name, values in predicted},
+    }

@@ -124,7 +124,15 @@ class Store:
 
     def has(self, cell: Cell, left_out: LeftOut) -> bool:
         """Whether a part is finished."""
-        return (cell, left_out) in self._errors or self._path(cell, left_out).exists()
+        return (cell, left_out) in self._errors or self.is_whole(self._path(cell, left_out))
+
+    def is_whole(self, path: Path) -> bool:
+        """Whether an array is there to be read: a power cut can leave files without their end."""
+        try:
+            np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return False
+        return True
 
     def put(self, cell: Cell, left_out: LeftOut, predicted: Matrix) -> None:
         """Keep a part, shape (n_held, n_settings, n_targets)."""

@@ -15,6 +15,7 @@
 - ``results``: target by target, the lowest RMSE first; each with the blocks as resolved, nested
   scores, the naive RMSE, what was chosen, its ``column`` in ``oof.csv``, its ``file`` and the
   ``sha256`` of that, ``repeats`` on further folds, and whether it is a mean of ``fold_models``;
+- ``sha256``: of ``oof.csv``, and of ``inner.npz`` where there is one;
 - ``versions`` and ``created``: recorded only.
 """
 

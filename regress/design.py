@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from features.bank import Bank
 from features.banks import Banks
 from features.errors import InputError
-from features.keys import Text, text_keys
+from features.keys import Text, refuse_no_list, text_keys
 
 #: One bank or several, open or by their folders.
 BankLike = Bank | Banks | str | Path | Iterable[Bank | str | Path]
@@ -91,6 +91,9 @@ def checked_design(
         Nothing to fit, lengths that differ, targets that are not finite or do not vary, weights
         that are not finite and above 0.
     """
+    refuse_no_list(texts)
+    texts = list(texts)  # a pandas series would be indexed by its labels
+    rows = None if rows is None else list(rows)
     n = len(texts)
     Y = _numbers(y, "targets", rows)
     if Y.ndim not in (1, 2):
@@ -121,7 +124,8 @@ def checked_design(
     weights = None if sample_weight is None else _checked_weights(sample_weight, rows)
     if ids is None:
         ids, id_name = range(1, n + 1), "row"
-    return Design(texts, text_keys(texts), Y, names, ids, id_name, groups, weights)
+    groups = None if groups is None else list(groups)
+    return Design(texts, text_keys(texts), Y, names, list(ids), id_name, groups, weights)
 
 
 def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> NDArray[np.float64]:

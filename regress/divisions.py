@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from features.bank import Bank
 from features.banks import Banks
 from features.errors import InputError
@@ -25,6 +27,13 @@ from regress.parallel import in_processes, workers_a_machine
 
 #: A part of a cell: the number of the place where it is fitted, and the folds left out.
 Part = tuple[int, LeftOut]
+
+
+def several_seeds(random_state: int | Iterable[int]) -> list[int]:
+    """One seed or several, as a list; NumPy's numbers become Python's."""
+    if isinstance(random_state, (int, np.integer)):
+        return [int(random_state)]
+    return [int(seed) for seed in random_state]
 
 
 def all_folds(

@@ -13,7 +13,7 @@ from features.keys import Text
 from features.progress import tqdm
 from features.selection import Selection
 from regress.design import BankLike, Design, checked_design
-from regress.divisions import all_folds, open_with_folds
+from regress.divisions import all_folds, open_with_folds, several_seeds
 from regress.estimator import TunedRegressor
 from regress.fold_banks import FoldBanks, tune_fold_banks
 from regress.folds import Folds
@@ -22,7 +22,7 @@ from regress.metrics import mean_scores
 from regress.near_duplicates import near_duplicates
 from regress.parallel import n_workers
 from regress.registry import named_regressors
-from regress.results import Experiment, Repeat, Result, scored, table_row
+from regress.results import Experiment, Repeat, Result, refuse_oof_names, scored, table_row
 from regress.statistics import FoldData
 from regress.tuning import Tuned, n_steps, pooled, refitted, tune
 
@@ -104,11 +104,13 @@ def evaluate(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
     )  # fmt: skip
-    seeds = [random_state] if isinstance(random_state, int) else list(random_state)
+    seeds = several_seeds(random_state)
     regressors = named_regressors(models, seeds[0] if seeds else 0)
     banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
     selections = _resolved(banks, select)
-    near = near_duplicates(texts, splits[0].numbers)
+    labels = [f"{name} {selection}" for selection in selections for name in regressors]
+    refuse_oof_names(design, labels, splits[1:])
+    near = near_duplicates(design.texts, splits[0].numbers)
     results: list[Result] = []
     bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
     bar.total = len(selections) * _n_steps(banks, splits, len(regressors))

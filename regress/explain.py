@@ -136,6 +136,7 @@ def explain(
     """
     if n_neighbours < 0:
         raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
+    texts = list(texts)
     chosen = run.chosen(model)
     banks = run.open_banks(bank, model=model)
     names = [str(one) for one in (range(1, len(texts) + 1) if ids is None else ids)]

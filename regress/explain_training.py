@@ -87,7 +87,7 @@ def training_texts(run: Run, training: Sequence[Text] | str | Path | None = None
             "with --train, or leave neighbours out with -k 0"
         )
     return TrainingTexts(
-        texts=training,
+        texts=list(training),  # a pandas series would be indexed by its labels
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),

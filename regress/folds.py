@@ -21,6 +21,8 @@ SCHEMES: tuple[str, ...] = get_args(Scheme)
 #: Nested scores leave two folds out at once, so that a third must be left to train on.
 MIN_FOLDS = 3
 N_STRATA = 10
+#: What files say, in any case, where a row has no fold.
+MISSING = ("", "nan", "na", "n/a", "none", "null", "<na>")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +157,14 @@ def given_folds(
         A label is missing, there are fewer than 3 folds, or one text stands in two of them: each
         would be scored by a model that was trained on it, which flatters.
     """
-    numbers = range(1, len(keys) + 1) if rows is None else rows
+    numbers = range(1, len(keys) + 1) if rows is None else list(rows)
     if len(labels) != len(keys):
         raise InputError(
             f"there are {len(keys)} texts and {len(labels)} folds: give one for each text"
         )
     names = [str(label).strip() for label in labels]
     for row, label, name in zip(numbers, labels, names, strict=True):
-        if label is None or name in ("", "nan", "None"):
+        if label is None or name.lower() in MISSING:
             raise InputError(f"row {row} has no fold: fill it in, or leave the row out")
     distinct_names = sorted(set(names), key=_as_number)
     if len(distinct_names) < MIN_FOLDS:
@@ -244,10 +246,14 @@ def _deal(strata: NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> 
 def _deal_by_size(
     sizes: NDArray[np.int64], n_folds: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Give each unit, the largest first, to the fold that is smallest so far."""
+    """Give each unit, large ones early, to the fold that is smallest so far.
+
+    Were the largest always first, units of different sizes could only be divided in one way, and
+    repeats would repeat it.
+    """
     folds = np.empty(len(sizes), dtype=np.int64)
     filled = np.zeros(n_folds, dtype=np.int64)
-    for unit in np.lexsort((rng.random(len(sizes)), -sizes)):
+    for unit in np.argsort(-sizes * rng.uniform(0.5, 1, len(sizes)), kind="stable"):
         folds[unit] = filled.argmin()
         filled[folds[unit]] += sizes[unit]
     return folds

@@ -27,7 +27,7 @@ def found_forward(
     grams, store = division.at(left_out[0] if left_out else 0)
     units, work = every_unit(division.banks), work_of_forward(division, left_out)
     path = _path_of_forward(division, left_out, target)
-    if path.exists():
+    if store.is_whole(path):
         on_done(work)
         found = np.load(path, allow_pickle=False).tolist()
     else:
@@ -74,7 +74,7 @@ def search_ahead(division: Division, n_targets: int, n_jobs: int | None) -> None
         grams, store = place
         here = [out for out in everywhere if division.at(out[0] if out else 0) is place]
         wanted = [(left_out, target) for target in range(n_targets) for left_out in here]
-        todo = [one for one in wanted if not _path_of_forward(division, *one).exists()]
+        todo = [one for one in wanted if not store.is_whole(_path_of_forward(division, *one))]
         rows = min(len(grams.folds), ranked_rows(grams, len(units)))
         found = each_result(
             _numbers, [(units, *one, 1) for one in todo], shared=(grams,), n_jobs=n_jobs,

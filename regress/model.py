@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,15 +52,26 @@ class Regressor(Protocol):
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
-    """Write arrays and numbers as .npz, which `load_arrays` reads without pickle."""
+    """Write arrays and numbers as .npz, which `load_arrays` reads without pickle.
+
+    Raises
+    ------
+    TypeError
+        One is no array of numbers or strings, and would be pickled.
+    """
+    kept = {name: np.asanyarray(value) for name, value in arrays.items()}
+    for name, array in kept.items():
+        # By hand: before NumPy 2.2 savez takes allow_pickle for one more array.
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} holds Python objects: save them as numbers or strings")
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **dict(arrays))
+        np.savez(file, **kept)
     return path
 
 
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(file: Path | BinaryIO) -> dict[str, NDArray[Any]]:
     """Arrays of an .npz file; pickled objects are refused."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.printable import printable
 from regress.design import Design
 from regress.fold_banks import FoldBanks
 from regress.near_duplicates import ALIKE
@@ -70,7 +71,7 @@ def _on_folds(experiment: Experiment) -> Iterator[str]:
     if near is None:
         yield "near-duplicates were not counted: the texts are too many to compare"
     elif near.straddling:
-        first = " and ".join(str(design.ids[row]) for row in near.first or ())
+        first = " and ".join(printable(str(design.ids[row])) for row in near.first or ())
         torn = f"stand{'s' * (near.straddling == 1)} in different folds, which flatters the scores"
         yield (
             f"near-duplicates: {_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} of "
@@ -92,10 +93,10 @@ def _on_equal_texts(design: Design) -> Iterator[str]:
         means = np.bincount(text, weights * y) / np.bincount(text, weights)
         floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
         row = int(np.flatnonzero(np.isin(text, differ))[0])
-        one = len(differ) == 1
+        first, one = printable(str(design.ids[row])), len(differ) == 1
         yield (
             f"equal texts: {len(differ)} text{'s' * (not one)} stand{'s' * one} in several rows "
-            f"that differ in {name} (the first: {design.id_name} {design.ids[row]}), so that no "
+            f"that differ in {name} (the first: {design.id_name} {first}), so that no "
             f"model of the texts has an RMSE below {floor:.4f} here"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -280,7 +281,7 @@ def _fold_seeds(
 
 def _memory_bytes(gigabytes: float | None) -> int | None:
     """--memory in bytes."""
-    if gigabytes is not None and not gigabytes > 0:
+    if gigabytes is not None and not 0 < gigabytes < math.inf:
         raise InputError(f"--memory takes gigabytes above 0, not {gigabytes:g}")
     return None if gigabytes is None else max(1, int(gigabytes * 1e9))
 

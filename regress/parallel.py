@@ -93,7 +93,9 @@ def each_result(
     if processes is not None:
         yield from processes.run(function, [*jobs], shared, n_jobs, job_bytes, memory)
         return
-    workers = as_fit(cpu_count() if n_jobs is None else n_jobs, job_bytes, [memory])
+    jobs = [*jobs]
+    most = cpu_count() if n_jobs is None else min(n_jobs, max(1, len(jobs)))
+    workers = as_fit(most, job_bytes, [memory])
     with threadpool_limits(limits=1):
         pool = Parallel(n_jobs=workers, backend="threading", return_as="generator")
         yield from pool(delayed(function)(*shared, *job) for job in jobs)

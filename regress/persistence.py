@@ -6,15 +6,16 @@ models are .npz arrays, LightGBM's own text, or a zip of these.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from features.blocks import Block, ResolvedTerm
 from features.commit import is_writable
@@ -27,9 +28,60 @@ from regress.registry import MODELS
 from regress.run import Run, SavedModel
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from regress.experiment import Experiment
 
 MANIFEST = "run.json"
+OOF, INNER = "oof.csv", "inner.npz"
+#: Stands in `SHAPE` for every name.
+EACH = "*"
+_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
+#: What a run.json must hold for others to read it: types, lists of these, objects by name.
+SHAPE: Mapping[str, Any] = {
+    "banks": [
+        {
+            "name": str,
+            "path": str,
+            "fingerprint": str,
+            "source": _OBJECT,
+            "setup": {"hidden_size": int},
+        }
+    ],
+    "texts": {"n": int, "keys": str, "targets": str},
+    "targets": [str],
+    "folds": {
+        "scheme": str,
+        "n_folds": int,
+        "hash": str,
+        "labels": [str],
+        "repeats": [{"seed": int, "hash": str}],
+    },
+    "regressors": {EACH: {"params": _OBJECT}},
+    "versions": _OBJECT,
+    "results": [
+        {
+            "model": str,
+            "select": str,
+            "target": str,
+            "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
+            "n_columns": int,
+            "scores": {"rmse": _NUMBER},
+            "naive_rmse": _NUMBER,
+            "params": _OBJECT,
+            "column": str,
+            "file": str,
+            "sha256": str,
+        }
+    ],
+}
+#: What some run.json hold besides.
+MORE: Mapping[str, Any] = {
+    "sha256": {EACH: str},
+    "input": {"path": str, "target": [str]},
+    "sweep": _OBJECT,
+    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
+}
 
 
 def save_run(
@@ -64,6 +116,7 @@ def save_run(
     from regress.report import write_report
 
     path = Path(path).absolute()
+    table = experiment.oof
     # The command line asked before, and in its own words.
     refuse_existing(path, force=force, in_python=True)
     with new_folder(path) as folder:
@@ -75,9 +128,10 @@ def save_run(
             described["file"] = file.relative_to(folder).as_posix()
             described["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
             results.append(described)
-        experiment.oof.to_csv(folder / "oof.csv", index=False, lineterminator="\n")
+        write_frame(table, folder / OOF)
         description = {**describe(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
+        description["sha256"] = hashes(folder)
         text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         write_report(experiment, description, folder, run=path, save_figures=figures)
@@ -102,7 +156,7 @@ def load_run(path: str | Path) -> Run:
         raise RunError(
             f"{path} is not a run ({held}): give the --out of regress, sweep or blend"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path / MANIFEST} cannot be read ({error}): copy the run again, or repeat it"
         ) from None
@@ -114,12 +168,12 @@ def load_run(path: str | Path) -> Run:
             f"version {VERSION}: repeat the run, or install a later layerbank"
         )
     try:
+        _refuse_damaged(description)
         models = [_saved_model(path, result) for result in description["results"]]
         return Run(path, description, models)
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise RunError(
-            f"{path / MANIFEST} is damaged ({type(error).__name__}: {error}): copy the run again, "
-            "or repeat it"
+            f"{path / MANIFEST} is damaged ({error}): copy the run again, or repeat it"
         ) from None
 
 
@@ -141,6 +195,75 @@ def refuse_existing(
         raise RunError(
             f"{path} exists and is not a run, so {replace} leaves it: give another {out}"
         )
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256, in hex, of each file that blends read, beside the models, which have their own."""
+    return {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (OOF, INNER)
+        if (folder / name).exists()
+    }
+
+
+class _Lines:
+    r"""Takes lines that end in ``\r\n`` from a csv writer, and ends them in ``\n``.
+
+    Up to Python 3.12 the writer quotes no other ends of lines than its own: with ``\n`` alone, a
+    cell that holds a bare ``\r`` would be read as two rows.
+    """
+
+    END = "\r\n"
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        return self._file.write(line.removesuffix(self.END) + "\n")
+
+
+def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> None:
+    """Write CSV; cells are quoted where they have to be, which those with any end of line have."""
+    csv.writer(_Lines(file), lineterminator=_Lines.END).writerows(rows)
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, quoted as in `write_rows`."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines: Any = _Lines(file)  # pandas does nothing but write to it
+        frame.to_csv(lines, index=False, lineterminator=_Lines.END)
+
+
+def _refuse_damaged(description: dict[str, Any]) -> None:
+    """ValueError unless a run.json holds what others read of it."""
+    given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
+    _refuse_other(description, {**SHAPE, **given}, "")
+    banks = {bank["name"] for bank in description["banks"]}
+    for at, result in enumerate(description["results"]):
+        if result["target"] not in description["targets"]:
+            raise ValueError(f"results[{at}].target is none of its targets")
+        if not banks.issuperset(term["bank"] for term in result["blocks"]):
+            raise ValueError(f"results[{at}].blocks are of none of its banks")
+
+
+def _refuse_other(value: Any, shape: Any, name: str) -> None:
+    """ValueError with the name of the first part of a value that is not as `shape` says."""
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is no object")
+        for key, of_key in shape.items():
+            for each in value if key == EACH else [key]:
+                path = f"{name}.{each}".removeprefix(".")
+                if each not in value:
+                    raise ValueError(f"it lacks {path}")
+                _refuse_other(value[each], of_key, path)
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ValueError(f"{name} is no list")
+        for at, one in enumerate(value):
+            _refuse_other(one, shape[0], f"{name}[{at}]")
+    elif not isinstance(value, shape):
+        raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")
 
 
 def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:

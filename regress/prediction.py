@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from features.errors import InputError
 from features.table import Dataset
 from regress.design import BankLike
 from regress.model import Matrix
+from regress.persistence import write_rows
 from regress.run import Run
 
 #: Endings that promise another format than the two that are written; any further one is CSV.
@@ -110,7 +110,7 @@ def refuse_existing_file(out: Path, *, force: bool, option: str = "--out") -> No
 def _write_csv(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
     with replacing(out) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        csv.writer(text, lineterminator="\n").writerows([header, *zip(*columns, strict=True)])
+        write_rows(text, [header, *zip(*columns, strict=True)])
         text.detach()
 
 

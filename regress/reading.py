@@ -89,7 +89,7 @@ def _weights(dataset: Dataset, column: str, path: str) -> list[float]:
     weights = []
     for row, cell in zip(dataset.rows.tolist(), dataset.extra[column], strict=True):
         try:
-            weights.append(float(cell))
+            weights.append(float(cell.replace("_", "?")))  # 1_0 is a number to Python alone
         except ValueError:
             raise InputError(
                 f"{path} has {cell!r} for a sample weight in row {row} of column {column!r}: give "

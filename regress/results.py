@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.banks import Banks
 from features.blocks import ResolvedTerm
+from features.errors import InputError
 from features.keys import Text
 from regress.design import Design
 from regress.estimator import TunedRegressor
@@ -19,6 +20,58 @@ from regress.near_duplicates import NearDuplicates
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Columns of ``oof.csv``, and what its columns hold.
+FOLD, WEIGHT = "fold", "weight"
+IDS, FOLDS, TARGET = "the ids", "the folds", "the target"
+WEIGHTS, PREDICTIONS = "the sample weights", "predictions"
+
+
+def refuse_oof_names(design: Design, labels: Sequence[str], repeats: Sequence[Folds] = ()) -> None:
+    """InputError where two columns of ``oof.csv`` would have one name.
+
+    Parameters
+    ----------
+    labels
+        What the results will be called, less their targets: ``"ridge mean[-1]"``, ``"auto"``.
+    repeats
+        Further divisions into folds.
+    """
+    targets = design.target_names
+    of_results = [labelled(label, target, targets) for target in targets for label in labels]
+    columns = [(design.id_name, IDS), (FOLD, FOLDS), *((name, TARGET) for name in targets)]
+    columns += [(WEIGHT, WEIGHTS)] if design.weights is not None else []
+    columns += [(label, PREDICTIONS) for label in of_results]
+    for folds in repeats:
+        columns.append((seeded(FOLD, folds.seed), FOLDS))
+        columns += [(seeded(label, folds.seed), PREDICTIONS) for label in of_results]
+    refuse_shared_names(columns)
+
+
+def refuse_shared_names(columns: Iterable[tuple[str, str]]) -> None:
+    """InputError where two of ``oof.csv``'s columns, each a name and what it holds, share one."""
+    holds: dict[str, str] = {}
+    for name, what in columns:
+        if name in holds:
+            pair = (what, holds[name])
+            # Targets and ids are called what the user calls them; all else has its fixed name.
+            given = next((one for one in (TARGET, IDS) if one in pair), what)
+            raise InputError(
+                f"{given} cannot be called {name!r}, as {pair[pair[0] == given]} are in oof.csv: "
+                "give that column another name"
+            )
+        holds[name] = what
+
+
+def labelled(label: str, target: str, targets: Sequence[str]) -> str:
+    """What a result is called among those of all targets."""
+    return f"{target}: {label}" if len(targets) > 1 else label
+
+
+def seeded(column: str, seed: int) -> str:
+    """What a column is called on a further division into folds."""
+    return f"{column} (seed {seed})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,32 +231,38 @@ class Experiment:
 
         Repeats are never averaged, which would score an ensemble: each has its own columns,
         named after its seed.
+
+        Raises
+        ------
+        InputError
+            Two columns would have one name.
         """
         import pandas as pd
 
-        columns: dict[str, Any] = {
-            self.design.id_name: list(self.design.ids),
-            "fold": self.folds.names if self.folds.labels else self.folds.numbers,
-            **dict(zip(self.design.target_names, self.design.Y.T, strict=True)),
-        }
-        if self.design.weights is not None:
-            columns["weight"] = self.design.weights
-        columns |= {self.label(result): result.predictions for result in self.results}
+        design = self.design
+        columns: list[tuple[str, str, Any]] = [
+            (design.id_name, IDS, list(design.ids)),
+            (FOLD, FOLDS, self.folds.names if self.folds.labels else self.folds.numbers),
+            *((name, TARGET, y) for name, y in zip(design.target_names, design.Y.T, strict=True)),
+        ]
+        if design.weights is not None:
+            columns.append((WEIGHT, WEIGHTS, design.weights))
+        columns += [(self.label(of), PREDICTIONS, of.predictions) for of in self.results]
         for at, folds in enumerate(self.repeats):
-            columns[f"fold (seed {folds.seed})"] = folds.numbers
-            for result in self.results:
-                columns[self.columns(result)[at + 1]] = result.repeats[at].predictions
-        return pd.DataFrame(columns)
+            columns.append((seeded(FOLD, folds.seed), FOLDS, folds.numbers))
+            for of in self.results:
+                columns.append((self.columns(of)[at + 1], PREDICTIONS, of.repeats[at].predictions))
+        refuse_shared_names([(name, what) for name, what, _ in columns])
+        return pd.DataFrame({name: values for name, _, values in columns})
 
     def columns(self, result: Result) -> list[str]:
         """A result's columns in `oof`: of the first division into folds, and of each repeat."""
         label = self.label(result)
-        return [label, *(f"{label} (seed {folds.seed})" for folds in self.repeats)]
+        return [label, *(seeded(label, folds.seed) for folds in self.repeats)]
 
     def label(self, result: Result) -> str:
         """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""
-        label = f"{result.model} {result.select}"
-        return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
+        return labelled(f"{result.model} {result.select}", result.target, self.design.target_names)
 
     def predict(self, texts: Sequence[Text]) -> Matrix:
         """What `best` predicts for texts that the banks hold, shape (n_texts,)."""

@@ -66,15 +66,7 @@ class SavedModel:
     @cached_property
     def fitted(self) -> FittedModel:
         """The model itself; RunError where its file is missing or not what was written."""
-        try:
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be read ({error.strerror}), so the run is incomplete: copy "
-                "the whole folder again, or repeat the run"
-            ) from None
-        if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise RunError(f"{self.path} is not the file that the run wrote: repeat the run")
+        _content(self.path, self.sha256)
         return self.kind.load(self.path)
 
 
@@ -121,13 +113,31 @@ class Run:
         Raises
         ------
         InputError
-            No model has this label.
+            A target has no model of this label.
+        RunError
+            A target has no model at all.
         """
-        found = [one for one in self.models if model in (None, one.label, one.model)]
-        if not found:
-            labels = dict.fromkeys(repr(one.label) for one in self.models)
-            raise InputError(f"{self.path} has no model {model!r}: it has {', '.join(labels)}")
-        return [next(one for one in found if one.target == target) for target in self.targets]
+        return [self._chosen_for(target, model) for target in self.targets]
+
+    def _chosen_for(self, target: str, model: str | None) -> SavedModel:
+        of_target = [one for one in self.models if one.target == target]
+        if not of_target:
+            raise RunError(f"{self.path} holds no model of the target {target!r}: repeat the run")
+        for one in of_target:
+            if model in (None, one.label, one.model):
+                return one
+        labels = ", ".join(dict.fromkeys(repr(one.label) for one in of_target))
+        if len(self.targets) == 1:
+            raise InputError(f"{self.path} has no model {model!r}: it has {labels}")
+        raise InputError(
+            f"{self.path} has no model {model!r} of the target {target!r}, which has {labels}: "
+            "name one that every target has, or none for the best of each"
+        )
+
+    def content(self, name: str) -> bytes:
+        """A file of the folder; RunError where it is missing or not what was written."""
+        recorded = self.description.get("sha256") or {}  # which runs of before lack
+        return _content(self.path / name, recorded.get(name))
 
     def banks_needed(self, model: str | None = None) -> list[dict[str, Any]]:
         """Those of `banks` whose blocks the chosen models use."""
@@ -169,12 +179,13 @@ class Run:
             The banks lack some of the texts.
         """
         banks = self.open_banks(bank, model=model)
-        matrices: dict[str, np.ndarray[Any, Any]] = {}
+        # By blocks: blends of two targets may have one selection and another order of its blocks.
+        matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
         columns = []
         for chosen in self.chosen(model):
-            if chosen.select not in matrices:
-                matrices[chosen.select] = term_matrix(banks, texts, chosen.terms)
-            columns.append(chosen.fitted.predict(matrices[chosen.select]))
+            if chosen.terms not in matrices:
+                matrices[chosen.terms] = term_matrix(banks, texts, chosen.terms)
+            columns.append(chosen.fitted.predict(matrices[chosen.terms]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
     def explain(
@@ -248,3 +259,17 @@ class Run:
             f"({of['source'].get('encoder')}) with --bank (in Python bank=…)",
             fields,
         )
+
+
+def _content(path: Path, sha256: str | None) -> bytes:
+    """A file's bytes; RunError unless they hash to `sha256`, where that was recorded."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be read ({error.strerror}), so the run is incomplete: copy the whole "
+            "folder again, or repeat the run"
+        ) from None
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise RunError(f"{path} is not the file that the run wrote: repeat the run")
+    return data

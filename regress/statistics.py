@@ -3,8 +3,8 @@
 Each fold's count, sums, squares and (where columns are few) X'X are taken once, in float64. A
 training set's are the sums over the folds it keeps, and its standardised X'X follows by centring
 and by dividing by ``sd sd'``: exactly what a scaler fitted inside the fold would have given. X is
-shifted by its first row before, since centring a product of large numbers afterwards loses
-digits. Where columns outnumber rows, the n x n products K = XX' of the standardised rows take
+shifted by the median of some rows before, since centring a product of large numbers afterwards
+loses digits. Where columns outnumber rows, the n x n products K = XX' of the standardised rows take
 the place of X'X.
 """
 
@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-#: A column whose standard deviation is within this share of its magnitude counts as constant:
-#: what is left of it is the rounding of the float32 it was computed in.
-CONSTANT = 1e-6
+#: A column whose standard deviation is within this share of its mean counts as constant: what is
+#: left of it is the rounding of the dtype it was computed in.
+CONSTANT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}
+#: The same share of how far a training set's mean is from where sums are taken: what is left is
+#: the rounding of squares of float64.
+ROUNDING = 1e-6
+#: Rows whose median X is shifted by: few of them may be far from all others.
+SHIFT_ROWS = 31
 #: Values that are converted to float64 at a time (128 MiB).
 CHUNK = 1 << 24
 
@@ -75,7 +80,8 @@ class FoldData:
     ) -> None:
         self.X, self.Y, self.folds, self.weights = X, Y, folds, weights
         self.memory, self.chunk = memory, chunk_values(memory)
-        self.shift: Matrix = X[np.arange(1)][0].astype(np.float64)
+        some = np.unique(np.linspace(0, len(X) - 1, SHIFT_ROWS).astype(np.int64))
+        self.shift: Matrix = np.median(X[some].astype(np.float64), axis=0)
         shape = (folds.n_folds, X.shape[1])
         self.counts = np.bincount(folds.numbers, minlength=folds.n_folds)
         self.masses: Matrix = np.bincount(folds.numbers, weights, folds.n_folds).astype(np.float64)
@@ -169,8 +175,9 @@ class TrainingSet:
         variance = data.squares[self.kept].sum(axis=0) / n - self._mean**2
         deviation = np.sqrt(np.maximum(variance, 0))
         self.mean: Matrix = self._mean + data.shift
-        magnitude = np.abs(self.mean) + np.abs(data.shift)
-        self.scale: Matrix = np.where(deviation > CONSTANT * magnitude, deviation, np.inf)
+        share = CONSTANT.get(np.dtype(data.X.dtype), CONSTANT[np.dtype(np.float32)])
+        noise = share * np.abs(self.mean) + ROUNDING * np.abs(self._mean)
+        self.scale: Matrix = np.where(deviation > noise, deviation, np.inf)
         self.n_active = int(np.isfinite(self.scale).sum())
 
     @property

@@ -28,7 +28,7 @@ from features.progress import tqdm
 from regress.candidates import combined, distinct, single_blocks
 from regress.cells import Cell
 from regress.design import BankLike, Design, checked_design
-from regress.divisions import all_folds, open_division, open_with_folds
+from regress.divisions import all_folds, open_division, open_with_folds, several_seeds
 from regress.estimator import TunedRegressor
 from regress.leaders import Leader, leader, ranked
 from regress.matrix import n_columns
@@ -37,7 +37,7 @@ from regress.model import Matrix
 from regress.near_duplicates import near_duplicates
 from regress.parallel import n_workers
 from regress.registry import named_regressors
-from regress.results import Repeat, scored
+from regress.results import Repeat, refuse_oof_names, scored
 from regress.search import SCOUT, Search, estimated_work, search
 from regress.swept import N_BEST, AutoResult, Sweep, headline
 
@@ -104,11 +104,13 @@ def sweep(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
     )  # fmt: skip
-    seeds = [random_state] if isinstance(random_state, int) else list(random_state)
+    seeds = several_seeds(random_state)
     regressors = _regressors(models, seeds[0] if seeds else 0)
     if n_best < 1:
         raise InputError(f"the costlier regressors need a selection at least, not {n_best}")
     banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
+    among = regressors if len(regressors) > 1 else ()
+    refuse_oof_names(design, ["auto", *(f"auto {name}" for name in among)], splits[1:])
     extra = [select] if isinstance(select, str) else list(select)
     with ExitStack() as stack:
         folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
@@ -155,7 +157,7 @@ def sweep(
     return Sweep(
         banks, design, splits[0], [*results], regressors,
         selections=extra, repeats=splits[1:], memory=memory,
-        near=near_duplicates(texts, splits[0].numbers),
+        near=near_duplicates(design.texts, splits[0].numbers),
         leaders=leaders, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 

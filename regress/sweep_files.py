@@ -16,10 +16,9 @@ from typing import Any
 from regress.leaders import as_row
 from regress.model import save_arrays
 from regress.notes import notes
-from regress.persistence import save_run
+from regress.persistence import INNER, save_run, write_frame
 from regress.sweep import AutoResult, Sweep
 
-INNER = "inner.npz"
 WHAT = (
     "scores of each result are those of the whole procedure (choice of selection, regressor and "
     "setting, each fold predicted by what was chosen and fitted without it); its model is what the "
@@ -44,7 +43,7 @@ def save_sweep(
 
     def also(folder: Path) -> Mapping[str, Any]:
         board = swept.leaderboard
-        board.to_csv(folder / "leaderboard.csv", index=False, lineterminator="\n")
+        write_frame(board, folder / "leaderboard.csv")
         inner = {
             name: of_division
             for result in swept.results

@@ -89,11 +89,6 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
 
 def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[Entry]:
     y = design.Y[:, design.target_names.index(one.target)]
-    recorded = {
-        f"{run.path.name}: {result['column']}": result
-        for run in blend.runs
-        for result in run.description["results"]
-    }
 
     def by_fold(predictions: Vector) -> list[float]:
         rows = (folds.rows([fold]) for fold in range(folds.n_folds))
@@ -105,9 +100,9 @@ def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[E
             kind="result",
             model=base.saved.model,
             select=base.saved.select,
-            n_columns=int(recorded[base.name]["n_columns"]),
+            n_columns=int(base.recorded["n_columns"]),
             scores=mean_scores([score(y, of, design.weights) for of in base.predictions]),
-            naive_rmse=float(recorded[base.name]["naive_rmse"]),
+            naive_rmse=float(base.recorded["naive_rmse"]),
             fold_rmse=by_fold(base.predictions[0]),
             predictions=base.predictions[0],
             bank_block=None,
@@ -116,7 +111,7 @@ def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[E
         )
         for base in one.bases
     ]
-    columns = {base.terms: recorded[base.name]["n_columns"] for base in one.bases}
+    columns = {base.terms: base.recorded["n_columns"] for base in one.bases}
     return [
         Entry(
             kind="blend",

@@ -12,6 +12,7 @@ from rich.text import Text as Line
 
 from features import html
 from features.keys import Text
+from features.printable import printable
 from regress.explain import Explanation, Explanations
 from regress.report.contents import beginning, shown
 
@@ -53,8 +54,9 @@ def largest(blocks: Mapping[str, float]) -> tuple[list[tuple[str, float]], float
 
 def _text(one: Explanation, named: str, trained: str) -> Line:
     text = Line()
-    text.append(f"{named} {one.id}: predicted {one.target} {one.prediction:.4f}", "bold")
-    text.append(f" by {one.model}\n{beginning(one.text, BEGINNING)}\n", "dim")
+    what = printable(f"{named} {one.id}: predicted {one.target}")
+    text.append(f"{what} {one.prediction:.4f}", "bold")
+    text.append(f" by {one.model}\n{printable(beginning(one.text, BEGINNING))}\n", "dim")
     if one.trained_on is not None:
         text.append(f"{_trained(one)}\n", "yellow")
     kept, rest, n_rest = largest(one.blocks)
@@ -68,11 +70,12 @@ def _text(one: Explanation, named: str, trained: str) -> Line:
         text.append(("█" if value >= 0 else "▒") * length + "\n", "green" if value >= 0 else "red")
     text.append(f"  {'prediction':{width}}  {one.prediction:+10.4f}", "bold")
     if one.neighbours:
-        width = max(len(trained), *(len(near.id) for near in one.neighbours))
-        text.append(f"\n\n  similarity      target  {trained:{width}}  training text", "bold")
-        for near in one.neighbours:
-            text.append(f"\n  {near.similarity:10.4f}  {near.target:10.4f}  {near.id:{width}}  ")
-            text.append(beginning(near.text, BEGINNING - 30), "dim")
+        names = [printable(one) for one in (trained, *(near.id for near in one.neighbours))]
+        width = max(map(len, names))
+        text.append(f"\n\n  similarity      target  {names[0]:{width}}  training text", "bold")
+        for near, name in zip(one.neighbours, names[1:], strict=True):
+            text.append(f"\n  {near.similarity:10.4f}  {near.target:10.4f}  {name:{width}}  ")
+            text.append(printable(beginning(near.text, BEGINNING - 30)), "dim")
     return text
 
 

@@ -62,9 +62,14 @@ def learning_curve(experiment: Experiment, target: str, best: Entry) -> Learning
     full = same[0] if same else None
     if X_values > MAX_VALUES or not sizes:
         return None
-    y = experiment.design.Y[:, experiment.design.target_names.index(target)]
-    X = experiment.banks.matrix(experiment.design.texts, best.select)
-    points = [_point(X, y, experiment.folds, n) for n in sizes if full is None or n < n_full]
+    design = experiment.design
+    y = design.Y[:, design.target_names.index(target)]
+    X = experiment.banks.matrix(design.texts, best.select)
+    points = [
+        _point(X, y, design.weights, experiment.folds, n)
+        for n in sizes
+        if full is None or n < n_full
+    ]
     if full is not None:
         points.append(Point(n_full, full.scores.rmse, full.scores.se))
     return LearningCurve(best.select, points) if len(points) > 2 else None
@@ -86,18 +91,25 @@ def _affordable(n_full: int, n_columns: int, folds: Folds) -> list[int]:
     return sizes
 
 
-def _point(X: NDArray[Any], y: Matrix, folds: Folds, n_texts: int) -> Point:
+def _point(X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_texts: int) -> Point:
     jobs = [(fold,) for fold in range(folds.n_folds)]
-    held = run_jobs(partial(_predict_fold, X, y, folds, n_texts), jobs)
-    errors = np.stack([((p - y[rows, None]) ** 2).mean(axis=0) for rows, p in held])
+    held = run_jobs(partial(_predict_fold, X, y, weights, folds, n_texts), jobs)
+    errors = np.stack(
+        [
+            np.average(
+                (p - y[rows, None]) ** 2, axis=0, weights=None if weights is None else weights[rows]
+            )
+            for rows, p in held
+        ]
+    )
     predicted = np.empty(len(y))
     for fold, (rows, of_fold) in enumerate(held):
         predicted[rows] = of_fold[:, np.delete(errors, fold, axis=0).mean(axis=0).argmin()]
-    return Point(n_texts, rmse(y, predicted), rmse_standard_error(y, predicted))
+    return Point(n_texts, rmse(y, predicted, weights), rmse_standard_error(y, predicted, weights))
 
 
 def _predict_fold(
-    X: NDArray[Any], y: Matrix, folds: Folds, n_texts: int, fold: int
+    X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_texts: int, fold: int
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Rows of a fold, and their predictions at every alpha, (n_held, n_alphas)."""
     held = folds.rows([fold])
@@ -106,5 +118,6 @@ def _predict_fold(
     order = np.random.default_rng([folds.seed, fold]).permutation(others)
     rows = np.sort(np.concatenate([order[:n_texts], held]))
     part = Folds(folds.numbers[rows], folds.n_folds, folds.scheme, folds.seed, "")
-    training = FoldData(X[rows], y[rows, None], part).training([fold])
+    of_rows = None if weights is None else weights[rows]
+    training = FoldData(X[rows], y[rows, None], part, of_rows).training([fold])
     return rows[training.held_rows], TunedRidge().path(training)[:, :, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features import Bank, open_banks, text_keys
+from features import Bank, Banks, Selection, open_banks, text_keys
+from features.blocks import ResolvedTerm
 from features.errors import (
     BankError,
     CorruptSegment,
@@ -251,6 +253,25 @@ def test_two_banks_side_by_side(make_bank: Callable[..., Bank]) -> None:
         open_banks([one.path, one.path])
     with pytest.raises(MissingTexts):
         banks.matrix(["none"], "one/cls[0]")
+
+
+@pytest.mark.parametrize("name", ["my bank", "a+b", "a,b", "a[0]", "(a)"])
+def test_a_name_that_no_selection_can_hold(make_bank: Callable[..., Bank], name: str) -> None:
+    one, two = make_bank(TEXTS, f"{name}.bank"), make_bank(TEXTS, "two.bank")
+    np.testing.assert_array_equal(
+        open_banks([one.path]).matrix(TEXTS, "cls[0]"), one.matrix(TEXTS, "cls[0]")
+    )
+    with pytest.raises(InputError, match=f"{re.escape(repr(name))}: rename the folder"):
+        open_banks([two.path, one.path])
+
+
+def test_banks_that_no_selection_names_have_any_name(make_bank: Callable[..., Bank]) -> None:
+    class Alike(Banks):  # as the banks of the folds are
+        def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
+            return tuple(t for bank in self.by_name.values() for t in bank.resolve(selection))
+
+    one, two = make_bank(TEXTS, "fold 1.bank"), make_bank(TEXTS, "fold 2.bank")
+    assert Alike([one, two]).matrix(TEXTS, "cls[0]").shape == (len(TEXTS), 8)
 
 
 def test_a_read_only_bank_can_be_read(make_bank: Callable[..., Bank]) -> None:

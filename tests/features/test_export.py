@@ -75,6 +75,27 @@ def test_no_rows_are_a_file_without_rows(bank: Bank, tmp_path: Path, ending: str
         assert frame.shape == (0, 6)
 
 
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_repeated_block_has_its_columns_each_time(
+    bank: Bank, tmp_path: Path, ending: str
+) -> None:
+    selection = "mean[0,0]+cls[1]+mean[0]"
+    out, X = export(bank, TEXTS, selection, tmp_path / f"o{ending}"), bank.matrix(TEXTS, selection)
+    stems = ["mean.0.{}", "mean.0.{}_2", "cls.1.{}", "mean.0.{}_3"]
+    names = [stem.format(i) for stem in stems for i in range(bank.hidden_size)]
+    if ending == ".npy":
+        found = np.load(out)
+    elif ending == ".h5":
+        with h5py.File(out) as file:
+            found = file["X"][:]
+            assert [*file["columns"].asstr()[:]] == names
+    else:
+        frame = pd.read_parquet(out) if ending == ".parquet" else pd.read_csv(out)
+        assert [*frame.columns] == ["n_tokens", "truncated", *names]
+        found = frame[names].to_numpy(np.float32)
+    np.testing.assert_array_equal(found, X)
+
+
 def test_refusals_leave_what_was_there(bank: Bank, tmp_path: Path) -> None:
     out = tmp_path / "out.npy"
     with pytest.raises(MissingTexts, match="lacks 1"):

@@ -99,6 +99,8 @@ def test_average_is_one_term() -> None:
         ("avg(mean[1]+cls[1])", "expected '\\)'"),
         ("4[2]", "expected a pooling"),
         ("x/", "character 3"),
+        (f"mean[{'1' * 5000}]", "at most 18 digits at character 6 .*1…'; sel"),
+        (f"mean[0:-{'1' * 5000}]", "at most 18 digits at character 8"),
     ],
 )
 def test_malformed(text: str, message: str) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -70,8 +74,25 @@ def test_other_encodings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not utf-8 at byte 8.*--encoding"):
         list(read_texts(open_table(path)))
     assert list(read_texts(open_table(path, encoding="latin-1"))) == ["café"]
-    with pytest.raises(InputError, match="unknown --encoding"):
-        open_table(path, encoding="klingon")
+    for name in ("klingon", "hex", "base64", "rot13", "a\0b", "\udc80"):
+        with pytest.raises(InputError, match="unknown --encoding .*: utf-8 and cp1252 are two"):
+            open_table(path, encoding=name)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
+@pytest.mark.parametrize(
+    ("encoding", "why"),
+    [
+        ("utf-16", "UTF-16 stream does not start with BOM"),
+        ("undefined", "undefined encoding"),
+        ("punycode", "Invalid extended code point ' '"),
+    ],
+)
+def test_codecs_that_do_not_say_where(tmp_path: Path, ending: str, encoding: str, why: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text("text-\n")
+    with pytest.raises(InputError, match=rf"cannot be read as {encoding} \({why}\): save it"):
+        list(read_texts(open_table(path, encoding=encoding)))
 
 
 def test_the_offset_of_a_bad_byte_is_found_far_into_a_file(tmp_path: Path) -> None:
@@ -101,6 +122,7 @@ def test_the_offset_of_a_bad_byte_is_found_far_into_a_file(tmp_path: Path) -> No
         ("a.csv", "text,text\na,b\n", "more than one column 'text'"),
         ("a.jsonl", '{"text": "a"}\nnope\n', "no JSON in line 2"),
         ("a.jsonl", "[1]\n", "no object in line 1"),
+        ("a.jsonl", '{"text": "a"}\n' + "[" * 100_000, "too deep to be read in line 2"),
         ("a.jsonl", '{"text": 5}\n', "has int 5 for a text in row 1"),
         ("a.parquet", "PARX", "no Parquet file"),
         ("a.csv", "text\na\n\nb\n\n", "empty or missing text in rows 2, 4: .*--skip-empty"),
@@ -112,6 +134,26 @@ def test_bad_files(tmp_path: Path, name: str, content: str, message: str) -> Non
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(InputError, match=message):
+        list(read_texts(open_table(path)))
+
+
+def test_a_parquet_string_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    offsets = pa.py_buffer(np.array([0, 2], np.int32))
+    text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"text": text}), path)
+    with pytest.raises(InputError, match=r"a\.parquet has a string .* not UTF-8 in column 'text'"):
+        list(read_texts(open_table(path)))
+
+
+@pytest.mark.parametrize("at", [slice(4, 30), slice(200, 300), slice(-60, -8)])
+def test_a_damaged_parquet_file_is_named(tmp_path: Path, at: slice) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"text {i}" for i in range(5000)]}), path)
+    damaged = bytearray(path.read_bytes())
+    damaged[at] = b"\xff" * len(damaged[at])
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"a\.parquet is no Parquet file .*\): write it anew$"):
         list(read_texts(open_table(path)))
 
 
@@ -157,6 +199,32 @@ def test_bad_columns(tmp_path: Path, rows: str, options: dict, message: str) -> 
     path.write_text("id,text,y\n" + rows)
     with pytest.raises(InputError, match=message):
         read_dataset(open_table(path), **options)
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "message"),
+    [
+        ({"y": 10**400}, {"target": ["y"]}, "no finite number in column 'y' in row 2"),
+        ({"y": "1_0"}, {"target": ["y"]}, "no finite number in column 'y' in row 2"),
+        ({"y": True}, {"target": ["y"]}, "no finite number in column 'y' in row 2"),
+        ({"id": "a\ud800"}, {"id": "id"}, "half a surrogate pair in column 'id' in row 2"),
+        ({"id": "\udfff"}, {"group": "id"}, "half a surrogate pair in column 'id' in row 2"),
+        ({"y": "\ud800b"}, {"extra": ["y"]}, "half a surrogate pair in column 'y' in row 2"),
+    ],
+)
+def test_bad_values(tmp_path: Path, cells: dict, options: dict, message: str) -> None:
+    path = tmp_path / "a.jsonl"
+    good = {"id": "ok 🙂", "text": "a", "y": 1}
+    path.write_text("\n".join(map(json.dumps, [good, {**good, "id": "b", **cells}])))
+    with pytest.raises(InputError, match=message):
+        read_dataset(open_table(path), **options)
+
+
+def test_decimals_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "y": [Decimal("1.50"), Decimal("-2.25")]}), path)
+    dataset = read_dataset(open_table(path), target=["y"])
+    assert dataset.targets.tolist() == [[1.5], [-2.25]]
 
 
 def test_many_bad_rows_are_summed_up(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def two_runs(task: Task, folder: Path) -> list[Path]:
     return [one.save(folder / "one"), two.save(folder / "two")]
 
 
+def forget_hashes(run: Path) -> None:
+    """Make it a run of before, which said nothing of what oof.csv hashes to."""
+    description = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    del description["sha256"]
+    (run / "run.json").write_text(json.dumps(description), encoding="utf-8")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_blend_is_no_worse_than_its_bases_and_lives_alone(
     make_task: MakeTask, tmp_path: Path, method: str
@@ -74,6 +81,7 @@ def test_weights_of_a_fold_never_see_it(make_task: MakeTask, tmp_path: Path) -> 
             row[at] = "1e3" if row[header.index("fold")] == "1" else row[at]
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
+        forget_hashes(run)
     held = np.array([row[header.index("fold")] == "1" for row in rows])
     [after] = blend(runs).targets
     np.testing.assert_allclose(after.predictions[held], before.predictions[held])
@@ -122,6 +130,58 @@ def test_banks_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -
     saved = load_run(save_blend(blend(runs), tmp_path / "blend"))
     assert [bank["name"] for bank in saved.banks] == ["same", "same-2"]
     assert np.isfinite(saved.predict(one.texts)).all()
+
+
+def test_runs_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(50)
+    runs = [
+        evaluate(task.bank, task.texts, task.y, select=select).save(tmp_path / folder / "run")
+        for folder, select in (("a", "mean[1]"), ("b", "max[-1]"), ("c/b", "mean[1]"))
+    ]
+    other = evaluate(task.bank, task.texts, task.y, models="krr").save(tmp_path / "other")
+    blended = blend([*runs, other])
+    names = [base.name for base in blended.targets[0].bases]
+    assert [name.split(": ")[0] for name in names[1:]] == [
+        f"{tmp_path.name}/b/run",
+        "c/b/run",
+        "other",
+    ]
+    assert len({*names}) == 4
+    saved = save_blend(blended, tmp_path / "blend")
+    recorded = load_run(saved).description["blend"]["targets"]["target"]["weights"]
+    assert [*recorded] == names
+    with (saved / "oof.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for base in blended.targets[0].bases:
+        np.testing.assert_array_equal([float(row[base.name]) for row in rows], base.predictions[0])
+    command = ["blend", "--from", str(saved), "--out", str(tmp_path / "again")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "to the last digit" in result.stderr
+
+
+def test_a_target_is_not_called_like_the_blend(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(50)
+    run = evaluate(
+        task.bank, task.texts, task.y, models=QUICK[:2], target_names=["blend"]
+    ).save(tmp_path / "run")  # fmt: skip
+    blended = blend([run])
+    with pytest.raises(InputError, match="the target cannot be called 'blend', as predictions"):
+        save_blend(blended, tmp_path / "blended")
+    assert not (tmp_path / "blended").exists()
+
+
+def test_a_blend_keeps_no_columns_of_blends_in_it(make_task: MakeTask, tmp_path: Path) -> None:
+    """They would be taken for those of its own members of the same names."""
+    runs = two_runs(make_task(50), tmp_path)
+    first = save_blend(blend(runs), tmp_path / "first")
+    other = tmp_path / "elsewhere" / "one"
+    task = make_task(50, name="again.bank")
+    evaluate(task.bank, task.texts, task.y, select="mean[1]").save(other)
+    again = save_blend(blend([first, other]), tmp_path / "again")
+    with (again / "oof.csv").open(encoding="utf-8") as file:
+        header = next(csv.reader(file))
+    assert header == ["row", "fold", "target", "first: blend", "one: ridge mean[1]", "blend"]
 
 
 def test_the_command_that_repeats_a_blend(

@@ -59,6 +59,24 @@ def test_ridge_is_plain_nested_ridge_on_the_banks_matrix(make_task: MakeTask, se
     np.testing.assert_allclose(experiment.best.predictions, expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("function", [evaluate, sweep])
+def test_columns_of_a_frame_are_read_by_position(
+    make_task: MakeTask, function: Callable[..., Any]
+) -> None:
+    bank, texts, y = make_task(60)
+    frame = pd.DataFrame({"x": texts, "y": y, "id": range(60)})
+    frame["g"] = frame.id.map(lambda i: f"g{i % 20}")
+    frame = frame[frame.index % 3 > 0].sample(frac=1, random_state=0)
+    options = {"folds": "group", "cv": 3, "select": "mean[-1]", "random_state": np.int64(1)}
+    options |= {"models": "ridge", "memory": 4_000}
+    found, expected = (
+        function(bank, of(frame.x), frame.y, groups=of(frame.g), ids=of(frame.id), **options)
+        for of in (lambda column: column, list)
+    )
+    np.testing.assert_array_equal(found.best.predictions, expected.best.predictions)
+    assert [*found.design.ids] == [*expected.design.ids]
+
+
 def test_shuffled_targets_score_nothing(make_task: MakeTask) -> None:
     bank, texts, y = make_task(240)
     y = np.random.default_rng(5).permutation(y)

@@ -11,6 +11,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ from regress.model import FittedModel
 from regress.pairwise import TunedPairwise, spread_anchors
 from regress.rbf import RBFModel
 from regress.reading import Source
+from regress.report.explanation import explanations_text
 from regress.ridge import RidgeModel
 from regress.run import Run
 from regress.statistics import standardise
@@ -301,6 +303,25 @@ def test_the_command(task: Task, tmp_path: Path) -> None:
     # What is to be encoded is not missing.
     error = call(table, "--bank", few.path).exception
     assert str(error) == "87 texts would have been encoded"
+
+
+def test_nothing_in_a_text_moves_the_cursor(task: Task, tmp_path: Path) -> None:
+    evil = "\x1b[2J\x1b]0;title\x07 text"
+    fill(task.bank, [evil], np.zeros((1, 9, 6), np.float32))
+    named = Task(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
+    run = save(named, tmp_path / "run", models=["ridge"])
+    found = run.explain([evil], n_neighbours=90, ids=[evil])
+    shown = explanations_text(found, named="id").plain
+    assert "\\x1b[2J" in shown
+    assert all(one.isprintable() for one in shown.replace("\n", ""))
+
+
+def test_neighbours_of_a_filtered_series_keep_their_targets(task: Task, tmp_path: Path) -> None:
+    run = save(task, tmp_path / "run", models=["ridge"])
+    texts = pd.Series(task.texts, index=np.random.default_rng(0).permutation(len(task.texts)))
+    (one,) = run.explain(task.texts[:1], n_neighbours=3, training=texts)
+    for near in one.neighbours:
+        assert near.target == task.y[task.texts.index(near.text)]
 
 
 def test_nothing_in_a_text_is_markup(task: Task, tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_groups_fill_folds_evenly() -> None:
     assert np.bincount(folds.numbers).tolist() == [40] * 5
 
 
+def test_repeats_divide_groups_of_different_sizes_anew() -> None:
+    groups = [f"g{size}" for size in range(1, 12) for _ in range(size)]
+    keys, y = keys_of(len(groups)), np.arange(float(len(groups)))
+    several = [make_folds(keys, y, scheme="group", groups=groups, seed=seed) for seed in range(4)]
+    assert len({folds.digest for folds in several}) == 4
+    assert max(np.bincount(folds.numbers).max() for folds in several) <= 20
+
+
 def test_folds_follow_the_texts_whatever_their_order() -> None:
     keys, y = keys_of(50), np.random.default_rng(2).standard_normal(50)
     order = np.random.default_rng(3).permutation(50)

@@ -70,6 +70,7 @@ def test_given_folds_are_used_as_they_are(task: Task) -> None:
         (["a", "b", "c", "d", "e", "f"], [0, 1, 0, 1, 0, 1], "there is only fold 0, 1"),
         (["a", "b", "c", "d", "e", "f"], [0, 1, 2, 3, 4, 5], "different folds"),
         (["a", "b", "c", "d", "e", "f"], [0, 1, None, 0, 1, 2], "row 3 has no fold"),
+        (["a", "b", "c", "d", "e", "f"], ["x", "y", "z", "NaN", "x", "y"], "row 4 has no fold"),
         (["a", "b", "c", "d", "e", "f"], [0, 1, 2], "6 texts and 3 folds"),
     ],
 )
@@ -184,6 +185,7 @@ def test_a_run_from_python_has_no_file(cli: Cli, task: Task, tmp_path: Path) -> 
         (["--seed", "-1"], "--seed takes numbers from 0 on"),
         (["--repeats", "0"], "--repeats takes a number from 1 on"),
         (["--memory", "0"], "--memory takes gigabytes above 0"),
+        (["--memory", "inf"], "--memory takes gigabytes above 0"),
         (["--bank", "x-{fold}.bank"], "give no other --bank beside it"),
     ],
 )
@@ -196,6 +198,20 @@ def test_bad_options_are_one_sentence(
     )  # fmt: skip
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+def test_numbers_are_those_of_files_and_not_of_python(
+    cli: Cli, task: Task, table: Path, tmp_path: Path
+) -> None:
+    lines = table.read_text("utf-8").splitlines()
+    cells = lines[1].split(",")
+    cells[lines[0].split(",").index("weight")] = "1_0"
+    table.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]), "utf-8")
+    code, _, err = cli(
+        "regress", table, "--target", "score", "--bank", task.bank.path,
+        "--sample-weight", "weight", "--out", tmp_path / "run", "-q",
+    )  # fmt: skip
+    assert (code, "has '1_0' for a sample weight in row 1" in err) == (2, True)
 
 
 def test_what_regress_needs_is_named(cli: Cli, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def evil_experiment(tmp_path: Path) -> Experiment:
         select=["max[-1]", "mean[-1]"],
         groups=[f"{EVIL} {i % 3}" for i in range(40)],
         ids=[f"{EVIL}{i}" for i in range(40)],
-        id_name=EVIL,
+        id_name=f"{EVIL} id",
         target_names=[EVIL],
     )
 
@@ -322,6 +322,19 @@ def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
     assert sizes[-1] == 72
     assert curve.points[-1].rmse == ridge.scores.rmse
     assert curve.points[0].rmse > ridge.scores.rmse
+
+
+def test_a_learning_curve_is_weighted(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(120)
+    signal = np.arange(120) % 2 == 0
+    noisy = np.where(signal, y, np.random.default_rng(0).permutation(y))
+    weights = np.where(signal, 1.0, 1e-6)
+    experiment = evaluate(bank, texts, noisy, select="mean[-1]", sample_weight=weights)
+    curve = learning_curve(experiment, "target", entries(experiment, "target")[0])
+    assert curve is not None
+    *_, before, last = curve.points
+    assert last.rmse == experiment.best.scores.rmse
+    assert before.rmse < 1.15 * last.rmse
 
 
 def test_many_texts_are_sampled_and_the_worst_stay(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,18 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
+from regress.blend import blend
+from regress.blend_files import save_blend
+from regress.blended_runs import read_oof
+from regress.design import checked_design
+from regress.divisions import all_folds
 from regress.folds import Folds
+from regress.matrix import term_matrix
+from regress.model import load_arrays, save_arrays
+from regress.prediction import predict_file
+from regress.results import refuse_oof_names
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task
 from tests.regress.plain import nested_predictions
@@ -179,6 +191,123 @@ def test_a_failing_save_leaves_the_old_run(
     assert {entry.name for entry in tmp_path.iterdir()} == {"run", "made-up.bank"}
 
 
+def test_one_selection_may_stand_for_several_orders_of_blocks(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    """As in blends, whose targets have their bases in the order of their own scores."""
+    task = make_task(60)
+    Y = np.stack([task.y, task.y[::-1]], axis=1)
+    folder = evaluate(task.bank, task.texts, Y, select="mean[1]+max[-1]").save(tmp_path / "run")
+    description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    description["results"][1]["blocks"].reverse()
+    (folder / "run.json").write_text(json.dumps(description), encoding="utf-8")
+    run = load_run(folder)
+    assert run.models[0].select == run.models[1].select
+    assert run.models[0].terms == run.models[1].terms[::-1]
+    expected = [
+        one.fitted.predict(term_matrix(run.open_banks(), task.texts, one.terms))
+        for one in run.chosen()
+    ]
+    np.testing.assert_array_equal(run.predict(task.texts), np.stack(expected, axis=1))
+
+
+IDS = ["plain", "bare\rreturn", "both\r\nends", "new\nline", 'quo"te', "com,ma", "", " space "]
+
+
+def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task(48)
+    ids = [f"{one}{i // 8 or ''}" for i, one in enumerate(IDS * 6)]
+    experiment = evaluate(task.bank, task.texts, task.y, ids=ids, models=["ridge", "krr"])
+    folder = experiment.save(tmp_path / "run")
+    out = tmp_path / "new.csv"
+    data = Dataset(task.texts, np.arange(1, 49), ids, np.empty((48, 0)), None)
+    predicted = predict_file(load_run(folder), data, out)
+    blended = save_blend(blend([folder]), tmp_path / "blend")
+    for file in (folder / "oof.csv", out, blended / "oof.csv"):
+        read = pd.read_csv(file, dtype={"id": str}, keep_default_na=False)
+        assert read["id"].tolist() == ids
+        table = open_table(file)
+        assert [cells[0] for _, cells in table.rows(["id"])] == ids
+        assert b"\r\n0" not in file.read_bytes()
+        assert b"\r\nplain" not in file.read_bytes()
+    assert read["target"].tolist() == task.y.tolist()
+    assert pd.read_csv(out)["prediction"].tolist() == predicted.tolist()
+    assert read_oof(load_run(blended))["id"] == ids
+
+
+def test_ordinary_tables_are_written_as_pandas_does(task: Task, tmp_path: Path) -> None:
+    experiment = evaluate(task.bank, task.texts, task.y, random_state=[0, 1], ids=task.texts)
+    folder = experiment.save(tmp_path / "run")
+    expected = experiment.oof.to_csv(index=False, lineterminator="\n")
+    assert (folder / "oof.csv").read_bytes() == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("fold", {}, "the target cannot be called 'fold', as the folds are"),
+        ("row", {}, "the target cannot be called 'row', as the ids are"),
+        ("id", {"ids": range(40)}, "the target cannot be called 'id', as the ids are"),
+        ("weight", {"sample_weight": np.ones(40)}, "'weight', as the sample weights are"),
+        ("ridge mean[-1]", {}, "'ridge mean[-1]', as predictions are"),
+        ("fold (seed 1)", {"random_state": [0, 1]}, "'fold (seed 1)', as the folds are"),
+        ("ridge mean[-1] (seed 1)", {"random_state": [0, 1]}, "as predictions are"),
+        ("y", {"ids": range(40), "id_name": "fold"}, "the ids cannot be called 'fold', as the"),
+        ("weight", {}, None),
+        ("target", {"ids": range(40)}, None),
+        ("auto", {}, None),
+        ("blend", {"random_state": [0, 1]}, None),
+    ],
+)
+def test_columns_never_share_a_name(
+    make_task: MakeTask, tmp_path: Path, name: str, options: dict[str, Any], message: str | None
+) -> None:
+    task = make_task(40)
+    asked: dict[str, Any] = {"target_names": [name], **options}
+
+    def saved() -> pd.DataFrame:
+        folder = evaluate(task.bank, task.texts, task.y, **asked).save(tmp_path / "run")
+        return pd.read_csv(folder / "oof.csv")
+
+    if message is None:
+        assert saved()[name].tolist() == task.y.tolist()
+        return
+    with pytest.raises(InputError, match=re.escape(message)):
+        saved()
+    assert not (tmp_path / "run").exists()
+    given = {key: asked.get(key) for key in ("ids", "sample_weight")}
+    design = checked_design(
+        task.texts, task.y, target_names=[name], id_name=asked.get("id_name", "id"), **given
+    )
+    repeats = all_folds(design, "stratified", 5, asked.get("random_state", [0]), None)[1:]
+    with pytest.raises(InputError, match=re.escape(message)):
+        refuse_oof_names(design, ["ridge mean[-1]"], repeats)
+    refuse_oof_names(replace(design, target_names=("y",), id_name="x"), ["auto"], repeats)
+
+
+def test_targets_are_not_called_like_results_of_others(make_task: MakeTask) -> None:
+    task = make_task(40)
+    names = ["a", "a: auto"]
+    design = checked_design(task.texts, np.stack([task.y] * 2, axis=1), target_names=names)
+    with pytest.raises(InputError, match="the target cannot be called 'a: auto'"):
+        refuse_oof_names(design, ["auto", "auto ridge"])
+    refuse_oof_names(design, ["ridge cls[0]"])
+
+
+def test_arrays_are_saved_without_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before NumPy 2.2, savez took allow_pickle for one more array, which no model knows."""
+    given: list[str] = []
+    real = np.savez
+    monkeypatch.setattr(
+        np, "savez", lambda file, **arrays: [given.extend(arrays), real(file, **arrays)]
+    )
+    path = save_arrays(tmp_path / "a.npz", {"coef": np.ones(3), "alpha": 2.0, "names": ["a", "b"]})
+    assert given == ["coef", "alpha", "names"]
+    assert {*load_arrays(path)} == {"coef", "alpha", "names"}
+    with pytest.raises(TypeError, match="alpha holds Python objects"):
+        save_arrays(tmp_path / "b.npz", {"alpha": None})
+
+
 def damage(folder: Path, kind: str) -> None:
     manifest = folder / "run.json"
     description = json.loads(manifest.read_text(encoding="utf-8"))
@@ -237,3 +366,22 @@ def test_unknown_models_are_listed(task: Task, experiment: Experiment, tmp_path:
     run = load_run(experiment.save(tmp_path / "run"))
     with pytest.raises(InputError, match=r"no model 'forest': it has '.*mean\[-1\]'"):
         run.predict(task.texts, model="forest")
+
+
+def test_models_that_one_target_alone_has_are_refused(make_task: MakeTask, tmp_path: Path) -> None:
+    """The winners of a sweep differ by target."""
+    task = make_task(40)
+    Y = np.stack([task.y, task.y[::-1]], axis=1)
+    folder = evaluate(task.bank, task.texts, Y, target_names=["a", "b"]).save(tmp_path / "run")
+    description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    description["results"][0]["select"] = "max[-1]"
+    (folder / "run.json").write_text(json.dumps(description), encoding="utf-8")
+    run = load_run(folder)
+    assert [one.label for one in run.chosen("ridge")] == ["ridge max[-1]", "ridge mean[-1]"]
+    told = r"no model 'ridge max\[-1\]' of the target 'b', which has 'ridge mean\[-1\]': name one"
+    with pytest.raises(InputError, match=told):
+        run.chosen("ridge max[-1]")
+    description["results"].pop()
+    (folder / "run.json").write_text(json.dumps(description), encoding="utf-8")
+    with pytest.raises(RunError, match="holds no model of the target 'b': repeat the run"):
+        load_run(folder).chosen()

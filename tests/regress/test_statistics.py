@@ -79,6 +79,15 @@ def test_constant_columns_become_zero(value: float) -> None:
         assert not b[[2, 4]].any()
 
 
+def test_columns_that_hardly_vary_are_kept_in_float64() -> None:
+    rng = np.random.default_rng(0)
+    X = np.c_[1.7e9 + rng.uniform(0, 3000, 60), rng.standard_normal((60, 2))]
+    X[0, 1] = 3e6  # far from all others, and first
+    folds = make_folds(row_keys(X), X[:, 2], n_folds=4)
+    training = FoldData(X, X[:, :1], folds).training((int(folds.numbers[0]),))
+    np.testing.assert_allclose(training.scale, X[training.rows].std(axis=0), rtol=1e-6)
+
+
 def test_a_column_constant_in_training_alone_is_ignored() -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 3))

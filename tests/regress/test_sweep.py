@@ -122,6 +122,17 @@ def test_a_stopped_sweep_goes_on(make_task: MakeTask, tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.results[0].predictions, again.results[0].predictions)
 
 
+def test_parts_that_a_power_cut_left_without_their_end_are_made_anew(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_task(40)
+    first = swept(task, cache=tmp_path / "parts")
+    for number, part in enumerate(sorted((tmp_path / "parts").iterdir())):
+        part.write_bytes(part.read_bytes()[: (0, 60, -8)[number % 3]])
+    again = swept(task, cache=tmp_path / "parts")
+    np.testing.assert_array_equal(first.results[0].predictions, again.results[0].predictions)
+
+
 def test_a_sweep_predicts_like_any_run(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task(60)
     found = swept(task, models=QUICK[:2], n_best=1)
