@@ -13,6 +13,7 @@ from features.keys import Text
 from features.manifest import refuse_other_setup
 from regress.explain_training import require_training
 from regress.fold_banks import fold_template, of_each_fold
+from regress.persistence import SCRATCH
 from regress.run import Run
 
 #: Encodes texts into the bank in a folder, as a run's record of a bank says.
@@ -81,7 +82,7 @@ def banks_holding(
         if scratch is not None and len(needed) > 1:
             aside = scratch / f"{recorded['name']}.bank"
         if aside is None and other is None and not is_bank(path):
-            aside = run.path / "scratch" / f"{recorded['name']}.bank"
+            aside = run.path / SCRATCH / f"{recorded['name']}.bank"
         places.append((recorded, path, aside))
     if training is not None:  # of every bank, before encoding into any, which may take long
         for recorded, path, aside in places:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "run.json"
 OOF, INNER = "oof.csv", "inner.npz"
+#: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
+SCRATCH = "scratch"
 #: Stands in `SHAPE` for every name.
 EACH = "*"
 _NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
@@ -293,7 +295,10 @@ def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` that takes its place when all has been written into it."""
+    """A folder beside `path` that takes its place when all has been written into it.
+
+    What was encoded into the one that it replaces stays.
+    """
     mark = secrets.token_hex(6)
     folder = path.with_name(f".{path.name}-{mark}")
     replaced = path.with_name(f".{path.name}-{mark}-replaced")
@@ -307,6 +312,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.rename(replaced)
         folder.rename(path)
+        if (replaced / SCRATCH).is_dir():
+            (replaced / SCRATCH).rename(path / SCRATCH)
     except OSError as error:
         if replaced.exists() and not path.exists():
             replaced.rename(path)

@@ -162,10 +162,13 @@ def test_only_a_run_is_replaced_and_only_when_forced(
     (tmp_path / "empty").mkdir()
     folder = experiment.save(tmp_path / "empty")
     (folder / "note.txt").write_text("mine")
+    encoded = folder / "scratch" / "a.bank"
+    encoded.mkdir(parents=True)
     with pytest.raises(RunError, match="give another path, or force=True"):
         experiment.save(folder)
     experiment.save(folder, force=True)
     assert not (folder / "note.txt").exists()
+    assert encoded.is_dir(), "what the encoder was run for stays"
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("mine")
