@@ -82,6 +82,7 @@ class Worker:
         # A fast device fills several batches while a segment is committed.
         self._waiting = max(1, 4 * self._encoder.ahead)
         self._budget = Budget(options.batch_tokens or self._encoder.batch_tokens)
+        self._heap = Heap()  # here, since a run may be as short as one window
         self.n_committed = 0
 
     def run(
@@ -113,7 +114,7 @@ class Worker:
         size = SEGMENT_BYTES if n_writers > 1 else SLOW_SEGMENT_BYTES
         new_writer = partial(self.bank.writer, provenance, segment_bytes=size)
         writer = BackgroundWriter(new_writer, self._waiting, n_writers)
-        tokenizer, heap = self._tokenizer, Heap()
+        tokenizer = self._tokenizer
         n_tokens = n_truncated = 0
         before = self.n_committed
         try:
@@ -131,7 +132,7 @@ class Worker:
                     ):
                         writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
                         meter.advance(len(rows), int(lengths[rows].sum()))
-                        heap.trim()
+                        self._heap.trim()
                     if finished is not None:
                         writer.flush(partial(finished, window, counts))
                     n_tokens += counts.n_tokens

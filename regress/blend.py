@@ -31,7 +31,7 @@ from regress.blended_runs import (
 from regress.metrics import Scores, mean_scores, rmse, score
 from regress.model import Matrix
 from regress.persistence import load_run
-from regress.results import Repeat, seeded
+from regress.results import WEIGHT, Repeat, seeded
 from regress.run import Run, SavedModel
 from regress.weights import METHODS, Method, Weights, mean_weights
 
@@ -160,7 +160,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     members = [*zip(loaded, names_of(loaded), tables, map(read_inner, loaded), names, strict=True)]
     divisions = numbers_of_folds(loaded[0], tables[0])
     weighted = loaded[0].description["texts"].get("weighted")
-    counts = np.array(tables[0]["weight"], dtype=np.float64) if weighted else None
+    counts = np.array(tables[0][WEIGHT], dtype=np.float64) if weighted else None
     blended = []
     for target in loaded[0].targets:
         bases = [base for member in members for base in _bases(*member, target)]
