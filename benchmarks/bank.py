@@ -27,10 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import Bank
-from features.blocks import Block, dataset_name
-from features.index import KeyIndex
+from features.disk.format import dataset_name
+from features.disk.gather import widen
+from features.disk.index import KeyIndex
 from features.keys import text_keys
-from features.widen import widen
+from features.selection import Block
 
 HIDDEN, LAYERS, POOLINGS = 768, 13, ("cls", "mean", "max")
 SETUP = {

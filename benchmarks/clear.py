@@ -12,7 +12,7 @@ import argparse
 import time
 from pathlib import Path
 
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 from layerbank import evaluate, extract
 
 SELECT = ["mean[-1]", "mean[4]", "mean[:]", "cls[:]+mean[:]"]

@@ -59,9 +59,9 @@ def speed(mode: str, folder: str, warm: list[str], texts: list[str]) -> dict[str
     Start-up is all that a call does before its first text, and a few texts; then each text goes
     from a string to rows committed to a bank on disk.
     """
-    from extract.batching import NewTexts
     from extract.options import Options, RunOptions
     from extract.plan import prepare
+    from extract.texts.stream import NewTexts
     from extract.worker import Worker
 
     precision, engine, device = OURS[mode]
@@ -81,11 +81,12 @@ def speed(mode: str, folder: str, warm: list[str], texts: list[str]) -> dict[str
 
 def forward_pass(mode: str, folder: str, warm: list[str], texts: list[str]) -> float:
     """Seconds of the same batches through the same engine, with no pooling but ``cls``, no bank."""
-    from extract.batching import make_batch, plan_batches
-    from extract.checkpoint import Checkpoint
+    from extract.checkpoint.checkpoint import Checkpoint
     from extract.encode import fewest_tokens
-    from extract.encoder import EngineOptions, load_encoder
-    from extract.tokens import Tokenizer
+    from extract.engines.encoder import EngineOptions
+    from extract.engines.load import load_encoder
+    from extract.texts.batching import make_batch, plan_batches
+    from extract.texts.tokenizer import Tokenizer
 
     precision, engine, device = OURS[mode]
     checkpoint = Checkpoint.find(folder)
@@ -133,7 +134,7 @@ def matmul_peak(dtype: str, device: str) -> float:
     import torch
     from torch import nn
 
-    from extract.onednn import use_onednn
+    from extract.engines.onednn import use_onednn
 
     wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     shapes = [(4096, 768, 3072), (4096, 3072, 768), (4096, 768, 768), (2048, 2048, 2048)]

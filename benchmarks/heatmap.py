@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 from layerbank import Bank, evaluate
 
 

@@ -22,13 +22,13 @@ import numpy as np
 
 from features import Bank
 from features.keys import text_keys
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 from regress import evaluate, load_run, score
-from regress.blend import blend
-from regress.blend_files import save_blend
-from regress.metrics import Scores
-from regress.sweep import sweep
-from regress.sweep_files import save_sweep
+from regress.blend.blending import blend
+from regress.blend.files import save_blend
+from regress.evaluation.metrics import Scores
+from regress.sweep.procedure import sweep
+from regress.sweep.results import save_sweep
 
 #: Share of the texts that are withheld, and how far above the withheld score an estimate may be.
 WITHHELD, ABOVE = 0.3, 0.012

@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.encoders import excerpt_lengths, made_up_texts, random_base
 from extract import extract
 from extract.background import BackgroundWriter
-from extract.encoder import Batch, Pooled
+from extract.engines.encoder import Batch, Pooled
 from features.bank import Bank
 from features.keys import text_keys
 

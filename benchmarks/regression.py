@@ -31,16 +31,16 @@ from threadpoolctl import threadpool_limits
 from features.bank import Bank
 from features.banks import Banks
 from features.keys import text_keys
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 from regress import TunedKernelRidge, TunedLightGBM, TunedRidge, TunedSVR
-from regress import greedy as search_module
-from regress.candidates import every_unit
-from regress.design import checked_design
-from regress.folds import make_folds
-from regress.grams import Grams
-from regress.matrix import term_matrix
-from regress.statistics import FoldData
-from regress.tuning import tune
+from regress.data.folds import make_folds
+from regress.data.matrix import term_matrix
+from regress.data.task import checked_design
+from regress.models.training import FoldData
+from regress.models.tuning import tune
+from regress.sweep import forward_search as search_module
+from regress.sweep.candidates import every_unit
+from regress.sweep.products import Grams
 
 ALPHAS = np.logspace(-1, 5, 25)
 

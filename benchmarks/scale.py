@@ -32,11 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import Bank
-from features.compact import compact
 from features.keys import text_keys
-from features.merge import merge
-from features.summary import describe
-from features.verify import verify
+from features.upkeep.compact import compact
+from features.upkeep.merge import merge
+from features.upkeep.summary import describe
+from features.upkeep.verify import verify
 
 HIDDEN, LAYERS, POOLINGS = 8, 13, ("cls", "mean", "max")
 N_BLOCKS = LAYERS * len(POOLINGS)

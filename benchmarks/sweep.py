@@ -18,13 +18,13 @@ import numpy as np
 from regression import made_up
 
 from features import Bank
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 from regress import evaluate
-from regress.blend import blend
-from regress.blend_files import save_blend
-from regress.compare import against_best
-from regress.sweep import MODELS, sweep
-from regress.sweep_files import save_sweep
+from regress.blend.blending import blend
+from regress.blend.files import save_blend
+from regress.evaluation.metrics import against_best
+from regress.sweep.procedure import MODELS, sweep
+from regress.sweep.results import save_sweep
 
 
 def main() -> None:

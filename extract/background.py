@@ -10,10 +10,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
-from features.writer import BankWriter
+from features.disk.writer import BankWriter
 
 T = TypeVar("T")
+
+
 R = TypeVar("R")
+
 
 #: A thread that has nothing to add looks so often whether its segment has become old, seconds.
 IDLE_SECONDS = 5.0

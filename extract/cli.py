@@ -2,42 +2,150 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from extract.cli_options import (
-    DevicesOption,
-    ExtractCommand,
-    RayActorsOption,
-    RayCpusOption,
-    RayOption,
-    ShardOption,
-)
-from features.console import (
+from features.console.app import (
     BankOption,
     EncodingOption,
     FormatOption,
     QuietOption,
     SkipEmptyOption,
     TextOption,
-    human_bytes,
     new_app,
     run,
     set_verbosity,
 )
 
 if TYPE_CHECKING:
-    from extract.dry_run import DryRun
     from extract.options import RunOptions
-    from extract.ray_options import RayOptions
-    from extract.report import ExtractReport
+    from extract.scale.ray_cluster import RayOptions
     from features.keys import Text
-    from features.table import Table
+    from features.tables.table import Table
+
+
+#: What may follow ``--ray``; anything else there is the next argument.
+RAY_ADDRESS = r"auto|local|ray://.+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+"
+
+
+DevicesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        metavar="all|D,...",
+        help="One process on each of these: all (every GPU), numbers of GPUs (0,1), or cpu,cpu "
+        "for two processes that share the CPU. A process that dies leaves its texts to the others.",
+    ),
+]
+
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only the texts of part I of N, counted from 0, as their keys divide them: for one "
+        "task of a job array.",
+    ),
+]
+
+
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Encode on Ray: one that is started here, or the cluster at ADDRESS (auto, or "
+        "HOST:PORT). Input, encoder and bank must be in folders that all nodes share.",
+        show_default=False,
+    ),
+]
+
+
+RayActorsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-actors",
+        metavar="MIN[:MAX]",
+        help="How many encoders on Ray; between the two Ray adapts.  \\[default: from 1 to what "
+        "the cluster has room for]",
+    ),
+]
+
+
+RayCpusOption = Annotated[
+    int | None,
+    typer.Option(
+        "--ray-cpus",
+        metavar="N",
+        help="CPUs of each encoder on Ray.  \\[default: 1 beside a GPU, else a whole node's]",
+    ),
+]
+
+
+class ExtractCommand(TyperCommand):
+    """``--ray`` may stand alone: its address is optional."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As ever, once a ``--ray`` without an address has the one that it means."""
+        return super().parse_args(ctx, with_address(args))
+
+
+def with_address(args: list[str]) -> list[str]:
+    """Arguments in which every ``--ray`` has an address.
+
+    >>> with_address(["--ray", "train.csv"]), with_address(["train.csv", "--ray", "head:6379"])
+    (['--ray', 'local', 'train.csv'], ['train.csv', '--ray', 'head:6379'])
+    """
+    given: list[str] = []
+    for i, arg in enumerate(args):
+        given.append(arg)
+        if arg == "--ray" and not re.fullmatch(RAY_ADDRESS, "".join(args[i + 1 : i + 2])):
+            given.append("local")
+    return given
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+SAID = b"\nstopping: what is done is being written (Ctrl-C again stops at once)\n"
+
+
+@contextmanager
+def second_ctrl_c_stops() -> Iterator[None]:
+    """The first Ctrl-C raises KeyboardInterrupt as ever, the second ends the process.
+
+    Nothing that was committed can be harmed by that: a commit is one rename. Only for a process
+    that ends after an interrupt, and its main thread; for a library it would be too rude.
+    """
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for either in STOPPING:
+            signal.signal(either, second)
+        # Not by logging: the signal may have come in the middle of a write.
+        with suppress(OSError):  # the same Ctrl-C may have ended whoever reads it
+            os.write(2, SAID)
+        raise KeyboardInterrupt
+
+    def second(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)
+
+    before = {either: signal.signal(either, first) for either in STOPPING}
+    yield
+    # Not after an interrupt: what is left to do then may be stopped as well.
+    for either, handler in before.items():
+        signal.signal(either, handler)
 
 
 def extract_command(
@@ -159,12 +267,14 @@ def extract_command(
 
     [bold]layerbank extract part-*.parquet --bank big.bank --ray auto --ray-actors 1:64[/bold]
     """
-    from extract.interrupts import second_ctrl_c_stops
+    from extract.cli import second_ctrl_c_stops
+    from extract.dry_run import forecast
     from extract.options import Options
     from extract.pipeline import count_new
     from extract.pipeline import run as run_plan
     from extract.plan import prepare
-    from features.table import open_table
+    from extract.report import summary
+    from features.tables.table import open_table
 
     set_verbosity(quiet=quiet)
     chosen = None if poolings is None else [name.strip() for name in poolings.split(",")]
@@ -184,7 +294,7 @@ def extract_command(
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
-            from extract.on_ray import run_on_ray, sources_of
+            from extract.scale.on_ray import run_on_ray, sources_of
 
             sources = sources_of(
                 inputs, text, format=format, encoding=encoding, skip_empty=skip_empty
@@ -202,9 +312,9 @@ def extract_command(
 def _run_options(
     device: str, devices: str | None, shard: str | None, engine: str, batch_tokens: int | None
 ) -> RunOptions:
-    from extract.devices import parse_devices
     from extract.options import RunOptions
-    from extract.shards import Shard
+    from extract.scale.devices import parse_devices
+    from extract.texts.stream import Shard
 
     running = RunOptions(
         device,
@@ -221,7 +331,7 @@ def _ray_options(
     ray: str | None, actors: str | None, cpus: int | None, running: RunOptions, *, dry_run: bool
 ) -> RayOptions | None:
     """How to use Ray; None when it was not asked for."""
-    from extract.ray_options import RayOptions
+    from extract.scale.ray_cluster import RayOptions
     from features.errors import InputError
 
     if ray is None:
@@ -238,54 +348,15 @@ def _ray_options(
 
 
 def _texts(tables: list[Table], columns: list[list[str]], skip_empty: bool) -> Iterator[Text]:
-    from features.table import read_texts
+    from features.tables.table import read_texts
 
     for table, names in zip(tables, columns, strict=True):
         yield from read_texts(table, names, skip_empty=skip_empty)
 
 
-def summary(report: ExtractReport, max_length: int) -> str:
-    """The one line that ends an extraction."""
-    return (
-        f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
-        f"{report.n_truncated:,} of the new ones truncated at {max_length} tokens; "
-        f"{took(report.seconds)}; bank {human_bytes(report.bank_bytes)}"
-    )
-
-
-def forecast(found: DryRun, max_length: int) -> str:
-    """What a dry run says."""
-    lines = [
-        f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
-        f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} of these "
-        f"truncated at {max_length}",
-    ]
-    if found.tokens_per_second:
-        lines.append(
-            f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s"
-            f"{f' on each of {found.n_gpus} GPUs' if found.n_gpus > 1 else ''}, "
-            f"by a short sample ({found.ran_on})"
-        )
-    lines.append(
-        f"bank       {human_bytes(found.bank_bytes)} now, about "
-        f"{human_bytes(found.bank_bytes + found.added_bytes)} then"
-    )
-    return "\n".join([*lines, "nothing was written to the bank"])
-
-
-def took(seconds: float) -> str:
-    """A time for people.
-
-    >>> took(4.21), took(75), took(7300)
-    ('4.2 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 app = new_app("Stage 1: texts into a bank, every layer of a frozen encoder.")
+
+
 app.command("extract", cls=ExtractCommand)(extract_command)
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.batching import NewTexts, Window, plan_batches
-from extract.devices import processes
 from extract.encode import Budget, encode
-from extract.long_texts import Windows
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.report import folder_bytes
-from extract.shards import Picked
-from extract.texts import Tokens
+from extract.report import folder_bytes, took
+from extract.scale.devices import processes
+from extract.texts.batching import Tokens, plan_batches
+from extract.texts.stream import NewTexts, Picked, Window
+from extract.texts.windows import Windows
 from extract.worker import load, tokenizer_of
+from features.console.show import human_bytes
 from features.keys import KEY_SIZE, Text
 
 #: The sample is spread over so many batches of all lengths, and ends after so many seconds.
@@ -135,3 +135,23 @@ def _spread(
         rows = batches[i]
         part = Window(window.numbers[rows], [window.texts[r] for r in rows], window.keys[rows])
         yield part, [tokens[r] for r in rows]
+
+
+def forecast(found: DryRun, max_length: int) -> str:
+    """What a dry run says."""
+    lines = [
+        f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
+        f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} of these "
+        f"truncated at {max_length}",
+    ]
+    if found.tokens_per_second:
+        lines.append(
+            f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s"
+            f"{f' on each of {found.n_gpus} GPUs' if found.n_gpus > 1 else ''}, "
+            f"by a short sample ({found.ran_on})"
+        )
+    lines.append(
+        f"bank       {human_bytes(found.bank_bytes)} now, about "
+        f"{human_bytes(found.bank_bytes + found.added_bytes)} then"
+    )
+    return "\n".join([*lines, "nothing was written to the bank"])

@@ -10,13 +10,14 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from extract.batching import Window, make_batch, plan_batches
-from extract.encoder import DeviceOutOfMemory, Encoder, Pending, Pooled
-from extract.long_texts import Combined, Windows, groups
-from extract.texts import Tokens, beginning
+from extract.engines.encoder import DeviceOutOfMemory, Encoder, Pending, Pooled
+from extract.texts.batching import Tokens, make_batch, plan_batches
+from extract.texts.stream import Window, beginning
+from extract.texts.windows import Combined, Windows, groups
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
+
 
 #: A batch's pooled vectors take no more than these times the tokens of the budget; several such
 #: batches wait for the writer. A RoBERTa-base's text counts as 30 tokens at least.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
-from extract.device import DEVICE, PRECISIONS
-from extract.encoder import ENGINES
-from extract.pooling import choose_poolings
-from extract.shards import Shard
+from extract.engines.device import DEVICE, PRECISIONS
+from extract.engines.encoder import ENGINES
+from extract.engines.pooling import choose_poolings
+from extract.texts.stream import Shard
 from features.errors import InputError
 
 #: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.

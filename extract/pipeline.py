@@ -10,20 +10,19 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extract.batching import NewTexts
-from extract.devices import n_processes, parse_devices
-from extract.new_windows import NewWindows, count_new_windows, window_size
 from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
-from extract.shards import Picked, Shard
+from extract.scale.devices import n_processes, parse_devices
+from extract.texts.stream import NewTexts, NewWindows, Picked, Shard, count_new_windows, window_size
 from extract.worker import Counts, Worker
 from features.errors import InputError
 from features.keys import Text, refuse_no_list
 
 if TYPE_CHECKING:
     import torch
+
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +183,7 @@ def _in_this_one(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewTex
 
 def _in_several(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewWindows, Counts]:
     """Encode what is new in one process for each device."""
-    from extract.crew import Crew
+    from extract.scale.crew import Crew
 
     new = NewWindows(plan, texts, window_size(options.total, n_processes(options.devices)))
     first = new.next(all_committed=True)

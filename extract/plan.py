@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.checkpoint import Checkpoint
+from extract.checkpoint.checkpoint import Checkpoint
+from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.options import Options
-from extract.pooling import DEFAULT, choose_poolings
 from features.bank import Bank, is_bank
+from features.disk.format import differing_fields
+from features.disk.manifest import refuse_other_setup
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
-from features.format import differing_fields
-from features.manifest import refuse_other_setup
 
 DEFAULT_ENCODER = "roberta-base"
+
+
 #: Where neither the tokenizer nor the model sets a limit.
 DEFAULT_LENGTH = 512
+
+
 SPECIAL_TOKENS = "included, literal ones are text"
 
 

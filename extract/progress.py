@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from features.progress import tqdm
+from features.console.show import tqdm
 
 
 class Progress:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
+from features.console.show import human_bytes
+
 
 def folder_bytes(folder: Path) -> int:
     """Size of a bank on disk; 0 where there is none."""
@@ -52,8 +54,8 @@ class ExtractReport:
     bank_bytes: int
 
     def _repr_html_(self) -> str:
-        from features import html
-        from features.console import human_bytes
+        from features.console import html
+        from features.console.show import human_bytes
 
         per_second = self.n_new / self.seconds if self.seconds > 0 else 0.0
         return html.box(
@@ -68,3 +70,24 @@ class ExtractReport:
                 }
             ),
         )
+
+
+def summary(report: ExtractReport, max_length: int) -> str:
+    """The one line that ends an extraction."""
+    return (
+        f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
+        f"{report.n_truncated:,} of the new ones truncated at {max_length} tokens; "
+        f"{took(report.seconds)}; bank {human_bytes(report.bank_bytes)}"
+    )
+
+
+def took(seconds: float) -> str:
+    """A time for people.
+
+    >>> took(4.21), took(75), took(7300)
+    ('4.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,19 +14,49 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from extract.background import BackgroundWriter, one_ahead
-from extract.batching import Window
 from extract.encode import Budget, encode
-from extract.encoder import Encoder, EngineOptions, load_encoder
-from extract.heap import Heap
-from extract.long_texts import Windows
+from extract.engines.encoder import Encoder, EngineOptions
+from extract.engines.load import load_encoder
+from extract.engines.pooling import marks_special
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.pooling import marks_special
-from features.commit import is_writable
+from extract.texts.stream import Window
+from extract.texts.windows import Windows
+from features.disk.system import is_writable
 from features.errors import InputError
 
 if TYPE_CHECKING:
-    from extract.tokens import Tokenizer
+    from extract.texts.tokenizer import Tokenizer
+
+
+#: Between two times that memory is given back, seconds: it takes some milliseconds each time.
+EVERY = 20.0
+
+
+class Heap:
+    """Gives freed memory back to the system from time to time, where the C library can."""
+
+    def __init__(self) -> None:
+        self._trim = _malloc_trim()
+        self._last = time.monotonic()
+
+    def trim(self) -> None:
+        """Give memory back, unless that was done within the last seconds."""
+        if self._trim is not None and time.monotonic() - self._last >= EVERY:
+            self._trim(0)
+            self._last = time.monotonic()
+
+
+def _malloc_trim() -> Callable[[int], int] | None:
+    """``malloc_trim`` of glibc; None where there is another C library."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None
+    return function
+
 
 #: Data in a full segment. A slow encoder of base size fills little more than the smaller one in the
 #: minute after which a segment is committed, and the larger one would only take memory.
@@ -144,7 +177,7 @@ class Worker:
 
 def tokenizer_of(plan: Plan) -> Tokenizer:
     """The tokenizer, set up as planned."""
-    from extract.tokens import Tokenizer
+    from extract.texts.tokenizer import Tokenizer
 
     setup = plan.setup
     marked = marks_special(setup["poolings"])
@@ -155,7 +188,7 @@ def tokenizer_of(plan: Plan) -> Tokenizer:
 
 def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
     """The encoder on its device, and the set-up with what only the loaded model can tell."""
-    from extract.device import choose_device, choose_precision
+    from extract.engines.device import choose_device, choose_precision
 
     device = choose_device(options.device)
     setup = dict(plan.setup)

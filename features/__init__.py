@@ -9,10 +9,9 @@ from features.lazy import lazy_exports
 if TYPE_CHECKING:
     from features.bank import Bank
     from features.banks import Banks, open_banks
-    from features.blocks import Block
     from features.errors import LayerbankError
     from features.keys import Text, text_key, text_keys
-    from features.selection import Selection
+    from features.selection import Block, Selection
 
 __all__ = [
     "Bank",
@@ -31,9 +30,8 @@ __getattr__ = lazy_exports(
     {
         "features.bank": ["Bank"],
         "features.banks": ["Banks", "open_banks"],
+        "features.selection": ["Block", "Selection"],
         "features.errors": ["LayerbankError"],
         "features.keys": ["Text", "text_key", "text_keys"],
-        "features.blocks": ["Block"],
-        "features.selection": ["Selection"],
     },
 )

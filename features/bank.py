@@ -12,19 +12,25 @@ import numpy as np
 import xxhash
 from numpy.typing import DTypeLike, NDArray
 
-from features.blocks import ResolvedTerm, bank_blocks, column_names
+from features.console import html
+from features.disk.gather import Part, Plan, gather, plan
+from features.disk.index import Keys
+from features.disk.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
+from features.disk.segment import Segment, SnapshotMoved
+from features.disk.snapshot import Snapshot
+from features.disk.system import read_errors
+from features.disk.writer import BankWriter
 from features.errors import BankError, MissingTexts, NotABank
-from features.format import Setup, order_poolings
-from features.gather import Part, Plan, gather, plan
-from features.index import Keys
 from features.keys import Text, text_keys
-from features.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
-from features.mapped import read_errors
-from features.notebook import bank_html
-from features.segment import Segment, SnapshotMoved
-from features.selection import Selection, Shelf
-from features.snapshot import Snapshot
-from features.writer import BankWriter
+from features.selection import (
+    ResolvedTerm,
+    Selection,
+    Setup,
+    Shelf,
+    bank_blocks,
+    column_names,
+    order_poolings,
+)
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -131,7 +137,23 @@ class Bank:
             f"{self.hidden_size}, {', '.join(self.poolings)}{', pooler' * self.has_pooler}>"
         )
 
-    _repr_html_ = bank_html
+    def _repr_html_(self) -> str:
+        return html.box(html.heading(f"bank {self.name}"), html.facts(self.facts()))
+
+    def facts(self) -> dict[str, object]:
+        setup, source = self.setup, self.source
+        revision = f" at {source['revision']}" if source.get("revision") else ""
+        return {
+            "texts": f"{self.n_texts:,}",
+            "encoder": f"{source.get('encoder')}{revision}",
+            "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = blocks) × "
+            f"{self.hidden_size}",
+            "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
+            "set-up": f"{setup['precision']}, {setup.get('long')} at "
+            f"{setup.get('max_length')} tokens",
+            "folder": self.path,
+            "fingerprint": f"{self.fingerprint[:12]}…",
+        }
 
     @property
     def n_texts(self) -> int:

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from features.bank import Bank
-from features.blocks import ResolvedTerm, column_names
+from features.console import html
 from features.errors import InputError
 from features.keys import Text
-from features.notebook import banks_html
-from features.selection import Selection, can_name
+from features.selection import ResolvedTerm, Selection, can_name, column_names
 
 
 class Banks:
@@ -38,7 +37,11 @@ class Banks:
         each = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
         return f"<{type(self).__name__} {', '.join(each)}>"
 
-    _repr_html_ = banks_html
+    def _repr_html_(self) -> str:
+        each = [
+            html.heading(f"bank {b.name}") + html.facts(b.facts()) for b in self.by_name.values()
+        ]
+        return html.box(*each)
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
         """The blocks that a selection names, each term with its bank's name."""

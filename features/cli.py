@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console import (
+from features.console.app import (
     BankArgument,
     EncodingOption,
     ForceOption,
@@ -16,11 +16,11 @@ from features.console import (
     JsonOption,
     SkipEmptyOption,
     TextOption,
-    human_bytes,
     new_app,
     run,
     saying_when_stopped,
 )
+from features.console.show import human_bytes
 
 
 def info_command(bank: BankArgument, json: JsonOption = False) -> None:
@@ -28,9 +28,8 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
 
     Example: [bold]layerbank info roberta-base.bank[/bold]
     """
-    from features.console import draws_blocks
-    from features.summary import describe, summary_json
-    from features.summary_text import summary
+    from features.console.show import draws_blocks
+    from features.upkeep.summary import describe, summary, summary_json
 
     typer.echo(summary_json(bank) if json else summary(describe(bank), fancy=draws_blocks()))
 
@@ -61,7 +60,7 @@ def export_command(
     """
     from features.bank import Bank
     from features.export import export
-    from features.table import open_table, read_dataset
+    from features.tables.table import open_table, read_dataset
 
     with saying_when_stopped():
         table = open_table(rows, format=format, encoding=encoding)
@@ -85,7 +84,7 @@ def verify_command(
 
     Example: [bold]layerbank verify roberta-base.bank --repair[/bold]
     """
-    from features.verify import verify
+    from features.upkeep.verify import verify
 
     report = verify(bank, repair=repair)
     for finding in report.findings:
@@ -108,7 +107,7 @@ def compact_command(bank: BankArgument) -> None:
 
     Example: [bold]layerbank compact roberta-base.bank[/bold]
     """
-    from features.compact import compact
+    from features.upkeep.compact import compact
 
     report = compact(bank)
     typer.echo(
@@ -127,16 +126,26 @@ def merge_command(
 
     Example: [bold]layerbank merge shard-*.bank --into all.bank[/bold]
     """
-    from features.merge import merge
+    from features.upkeep.merge import merge
 
     typer.echo(f"{into}: {merge(banks, into)} rows added")
 
 
 app = new_app("The bank: look at it, take matrices out of it, keep it in order.")
+
+
 app.command("info")(info_command)
+
+
 app.command("export")(export_command)
+
+
 app.command("verify")(verify_command)
+
+
 app.command("compact")(compact_command)
+
+
 app.command("merge")(merge_command)
 
 

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from features.atomic import replacing
 from features.bank import Bank
+from features.disk.atomic import replacing
+from features.disk.image import Dataset, hdf5_image
 from features.errors import InputError
-from features.image import Dataset, hdf5_image
 from features.keys import Text
 
 #: Bytes of the matrix that stand in memory at a time.

@@ -13,6 +13,7 @@ from features.errors import InputError
 #: One string, or several that are encoded together (a prompt and an essay). Verbatim.
 Text = str | tuple[str, ...]
 
+
 #: Bytes of a key.
 KEY_SIZE = 32
 

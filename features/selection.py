@@ -16,17 +16,70 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from features.blocks import POOLER, Block, ResolvedTerm
 from features.errors import SelectionError
+
+#: The order of poolings in blocks and in ``*``; others follow in the order they were asked for.
+POOLING_ORDER = ("cls", "mean", "max")
+
+
+Setup = Mapping[str, Any]
+
+
+def order_poolings(poolings: tuple[str, ...]) -> tuple[str, ...]:
+    """Poolings in the order in which a bank keeps them."""
+    known = [pooling for pooling in POOLING_ORDER if pooling in poolings]
+    return tuple(dict.fromkeys([*known, *poolings]))
+
+
+POOLER = "pooler"
+
+
+class Block(NamedTuple):
+    """One (pooling, layer) matrix of a bank, shape ``(n_texts, hidden_size)``."""
+
+    pooling: str
+    layer: int | None
+    """Index into the hidden states, 0 = embedding output; None for the pooler."""
+
+    def __str__(self) -> str:
+        return self.pooling if self.layer is None else f"{self.pooling}[{self.layer}]"
+
+
+class ResolvedTerm(NamedTuple):
+    """A term as it stands for one bank: its blocks, concatenated or averaged."""
+
+    bank: str
+    blocks: tuple[Block, ...]
+    average: bool
+
+
+def bank_blocks(setup: Setup) -> tuple[Block, ...]:
+    """Every block that a set-up stores: pooling by pooling, layer by layer, then the pooler."""
+    poolings = order_poolings(tuple(setup["poolings"]))
+    blocks = [Block(pooling, layer) for pooling in poolings for layer in range(setup["n_layers"])]
+    return (*blocks, Block(POOLER, None)) if setup["pooler"] else tuple(blocks)
+
+
+def column_names(term: ResolvedTerm, hidden_size: int, prefix: str = "") -> list[str]:
+    """Names of a term's columns: ``mean.12.0``, or ``avg(cls.9,cls.10).0`` for an average."""
+    stems = [block.pooling if block.layer is None else f"{block.pooling}.{block.layer}"
+             for block in term.blocks]  # fmt: skip
+    if term.average:
+        stems = [f"avg({','.join(stems)})"]
+    return [f"{prefix}{stem}.{column}" for stem in stems for column in range(hidden_size)]
+
 
 EVERY_POOLING = "*"
 
+
 #: Digits of the longest integer that is read; no bank has so many layers.
 LONGEST = 18
+
+
 #: Characters of a selection that an error shows.
 SHOWN = 500
 
@@ -148,8 +201,12 @@ class Selection:
 
 
 _TOKEN = re.compile(r"\s*(?:(-?\d+)|([A-Za-z_]\w*)|(\S))")
+
+
 #: The name in front of a "/": anything that is no operator of the language.
 _NAME = r"[^/+\[\](),\s]+"
+
+
 _BANK = re.compile(rf"\s*({_NAME})\s*/")
 
 

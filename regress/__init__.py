@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.boosting import TunedLightGBM
-    from regress.experiment import Experiment, Result, evaluate
-    from regress.folds import Folds, make_folds
-    from regress.kernel_ridge import TunedKernelRidge
-    from regress.metrics import Scores, score
-    from regress.pairwise import TunedPairwise
-    from regress.persistence import load_run
-    from regress.registry import MODELS
-    from regress.ridge import TunedRidge
-    from regress.run import Run, SavedModel
-    from regress.svr import TunedSVR
-    from regress.text_features import TextFeatures
+    from regress.data.folds import Folds, make_folds
+    from regress.data.text_features import TextFeatures
+    from regress.evaluation.metrics import Scores, score
+    from regress.evaluation.results import Result
+    from regress.experiment import Experiment, evaluate
+    from regress.models.kernel_ridge import TunedKernelRidge
+    from regress.models.lightgbm import TunedLightGBM
+    from regress.models.pairwise import TunedPairwise
+    from regress.models.registry import MODELS
+    from regress.models.ridge import TunedRidge
+    from regress.models.svr import TunedSVR
+    from regress.runs.run import Run, SavedModel, load_run
 
 __all__ = [
     "MODELS",
@@ -43,17 +43,17 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "regress.boosting": ["TunedLightGBM"],
-        "regress.experiment": ["Experiment", "Result", "evaluate"],
-        "regress.folds": ["Folds", "make_folds"],
-        "regress.kernel_ridge": ["TunedKernelRidge"],
-        "regress.metrics": ["Scores", "score"],
-        "regress.pairwise": ["TunedPairwise"],
-        "regress.persistence": ["load_run"],
-        "regress.registry": ["MODELS"],
-        "regress.ridge": ["TunedRidge"],
-        "regress.run": ["Run", "SavedModel"],
-        "regress.svr": ["TunedSVR"],
-        "regress.text_features": ["TextFeatures"],
+        "regress.models.lightgbm": ["TunedLightGBM"],
+        "regress.evaluation.results": ["Result"],
+        "regress.experiment": ["Experiment", "evaluate"],
+        "regress.data.folds": ["Folds", "make_folds"],
+        "regress.models.kernel_ridge": ["TunedKernelRidge"],
+        "regress.evaluation.metrics": ["Scores", "score"],
+        "regress.models.pairwise": ["TunedPairwise"],
+        "regress.runs.run": ["load_run", "Run", "SavedModel"],
+        "regress.models.registry": ["MODELS"],
+        "regress.models.ridge": ["TunedRidge"],
+        "regress.models.svr": ["TunedSVR"],
+        "regress.data.text_features": ["TextFeatures"],
     },
 )

@@ -1,6 +1,8 @@
 """``python -m regress``: fit, score and predict."""
 
-from regress.cli import main
+from __future__ import annotations
+
+from regress.commands.regress import main
 
 if __name__ == "__main__":
     main()

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from features.banks import Banks
-from features.blocks import ResolvedTerm
-from features.errors import InputError
+from features.console.show import tqdm
 from features.keys import Text
-from features.progress import tqdm
-from features.selection import Selection
-from regress.design import BankLike, Design, checked_design
-from regress.divisions import all_folds, open_with_folds, several_seeds
-from regress.estimator import TunedRegressor
-from regress.fold_banks import FoldBanks, tune_fold_banks
-from regress.folds import Folds
-from regress.matrix import fitting_matrix, n_columns
-from regress.metrics import mean_scores
-from regress.near_duplicates import near_duplicates
-from regress.parallel import n_workers
-from regress.registry import named_regressors
-from regress.results import Experiment, Repeat, Result, refuse_oof_names, scored, table_row
-from regress.statistics import FoldData
-from regress.tuning import Tuned, n_steps, pooled, refitted, tune
+from regress.compute.parallel import n_workers
+from regress.data.fold_banks import BankLike, FoldBanks, open_with_folds
+from regress.data.folds import all_folds, several_seeds
+from regress.data.matrix import n_columns
+from regress.data.near_duplicates import near_duplicates
+from regress.data.task import checked_design
+from regress.evaluation.nested import _n_steps, _resolved, _results, _tuned, _tuned_fold_banks
+from regress.evaluation.results import Result, Results, refuse_oof_names
+from regress.models.base import Matrix
+from regress.models.estimator import TunedRegressor
+from regress.models.registry import named_regressors
 
-__all__ = ["Experiment", "Result", "evaluate", "table_row"]
+__all__ = ["Experiment", "Result", "evaluate"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Experiment(Results):
+    """What `evaluate` found, and what can be done with it."""
+
+    def predict(self, texts: Sequence[Text]) -> Matrix:
+        """What `best` predicts for texts that the banks hold, shape (n_texts,)."""
+        return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
+
+    def _repr_html_(self) -> str:
+        from regress.report.notebook import experiment_html
+
+        return experiment_html(self)
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write a run folder; see `regress.persistence.save_run`."""
+        from regress.runs.save import save_run
+
+        return save_run(self, path, force=force)
 
 
 def evaluate(
@@ -138,114 +154,3 @@ def evaluate(
         banks, design, splits[0], results, regressors,
         selections=[*selections], repeats=splits[1:], near=near, memory=memory,
     )  # fmt: skip
-
-
-def _resolved(
-    banks: Banks, select: str | Selection | Iterable[str | Selection]
-) -> dict[str, tuple[ResolvedTerm, ...]]:
-    """Each selection once, as it prints itself, with the blocks it names."""
-    several = [select] if isinstance(select, (str, Selection)) else select
-    parsed = [Selection.parse(one) for one in several]
-    if not parsed:
-        raise InputError("name at least one selection, such as 'mean[-1]'")
-    return {str(selection): banks.resolve(selection) for selection in parsed}
-
-
-def _n_steps(banks: Banks, splits: Sequence[Folds], n_regressors: int) -> int:
-    n_folds = splits[0].n_folds
-    if isinstance(banks, FoldBanks):
-        return n_folds * (n_folds + n_regressors)
-    return len(splits) * n_steps(n_folds, 0) + n_regressors
-
-
-def _tuned(
-    banks: Banks,
-    design: Design,
-    terms: Sequence[ResolvedTerm],
-    splits: Sequence[Folds],
-    regressors: Sequence[TunedRegressor],
-    memory: int | None,
-    n_jobs: int | None,
-    on_done: Callable[[], object],
-) -> list[list[Tuned]]:
-    """For each regressor, what came out on each division; the first is refitted on all rows."""
-    X = fitting_matrix(banks.by_name, design.texts, terms, memory)
-    repeats = []
-    for folds in reversed(splits):
-        data = FoldData(X, design.Y, folds, design.weights, memory=memory)
-        repeats.append(tune(data, regressors, refit=False, n_jobs=n_jobs, on_done=on_done))
-    # The folds that came last are the first repeat's.
-    by_regressor = [list(of[::-1]) for of in zip(*repeats, strict=True)]
-    together = [pooled(of) for of in by_regressor]
-    together = refitted(data, regressors, together, n_jobs=n_jobs, on_done=on_done)
-    return [[of_all, *of] for of_all, of in zip(together, by_regressor, strict=True)]
-
-
-def _tuned_fold_banks(
-    banks: Banks,
-    design: Design,
-    terms: Sequence[ResolvedTerm],
-    splits: Sequence[Folds],
-    regressors: Sequence[TunedRegressor],
-    memory: int | None,
-    n_jobs: int | None,
-    on_done: Callable[[], object],
-) -> list[list[Tuned]]:
-    """The same for one bank a fold, which is never repeated."""
-
-    def data(number: int) -> FoldData:
-        own = [term for term in terms if term.bank == [*banks.by_name][number]]
-        X = fitting_matrix(banks.by_name, design.texts, own, memory)
-        return FoldData(X, design.Y, splits[0], design.weights, memory=memory)
-
-    tuned = tune_fold_banks(data, regressors, splits[0], n_jobs=n_jobs, on_done=on_done)
-    return [[of, of] for of in tuned]
-
-
-def _results(
-    selection: str,
-    terms: tuple[ResolvedTerm, ...],
-    model: str,
-    tuned: Sequence[Tuned],
-    design: Design,
-    splits: Sequence[Folds],
-    columns: int,
-) -> list[Result]:
-    """The results of one regressor for each target; `tuned` has all repeats in one, then each."""
-    together, *each = tuned
-    results = []
-    for target, name in enumerate(design.target_names):
-        repeats = [
-            _repeat(of, target, design, folds) for of, folds in zip(each, splits, strict=True)
-        ]
-        first = repeats[0]
-        results.append(
-            Result(
-                select=selection,
-                terms=terms,
-                n_columns=columns,
-                model=model,
-                target=name,
-                predictions=first.predictions,
-                scores=mean_scores([repeat.scores for repeat in repeats]),
-                naive_rmse=float(together.cv_rmse[:, target].min()),
-                fold_rmse=first.fold_rmse,
-                fold_params=first.fold_params,
-                params=dict(together.settings[together.final[target]]) if together.final else {},
-                fitted=together.models[target],
-                seconds=together.seconds,
-                repeats=tuple(repeats[1:]),
-            )
-        )
-    return results
-
-
-def _repeat(tuned: Tuned, target: int, design: Design, folds: Folds) -> Repeat:
-    return scored(
-        design,
-        target,
-        folds,
-        tuned.predictions[:, target],
-        naive_rmse=float(tuned.cv_rmse[:, target].min()),
-        fold_params=[dict(tuned.settings[at]) for at in tuned.chosen[:, target]],
-    )

@@ -10,16 +10,17 @@ from typing import Any
 
 from features.banks import Banks
 from features.errors import InputError, RunError
-from features.table import Dataset
-from regress.description import describe_result, plain, versions
-from regress.design import BankLike, checked_design
+from features.tables.table import Dataset
+from regress.data.fold_banks import BankLike, FoldBanks
+from regress.data.source import Source
+from regress.data.task import checked_design
+from regress.evaluation.results import Results
 from regress.experiment import evaluate
-from regress.fold_banks import FoldBanks
-from regress.reading import Source
-from regress.registry import MODELS
-from regress.results import Experiment
-from regress.run import Run
-from regress.sweep import Sweep, sweep
+from regress.models.registry import MODELS
+from regress.runs.format import describe_result, plain, versions
+from regress.runs.run import Run
+from regress.sweep.procedure import sweep
+from regress.sweep.results import Sweep
 
 #: Timings are no numbers of the run.
 UNTIMED = ("seconds", "file", "sha256")
@@ -32,7 +33,7 @@ def repeat_run(
     bank: BankLike | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
-) -> tuple[Experiment, Source]:
+) -> tuple[Results, Source]:
     """Evaluate again what a run evaluated, with the same folds, seeds and settings.
 
     Parameters
@@ -78,7 +79,7 @@ def repeat_sweep(
     Parameters
     ----------
     cache
-        As `regress.sweep.sweep`.
+        As `regress.sweep.procedure`.
     """
     source, banks, dataset, arguments = _as_it_was(run, "sweep", input, bank)
     searched = run.description["sweep"]
@@ -126,18 +127,18 @@ def _as_it_was(
     return source, FoldBanks(labels) if labels else Banks([*banks.values()]), dataset, arguments
 
 
-def _refuse_other_folds(run: Run, experiment: Experiment, source: Source) -> None:
+def _refuse_other_folds(run: Run, experiment: Results, source: Source) -> None:
     if experiment.folds.digest != run.description["folds"]["hash"]:
         raise RunError(f"the folds of {source.path} are not those of the run {run.path}")
 
 
-def differences(run: Run, experiment: Experiment) -> list[str]:
+def differences(run: Run, experiment: Results) -> list[str]:
     """Results whose numbers are not the recorded ones to the last digit."""
     now = {_numbers(plain(describe_result(experiment, one))) for one in experiment.results}
     return [str(one["column"]) for one in run.description["results"] if _numbers(one) not in now]
 
 
-def verdict(run: Run, experiment: Experiment) -> str:
+def verdict(run: Run, experiment: Results) -> str:
     """Whether the numbers are the same and, if not, what else has changed."""
     differing = differences(run, experiment)
     if not differing:

@@ -121,7 +121,7 @@ def test_a_reader_written_from_the_page_reads_the_golden_bank(read: Any) -> None
 @pytest.mark.parametrize("read", READERS)
 def test_it_reads_what_is_written_and_compacted_today(read: Any, tmp_path: Path) -> None:
     from features import Bank
-    from features.compact import compact
+    from features.upkeep.compact import compact
     from tests.made_up import SETUP, add
 
     texts = [f"text {i}" for i in range(9)]

@@ -11,7 +11,7 @@ import yaml
 
 from extract import extract
 from features import Bank
-from features.table import open_table, read_texts
+from features.tables.table import open_table, read_texts
 from tests.extract.same_bank import assert_same, n_rows
 from tests.pages import ROOT, SHELL, code_blocks
 from tests.typed import Reader, lay_out

@@ -31,9 +31,9 @@ ELSEWHERE = {"make": "tests/test_fresh_machine.py", "pip": "tests/test_wheel.py"
 
 #: What is loaded beforehand: most of a command's time.
 HEAVY = (
-    "altair", "extract.torch_engine", "lightgbm", "openvino", "pandas", "regress.experiment",
-    "regress.report.html", "regress.sweep", "scipy.stats", "torch", "transformers",
-    "transformers.models.roberta.modeling_roberta", "vl_convert",
+    "altair", "extract.engines.torch_engine", "lightgbm", "openvino", "pandas",
+    "regress.experiment", "regress.report.page", "regress.sweep.procedure", "scipy.stats", "torch",
+    "transformers", "transformers.models.roberta.modeling_roberta", "vl_convert",
 )  # fmt: skip
 
 #: What stands on the reader's path under the name of a program.

@@ -2,22 +2,241 @@
 
 from __future__ import annotations
 
-from regress.report.block_charts import heat_map_figure
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import altair as alt
+
+from features.console.show import one_line
+from regress.evaluation.lines import Standing
+from regress.evaluation.metrics import Z95
 from regress.report.contents import Contents
-from regress.report.figure import Figure
-from regress.report.result_charts import (
-    by_figure,
-    folds_figure,
-    groups_figure,
-    leaderboard_figure,
-    learning_figure,
-    weights_figure,
+from regress.report.figure import (
+    BLUE,
+    GREY,
+    ORANGE,
+    ROW,
+    AnyChart,
+    Figure,
+    Row,
+    axis,
+    chart_of,
+    count,
+    named,
+    number,
 )
+from regress.report.heat_maps import HeatMap, decimals
+from regress.report.learning import LearningCurve, Point
+from regress.report.shares import Share
 from regress.report.text_charts import (
     predicted_figure,
     residuals_by_length_figure,
     residuals_by_target_figure,
 )
+
+
+def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
+    low, high = heat_map.limits
+    places = decimals(low)
+    middle = (low + high) / 2
+    rows = [
+        {
+            "layer": layer,
+            "pooling": pooling,
+            "rmse": cell.entry.scores.rmse,
+            "shown": f"{cell.entry.scores.rmse:.{places}f}"
+            + {"best": " ★", "tie": " =", "worse": ""}[cell.verdict],
+            "select": cell.entry.select,
+            "interval": f"{cell.low:.4g} to {cell.high:.4g}",
+            "behind": f"{cell.behind:.4g} ± {cell.behind_se:.2g}",
+            "verdict": {"best": "best", "tie": "ties with the best", "worse": "worse"}[
+                cell.verdict
+            ],
+            "dark": cell.entry.scores.rmse > middle,
+        }
+        for (layer, pooling), cell in heat_map.cells.items()
+    ]
+    base = chart_of(rows).encode(
+        x=alt.X("pooling:N", sort=heat_map.poolings, title=None,
+                axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)),
+        y=alt.Y("layer:O", sort=heat_map.layers, title="layer",
+                axis=alt.Axis(domain=False, ticks=False)),
+        tooltip=[named("select", "selection"), number("rmse", "RMSE"),
+                 named("interval", "95 %"), named("behind", "behind the best"),
+                 named("verdict", "verdict")],
+    )  # fmt: skip
+    colour = alt.Color(
+        "rmse:Q",
+        scale=alt.Scale(scheme="viridis", reverse=True, domain=[low, high], clamp=True),
+        legend=None,
+    )
+    chart = alt.layer(
+        base.mark_rect(cornerRadius=2).encode(color=colour),
+        base.mark_text(fontSize=11).encode(
+            text="shown:N",
+            color=alt.when("datum.dark").then(alt.value("#ffffff")).otherwise(alt.value("#111111")),
+        ),
+    ).properties(height=(ROW + 2) * len(heat_map.layers))
+    where = f" of {heat_map.bank}" if several_banks else ""
+    return Figure(
+        f"heat-map-{heat_map.model}" + (f"-{heat_map.bank}" if several_banks else ""),
+        f"RMSE by layer and pooling: {heat_map.model}{where}",
+        "Nested RMSE of single blocks; bright is better. ★ is the best block of this map, and = "
+        "ties with it: their difference on the same texts is within 1.96 of its "
+        "paired standard errors. Of many cells, some that are worse look like ties, and "
+        "the best of many looks better than it is.",
+        chart,
+        width=90 * len(heat_map.poolings) + 60,
+    )
+
+
+#: Results in the leaderboard's chart, and in that of the folds.
+MAX_BARS, MAX_STRIPS = 20, 8
+
+
+#: What the two colours of the leaderboard say.
+VERDICTS = ("best, or ties with it", "worse")
+
+
+def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
+    shown = standings[:MAX_BARS]
+    rows = [
+        {
+            "result": one.entry.label,
+            "rmse": one.entry.scores.rmse,
+            "low": one.low,
+            "high": one.high,
+            "behind": one.behind,
+            "verdict": VERDICTS[one.verdict == "worse"],
+        }
+        for one in shown
+    ]
+    base = chart_of(rows).encode(
+        y=alt.Y("result:N", sort=None, title=None),
+        color=alt.Color("verdict:N", legend=alt.Legend(orient="top", title=None),
+                        scale=alt.Scale(domain=[*VERDICTS], range=[ORANGE, BLUE])),
+        tooltip=[named("result"), number("rmse", "RMSE"), number("low", "95 % from"),
+                 number("high", "to"), number("behind", "behind the best")],
+    )  # fmt: skip
+    x = alt.X(**axis("low", "RMSE"))
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"),
+        base.mark_circle(size=70, opacity=1).encode(x=alt.X("rmse:Q", title="RMSE")),
+    ).properties(height=ROW * len(rows))
+    first = f"The {MAX_BARS} best of {len(standings)}. " if len(standings) > MAX_BARS else ""
+    return Figure(
+        "leaderboard",
+        "Leaderboard",
+        f"{first}Nested RMSE with its 95 % confidence interval. Whether a result ties with the "
+        "best is decided by their difference on the same texts, so intervals may overlap where "
+        "there is no tie.",
+        chart,
+    )
+
+
+def folds_figure(standings: Sequence[Standing]) -> Figure:
+    shown = standings[:MAX_STRIPS]
+    rows = [
+        {"result": one.entry.label, "fold": fold, "rmse": value, "overall": one.entry.scores.rmse}
+        for one in shown
+        for fold, value in enumerate(one.entry.fold_rmse, start=1)
+    ]
+    base = chart_of(rows).encode(
+        y=alt.Y("result:N", sort=None, title=None),
+        tooltip=[named("result"), count("fold"), number("rmse", "RMSE of the fold"),
+                 number("overall", "RMSE of all")],
+    )  # fmt: skip
+    x = alt.X(**axis("rmse", "RMSE"))
+    chart = alt.layer(
+        base.mark_tick(color=ORANGE, thickness=2, size=16).encode(
+            x=alt.X("overall:Q", title="RMSE")
+        ),
+        base.mark_circle(color=BLUE, size=60, opacity=0.8).encode(x=x),
+    ).properties(height=ROW * len(shown))
+    caption = "A dot is the RMSE of one outer fold, the orange tick that of all texts."
+    return Figure("fold-scores", "Fold scores", caption, chart)
+
+
+def groups_figure(groups: Sequence[Share], overall: float) -> Figure:
+    caption = (
+        "The best result's RMSE on each of the largest groups, with its 95 % interval; dashed: on "
+        "all texts."
+    )
+    chart = _parts_chart(groups, overall, "group")
+    return Figure("groups", "RMSE by group", caption, chart)
+
+
+def by_figure(number: int, column: str, parts: Sequence[Share], overall: float) -> Figure:
+    caption = (
+        f"The best result's RMSE by what stands in {column}, with its 95 % interval; dashed: on "
+        "all texts. Numbers are divided into fifths of the texts."
+    )
+    chart = _parts_chart(parts, overall, column)
+    return Figure(f"by-{number}", f"RMSE by {column}", caption, chart)
+
+
+def weights_figure(weights: Sequence[tuple[str, float]]) -> Figure:
+    rows = [{"name": name, "weight": weight} for name, weight in weights]
+    bars = chart_of(rows).mark_bar(color=BLUE, cornerRadius=2, height={"band": 0.6})
+    chart = bars.encode(
+        y=alt.Y("name:N", sort=None, title=None),
+        x=alt.X("weight:Q", title="weight"),
+        tooltip=[named("name", "member"), number("weight")],
+    ).properties(height=ROW * len(rows))
+    caption = (
+        "How much each member's prediction counts. Members that say nearly the same share their "
+        "weight, and how is little more than chance."
+    )
+    return Figure("weights", "Weights of the members", caption, chart)
+
+
+def _parts_chart(groups: Sequence[Share], overall: float, what: str) -> AnyChart:
+    rows = _with_limits(groups)
+    base = chart_of(rows).encode(
+        y=alt.Y("name:N", sort=None, title=None),
+        tooltip=[named("name", one_line(what)), number("rmse", "RMSE"), count("n_texts", "texts"),
+                 number("low", "95 % from"), number("high", "to")],
+    )  # fmt: skip
+    x = alt.X(**axis("low", "RMSE"))
+    rule = chart_of([{"low": overall}]).mark_rule(color=GREY, strokeDash=[4, 4])
+    return alt.layer(
+        rule.encode(x=x),
+        base.mark_rule(color=BLUE, strokeWidth=2).encode(x=x, x2="high:Q"),
+        base.mark_circle(color=BLUE, size=70, opacity=1).encode(x=alt.X("rmse:Q", title="RMSE")),
+    ).properties(height=ROW * len(rows))
+
+
+def learning_figure(curve: LearningCurve) -> Figure:
+    rows = _with_limits(curve.points)
+    x = alt.X("n_texts:Q", title="training texts", scale=alt.Scale(zero=False, nice=False))
+    base = chart_of(rows).encode(
+        x=x,
+        tooltip=[count("n_texts", "training texts"), number("rmse", "RMSE"),
+                 number("low", "95 % from"), number("high", "to")],
+    )  # fmt: skip
+    y = alt.Y(**axis("rmse", "RMSE"))
+    chart = alt.layer(
+        base.mark_area(color=BLUE, opacity=0.2).encode(y=alt.Y("low:Q", title="RMSE"), y2="high:Q"),
+        base.mark_line(color=BLUE, point={"color": BLUE, "size": 60}).encode(y=y),
+    ).properties(height=260)
+    return Figure(
+        "learning-curve",
+        "Learning curve",
+        f"RMSE of ridge on {curve.select} when it is trained on fewer texts, with its 95 % "
+        "interval. Where the line still falls, more texts would help.",
+        chart,
+    )
+
+
+def _with_limits(parts: Sequence[Share] | Sequence[Point]) -> list[Row]:
+    return [
+        {
+            **asdict(part),
+            "low": max(part.rmse - Z95 * part.se, 0),
+            "high": part.rmse + Z95 * part.se,
+        }
+        for part in parts
+    ]
 
 
 def figures(contents: Contents) -> list[Figure]:
@@ -36,8 +255,8 @@ def figures(contents: Contents) -> list[Figure]:
     ]
     if contents.groups:
         found.append(groups_figure(contents.groups, contents.best.scores.rmse))
-    for number, (column, parts) in enumerate(contents.by.items(), start=1):
-        found.append(by_figure(number, column, parts, contents.best.scores.rmse))
+    for place, (column, parts) in enumerate(contents.by.items(), start=1):
+        found.append(by_figure(place, column, parts, contents.best.scores.rmse))
     if contents.curve is not None:
         found.append(learning_figure(contents.curve))
     return found

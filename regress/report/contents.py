@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.console.show import beginning, shown
 from features.errors import LayerbankError
 from features.keys import Text
-from regress.metrics import Vector
-from regress.report.comparison import Standing, standings
-from regress.report.entries import Entry, entries
-from regress.report.heatmap import HeatMap, heat_maps
+from regress.data.task import drawn_together
+from regress.evaluation.lines import Entry, Standing, standings
+from regress.evaluation.metrics import Vector
+from regress.evaluation.results import Results, entries
+from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
-from regress.results import Experiment
-from regress.sweep import drawn_together
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000
-#: Characters of a text that hovering shows, and that the list of worst errors shows.
-BEGINNING, WHOLE = 140, 5000
+
+
 #: Texts in the list of worst errors.
 N_WORST = 12
 
@@ -58,7 +58,7 @@ class Contents:
         Rows of the largest errors, the largest first.
     """
 
-    experiment: Experiment
+    experiment: Results
     target: str
     y: Vector
     residuals: Vector
@@ -97,7 +97,7 @@ class Contents:
 
 
 def all_contents(
-    experiment: Experiment, by: Mapping[str, Sequence[object]] | None = None
+    experiment: Results, by: Mapping[str, Sequence[object]] | None = None
 ) -> list[Contents]:
     """One for each target, in their order; `by` holds further columns with a cell a text."""
     lengths, length_name = _lengths(experiment, experiment.design.texts)
@@ -107,25 +107,8 @@ def all_contents(
     ]
 
 
-def beginning(text: Text, width: int = BEGINNING) -> str:
-    """The first characters of a text, with its white space made single."""
-    whole = shown(text)
-    short = " ".join(whole[: 4 * width].split())
-    return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
-
-
-def one_line(name: str) -> str:
-    """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
-    return " ".join(name.split())
-
-
-def shown(text: Text) -> str:
-    """A text as people read it; parts of one stand below each other."""
-    return text if isinstance(text, str) else "\n\n".join(text)
-
-
 def _contents(
-    experiment: Experiment,
+    experiment: Results,
     target: str,
     lengths: NDArray[Any],
     length_name: str,
@@ -170,7 +153,7 @@ def _contents(
     )
 
 
-def _lengths(experiment: Experiment, texts: Sequence[Text]) -> tuple[NDArray[Any], str]:
+def _lengths(experiment: Results, texts: Sequence[Text]) -> tuple[NDArray[Any], str]:
     """Length of each text, and what it is counted in; no unit where the texts are not at hand."""
     if not any(map(shown, texts)):
         return np.zeros(len(texts), np.int64), ""

@@ -11,19 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
-from regress.folds import Folds
-from regress.metrics import rmse, rmse_standard_error
-from regress.model import Matrix
-from regress.parallel import run_jobs
-from regress.report.entries import Entry, entries
-from regress.results import Experiment
-from regress.ridge import TunedRidge
-from regress.statistics import FoldData
+from regress.compute.parallel import run_jobs
+from regress.data.folds import Folds
+from regress.evaluation.lines import Entry
+from regress.evaluation.metrics import rmse, rmse_standard_error
+from regress.evaluation.results import Results, entries
+from regress.models.base import Matrix
+from regress.models.ridge import TunedRidge
+from regress.models.training import FoldData
 
 #: Multiplications that all points of a curve may take: about two seconds of one core.
 BUDGET = 2e10
+
+
 #: What the curve may hold in memory: values of X.
 MAX_VALUES = 4e7
+
+
 #: The smallest training set that says anything, and the points that a curve has at the most.
 MIN_TEXTS, MAX_POINTS = 20, 7
 
@@ -45,7 +49,7 @@ class LearningCurve:
     points: Sequence[Point]
 
 
-def learning_curve(experiment: Experiment, target: str, best: Entry) -> LearningCurve | None:
+def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCurve | None:
     """Ridge on the selection of `best`, trained on ever larger parts of the training folds.
 
     Every held-out fold is predicted from the same number of texts, drawn from the other folds;

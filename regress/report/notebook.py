@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from features import html
-from regress.report.comparison import standings
-from regress.report.entries import entries
-from regress.report.heatmap import HeatMap, decimals, heat_maps
-from regress.report.terminal import MARKS
-from regress.results import Experiment
-from regress.sweep import drawn_together
-
-if TYPE_CHECKING:
-    from regress.run import Run
+from features.console import html
+from regress.data.task import drawn_together
+from regress.evaluation.lines import standings
+from regress.evaluation.results import Results, entries
+from regress.report.heat_maps import MARKS, HeatMap, decimals, heat_maps
 
 #: Lines of a leaderboard.
 MAX_LINES = 15
+
+
 _WORDS = frozenset({"selection", "model", "chosen"})
 
 
-def experiment_html(experiment: Experiment) -> str:
+def experiment_html(experiment: Results) -> str:
     """The leaderboard of each target, and a heat map of each regressor with single blocks."""
     design, folds = experiment.design, experiment.folds
     last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
@@ -60,37 +57,6 @@ def experiment_html(experiment: Experiment) -> str:
             parts.append(html.note(f"and {len(ranked) - MAX_LINES} more"))
         parts += [_map(one, target) for one in heat_maps(found, last_layers, compare)]
     return html.box(*parts)
-
-
-def run_html(run: Run) -> str:
-    """What a run folder says of itself, and its results."""
-    description = run.description
-    folds = description["folds"]
-    facts: dict[str, object] = {
-        "folder": run.path,
-        "made": description.get("created"),
-        "banks": ", ".join(
-            f"{bank['name']} ({bank['source'].get('encoder')})" for bank in run.banks
-        ),
-        "texts": f"{description['texts']['n']:,}",
-        "folds": f"{folds['n_folds']} {folds['scheme']} (hash {str(folds['hash'])[:12]})",
-    }
-    several = len(run.targets) > 1
-    header = [*(["target"] if several else []), "selection", "model", "RMSE", "± se", "R²"]
-    rows = [
-        [
-            *([one.target] if several else []),
-            one.select,
-            one.model,
-            *(f"{one.scores[name]:.4f}" for name in ("rmse", "se", "r2")),
-        ]
-        for one in run.models[: MAX_LINES * len(run.targets)]
-    ]
-    return html.box(
-        html.heading(f"run {run.path.name}"),
-        html.facts(facts),
-        html.table(header, rows, left=_WORDS | {"target"}, strong=frozenset({0})),
-    )
 
 
 def chosen(params: Mapping[str, Any]) -> str:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.metrics import Vector, rmse, rmse_standard_error
+from regress.evaluation.metrics import Vector, rmse, rmse_standard_error
 
 #: Parts of a chart; and distinct numbers that are still taken for categories, such as grades.
 MAX_PARTS, MAX_VALUES = 30, 12
+
+
 #: Parts that numbers are divided into.
 N_QUANTILES = 5
+
+
 EMPTY = "(empty)"
 
 

@@ -9,8 +9,9 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.report.comparison import Z95
-from regress.report.contents import Contents, one_line
+from features.console.show import one_line
+from regress.evaluation.metrics import Z95
+from regress.report.contents import Contents
 from regress.report.figure import (
     BLUE,
     GREY,

@@ -10,20 +10,24 @@ from typing import Any
 import vl_convert
 
 from features.errors import LayerbankError
-from regress.reading import further_columns
+from regress.data.source import further_columns
+from regress.evaluation.results import Results
 from regress.report.charts import figures
 from regress.report.contents import Contents, all_contents
 from regress.report.figure import Figure
-from regress.report.html import CONFIG, engine_version, render
-from regress.results import Experiment
+from regress.report.page import CONFIG, engine_version, render
 
 log = logging.getLogger(__name__)
+
+
 REPORT = "report.html"
+
+
 FIGURES = "figures"
 
 
 def write_report(
-    experiment: Experiment,
+    experiment: Results,
     description: Mapping[str, Any],
     folder: Path,
     *,
@@ -58,7 +62,7 @@ def write_report(
 
 
 def _write(
-    experiment: Experiment,
+    experiment: Results,
     description: Mapping[str, Any],
     folder: Path,
     run: Path,
@@ -77,7 +81,7 @@ def _write(
 
 
 def _further_columns(
-    experiment: Experiment, description: Mapping[str, Any]
+    experiment: Results, description: Mapping[str, Any]
 ) -> dict[str, Sequence[object]]:
     """What ``--by`` asked for; nothing where the file has changed, as a blend's may have."""
     try:

@@ -16,10 +16,10 @@ import pytest
 
 from extract import extract
 from extract.background import BackgroundWriter
-from extract.torch_engine import N_WRITERS
+from extract.engines.torch_engine import N_WRITERS
 from features import Bank, text_keys
+from features.disk.writer import BankWriter
 from features.errors import CommitError
-from features.writer import BankWriter
 from tests.extract.plain import banked_blocks
 from tests.made_up import SETUP, SOURCE, values_of
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.batching import NewTexts, make_batch, plan_batches
-from extract.texts import Tokens
+from extract.texts.batching import Tokens, make_batch, plan_batches
+from extract.texts.stream import NewTexts
 from features.errors import InputError
 
 lengths_lists = st.lists(st.integers(1, 600), min_size=1, max_size=200).map(np.array)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from extract.checkpoint import Checkpoint
-from extract.weights import weights_digest
+from extract.checkpoint.checkpoint import Checkpoint
+from extract.checkpoint.weights import weights_digest
 from features.errors import EncoderError, InputError
 from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
 

@@ -14,9 +14,9 @@ import pytest
 
 from extract import extract
 from extract.cli import app
-from extract.devices import parse_devices
+from extract.scale.devices import parse_devices
 from features import Bank
-from features.console import run
+from features.console.app import run
 from features.errors import EncoderError, InputError
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
 
@@ -74,7 +74,7 @@ def test_as_one_process_would_have_made_it(
     whole: Path, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So few that the bank is asked again and again what need not be remembered.
-    monkeypatch.setattr("extract.new_windows.REMEMBERED", 700)
+    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 700)
     texts = [*MANY, *MANY[:50], *MANY[-50:]]
     report = extract(
         texts, bank, encoder=str(tiny_roberta), precision="fp32", engine="torch", devices="cpu,cpu"
@@ -110,7 +110,7 @@ from importlib.util import find_spec
 
 class Breaks(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "extract.torch_engine":
+        if name != "extract.engines.torch_engine":
             return None
         sys.meta_path.remove(self)
         spec = find_spec(name)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from extract import extract
-from extract.pooling import POOLINGS
+from extract.engines.pooling import POOLINGS
 from features import Text
 from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
 from tests.extract.test_oracle import LENGTHS, some_texts
@@ -113,7 +113,7 @@ def test_a_limit_of_threads_is_heeded(name: str, engine: str, tiny_roberta: Path
 def test_products_by_onednn_are_exact(bias: bool) -> None:
     import torch
 
-    from extract.onednn import OneDnnLinear, use_onednn
+    from extract.engines.onednn import OneDnnLinear, use_onednn
 
     torch.manual_seed(0)
     layer = torch.nn.Sequential(torch.nn.Linear(300, 200, bias=bias)).requires_grad_(False)

@@ -13,7 +13,7 @@ import pytest
 
 from extract.cli import app
 from features import Bank
-from features.console import run
+from features.console.app import run
 from tests.tiny_encoders import hub_cache
 
 CSV = "id,excerpt\n007,the river froze\n008,NA\n009,two geese & a heron\n"

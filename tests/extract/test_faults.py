@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from extract import extract
-from extract.encoder import DeviceFailed
-from extract.openvino_engine import OpenVinoEncoder
+from extract.engines.encoder import DeviceFailed
+from extract.engines.openvino_engine import OpenVinoEncoder
+from extract.engines.torch_engine import AHEAD, TorchEncoder, refuse_device
 from extract.report import folder_bytes
-from extract.torch_engine import AHEAD, TorchEncoder, refuse_device
 from features import Bank
 from features.errors import CommitError, EncoderError, InputError
 from tests.extract.plain import banked_blocks
@@ -89,7 +89,7 @@ def out_of_memory_beyond(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[in
         return submit(self, batch)
 
     monkeypatch.setattr(TorchEncoder, "_submit", limited)
-    monkeypatch.setattr("extract.openvino_engine.is_installed", lambda: False)
+    monkeypatch.setattr("extract.engines.openvino_engine.is_installed", lambda: False)
     return tried
 
 
@@ -245,7 +245,7 @@ def test_ctrl_c_keeps_what_is_done(
 def test_a_source_that_fails_keeps_what_is_done(
     encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.batching.NewTexts.__init__.__defaults__", (2,))
+    monkeypatch.setattr("extract.texts.stream.NewTexts.__init__.__defaults__", (2,))
 
     def source() -> Iterator[str]:
         yield from TEXTS
@@ -271,7 +271,7 @@ def test_a_file_that_another_writer_renames_is_not_counted(
 def test_a_failure_to_write_ends_the_run(
     encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from features.writer import BankWriter
+    from features.disk.writer import BankWriter
 
     def full(self: BankWriter, *rows: Any) -> None:
         raise CommitError("no space left on device")

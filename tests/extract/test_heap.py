@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from extract import heap
+from extract import worker as heap
 
 
 def resident() -> int:

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract import extract
-from extract.batching import Window
 from extract.encode import Budget, encode
-from extract.encoder import Batch, Pooled
-from extract.long_texts import Windows, groups
-from extract.pooling import POOLINGS
-from extract.texts import Tokens
+from extract.engines.encoder import Batch, Pooled
+from extract.engines.pooling import POOLINGS
+from extract.texts.batching import Tokens
+from extract.texts.stream import Window
+from extract.texts.windows import Windows, groups
 from features import Bank, Text
 from features.errors import FingerprintMismatch, InputError
 from tests.extract.plain import banked_blocks, worst_row

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from extract import extract
-from extract.on_ray import sources_of
-from extract.ray_tasks import read_window, windows
-from extract.shards import Shard
+from extract.scale.on_ray import sources_of
+from extract.scale.ray_tasks import read_window, windows
+from extract.texts.stream import Shard
 from features.keys import Text
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from extract import extract
-from extract.encoder import EngineOptions, load_encoder
-from extract.graph_cache import cache_folder
+from extract.engines.encoder import EngineOptions
+from extract.engines.graph_cache import cache_folder
+from extract.engines.load import load_encoder
 from features import Bank
 from features.errors import InputError
 from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
@@ -68,7 +69,8 @@ def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path
     code = (
         "import sys; from extract import extract\n"
         f"extract(['two'], {str(bank)!r}, engine='openvino', device='cpu')\n"
-        "print('extract.traced' in sys.modules, sys.modules['openvino_telemetry'] is not None)"
+        "print('extract.engines.traced' in sys.modules,"
+        " sys.modules['openvino_telemetry'] is not None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
@@ -116,9 +118,9 @@ def test_what_it_cannot_run_is_said(tiny_roberta: Path, tmp_path: Path) -> None:
 def test_auto_takes_pytorch_where_the_graph_would_be_wrong(
     tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from extract import openvino_engine
-    from extract.checkpoint import Checkpoint
-    from extract.torch_engine import TorchEncoder
+    from extract.checkpoint.checkpoint import Checkpoint
+    from extract.engines import openvino_engine
+    from extract.engines.torch_engine import TorchEncoder
 
     monkeypatch.setattr(openvino_engine, "TOLERANCE", -1.0)
     monkeypatch.setenv("LAYERBANK_CACHE", str(tiny_roberta.parent / "empty-cache"))

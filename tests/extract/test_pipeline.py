@@ -14,13 +14,9 @@ import pyarrow as pa
 import pytest
 
 from extract import extract
-from extract.torch_engine import TorchEncoder
+from extract.engines.torch_engine import TorchEncoder
 from features import Bank
-from features.errors import (
-    EncoderError,
-    FingerprintMismatch,
-    InputError,
-)
+from features.errors import EncoderError, FingerprintMismatch, InputError
 from tests.extract.plain import banked_blocks
 from tests.tiny_encoders import save_encoder, save_tokenizer
 
@@ -38,7 +34,7 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return submit(self, batch)
 
     monkeypatch.setattr(TorchEncoder, "_submit", counting)
-    monkeypatch.setattr("extract.openvino_engine.is_installed", lambda: False)
+    monkeypatch.setattr("extract.engines.openvino_engine.is_installed", lambda: False)
     return sizes
 
 
@@ -56,7 +52,7 @@ def test_only_what_the_bank_lacks_is_encoded(encoder: Path, bank: Path, passed: 
 def test_a_repeat_in_a_later_window_is_not_encoded_again(
     encoder: Path, bank: Path, passed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.batching.NewTexts.__init__.__defaults__", (2,))
+    monkeypatch.setattr("extract.texts.stream.NewTexts.__init__.__defaults__", (2,))
     report = extract([*TEXTS, *TEXTS], bank, encoder=str(encoder))
     assert (report.n_new, report.n_reused, sum(passed)) == (5, 5, 5)
 

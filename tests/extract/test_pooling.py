@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from extract.pooling import POOLINGS, choose_poolings
+from extract.engines.pooling import POOLINGS, choose_poolings
 from features.errors import InputError
 from tests.extract.plain import POOLINGS as PLAIN
 

@@ -13,13 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract import extract
-from extract.batching import NewTexts
-from extract.new_windows import NewWindows, count_new_windows
 from extract.options import Options
 from extract.plan import prepare
-from extract.shards import Picked, Shard
+from extract.texts.stream import NewTexts, NewWindows, Picked, Shard, count_new_windows
 from features.errors import InputError
-from features.merge import merge
+from features.upkeep.merge import merge
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
 
 TEXTS = made_up_texts(60)
@@ -84,7 +82,7 @@ def test_any_order_and_repeats_end_in_the_same_bank(
 def test_an_error_names_a_text_by_its_place_in_the_whole_input(
     devices: str | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.new_windows.REMEMBERED", 7)
+    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 7)
     for number in (1, 30):
         texts: list[Any] = [*TEXTS[: number - 1], None, *TEXTS]
         with pytest.raises(InputError, match=f"text {number} is no string but NoneType"):
@@ -98,7 +96,7 @@ def test_an_error_names_a_text_by_its_place_in_the_whole_input(
 def test_windows_keep_the_numbers_of_the_whole_input(
     shard: Shard | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.new_windows.REMEMBERED", 7)
+    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 7)
     plan = prepare(bank, Options(str(tiny_roberta)))
     texts = [*TEXTS, *TEXTS[:5]]
     of_shard = [text for text in texts if shard is None or shard.has(text)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.batching import NewTexts
+from extract.texts.stream import NewTexts
 
 #: Reads a file as ``layerbank extract`` does, up to the encoder; prints how memory grew, in MiB,
 #: from the first 2,000 rows on.
@@ -64,7 +64,7 @@ def test_a_large_file_is_read_in_little_memory(ending: str, tmp_path: Path) -> N
 
 
 def test_long_texts_are_held_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("extract.batching.WINDOW_CHARACTERS", 1_000)
+    monkeypatch.setattr("extract.texts.stream.WINDOW_CHARACTERS", 1_000)
     texts = ["a" * 300 + str(i) for i in range(20)]
     windows = list(NewTexts(iter(texts), None))
     assert [len(window.texts) for window in windows] == [4] * 5

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extract.checkpoint import Checkpoint
-from extract.tokens import Tokenizer
+from extract.checkpoint.checkpoint import Checkpoint
+from extract.texts.tokenizer import Tokenizer
 from features.errors import EncoderError, InputError
 from tests.tiny_encoders import SPECIAL, save_encoder, save_tokenizer
 

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features import Bank, Banks, Selection, open_banks, text_keys
-from features.blocks import ResolvedTerm
 from features.errors import (
     BankError,
     CorruptSegment,
@@ -24,6 +23,7 @@ from features.errors import (
     MissingTexts,
     NotABank,
 )
+from features.selection import ResolvedTerm
 from tests.made_up import SETUP, SOURCE, add, values_of
 
 TEXTS = ["one", "two", ("a prompt", "an essay"), "🙂 ünï\x00code", "<pad>", "x" * 100_000, " two"]

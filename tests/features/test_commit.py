@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from features.commit import TEMPORARY, commit, sweep
+from features.disk.atomic import TEMPORARY, sweep
+from features.disk.commit import commit
+from features.disk.image import Extent, Image
 from features.errors import CommitError
-from features.image import Extent, Image
 
 IMAGE = Image(
     10_000,

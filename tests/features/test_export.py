@@ -16,7 +16,7 @@ import pytest
 
 from features import Bank
 from features.cli import app
-from features.console import run as run_app
+from features.console.app import run as run_app
 from features.errors import InputError, MissingTexts
 from features.export import WRITERS, export
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from features import Bank
-from features.format import READABLE, VERSION
-from features.verify import verify
+from features.disk.format import READABLE, VERSION
+from features.upkeep.verify import verify
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = sorted(int(path.name.removeprefix("version-")) for path in GOLDEN.glob("version-?"))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.index import KeyIndex
+from features.disk.index import KeyIndex
 
 # Few distinct prefixes, so that equal prefixes and duplicates are the rule.
 _key = st.builds(

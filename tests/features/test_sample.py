@@ -8,7 +8,7 @@ from importlib import resources
 
 import numpy as np
 
-from features.table import open_table, read_dataset
+from features.tables.table import open_table, read_dataset
 
 
 def readability_index(text: str) -> float:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import Bank, compact
-from features.index import INDEX, KeyIndex
+from features import Bank
+from features.disk.index import INDEX, KeyIndex
 from features.keys import text_keys
-from features.merge import merge
-from features.summary import describe
-from features.verify import verify
+from features.upkeep import compact
+from features.upkeep.merge import merge
+from features.upkeep.summary import describe
+from features.upkeep.verify import verify
 from tests.made_up import SETUP, SOURCE
 
 N_WRITERS = 4
@@ -119,7 +120,7 @@ def test_an_index_of_other_keys_is_not_sound() -> None:
 
 
 def test_an_index_is_searched_and_checked_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.index.CHUNK", 7)
+    monkeypatch.setattr("features.disk.index.CHUNK", 7)
     keys = keys_of(np.arange(50))
     index = KeyIndex.over(keys)
     assert index.find(keys[::-1]).tolist() == list(range(49, -1, -1))

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.blocks import Block
 from features.errors import SelectionError
-from features.selection import Selection, Shelf, Term
+from features.selection import Block, Selection, Shelf, Term
 
 SHELF = Shelf("roberta-base", 13, ("cls", "mean", "max"), True)
 

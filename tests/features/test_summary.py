@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from features import Bank
-from features.compact import compact
-from features.summary import bar_width, describe, histogram
-from features.summary_text import WIDTH, drawn, summary
+from features.upkeep.compact import compact
+from features.upkeep.summary import WIDTH, bar_width, describe, drawn, histogram, summary
 from tests.made_up import SETUP, SOURCE, add
 
 
@@ -101,7 +100,7 @@ def test_damage_is_told_and_the_rest_still_counts(bank: Bank) -> None:
 def test_a_sample_of_many_segments_is_said_to_be_one(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.summary.LOOKED_AT", 2)
+    monkeypatch.setattr("features.upkeep.summary.LOOKED_AT", 2)
     facts = describe(bank.path)
     assert (facts["n_segments"], facts["n_segments_looked_at"], facts["n_texts"]) == (4, 2, 20)
     assert sum(bar["n"] for bar in facts["tokens"]["histogram"]) == 10

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from features.table import open_table, read_dataset, read_texts
+from features.tables.table import open_table, read_dataset, read_texts
 
 WEIRD = ["NA", "nan", " spaced ", "line\nbreak", 'a "quoted" word', "<pad>", "é🙂", "a\r\nb", "1"]
 IDS = ["007", "NA", "1.0", "x", "5", "6", "-0", "1e5", "True"]

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import Bank, compact, snapshot
+from features import Bank
+from features.disk import snapshot
+from features.disk.format import RETIRED
+from features.disk.index import INDEX
 from features.errors import CommitError, FingerprintMismatch, InputError
-from features.format import RETIRED
-from features.index import INDEX
-from features.merge import merge
-from features.verify import verify
+from features.upkeep import compact
+from features.upkeep.merge import merge
+from features.upkeep.verify import verify
 from tests.made_up import SETUP, SOURCE, add, values_of
 
 TEXTS = [f"text {i}" for i in range(60)]
@@ -182,7 +184,7 @@ def test_a_commit_called_again_after_its_last_step_failed(
         if len(calls) == 1:
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("features.commit.sync_folder", fail_once)
+    monkeypatch.setattr("features.disk.commit.sync_folder", fail_once)
     with bank.writer({}) as writer:
         from features import text_keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.widen import widen
+from features.disk.gather import widen
 
 
 def test_every_finite_float16_is_exact() -> None:

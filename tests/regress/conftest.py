@@ -12,8 +12,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from features import Bank, text_keys
-from features.console import run as run_app
-from regress.cli import app
+from features.console.app import run as run_app
+from regress.commands.regress import app
 from tests.made_up import SETUP, SOURCE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-from regress.folds import Folds
+from regress.data.folds import Folds
 
 
 def splits(folds: Folds) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 
 from features import Bank
 from features.errors import BankError, CorruptSegment, InputError, MissingTexts, RunError
-from regress import TunedLightGBM, TunedSVR, evaluate, parallel
-from regress.cli import app
-from regress.parallel import BACKENDS, on_backend, run_jobs
-from regress.sweep import Sweep, sweep
+from regress import TunedLightGBM, TunedSVR, evaluate
+from regress.commands.regress import app
+from regress.compute import parallel
+from regress.compute.parallel import BACKENDS, on_backend, run_jobs
+from regress.sweep.procedure import sweep
+from regress.sweep.results import Sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]

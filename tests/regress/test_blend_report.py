@@ -11,15 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from regress import evaluate
-from regress.blend import blend
-from regress.blend_files import save_blend
-from regress.cli import app
-from regress.metrics import rmse
-from regress.persistence import load_run, save_run
-from regress.reading import Source
-from regress.report.blended import blend_experiment
+from regress.blend.blending import blend
+from regress.blend.files import save_blend
+from regress.blend.results import blend_experiment
+from regress.commands.regress import app
+from regress.data.source import Source
+from regress.evaluation.metrics import rmse
 from regress.report.contents import all_contents
 from regress.report.shares import EMPTY, MAX_PARTS, shares_by
+from regress.runs.run import load_run
+from regress.runs.save import save_run
 from tests.regress.conftest import Task
 from tests.regress.test_blend import two_runs
 from tests.regress.test_report import EVIL, Page

@@ -8,10 +8,10 @@ import lightgbm
 import numpy as np
 import pytest
 
-from regress.boosting import BoostedModel, TunedLightGBM
-from regress.folds import Folds, make_folds, row_keys
-from regress.statistics import FoldData
-from regress.tuning import tune
+from regress.data.folds import Folds, make_folds, row_keys
+from regress.models.lightgbm import BoostedModel, TunedLightGBM
+from regress.models.training import FoldData
+from regress.models.tuning import tune
 from tests.regress.plain import splits
 
 SMALL = {"max_rounds": 60, "step": 5, "columns_per_tree": 10}

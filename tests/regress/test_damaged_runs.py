@@ -12,10 +12,10 @@ import pytest
 
 from features.errors import RunError
 from regress import evaluate, load_run
-from regress.blend import HONEST, blend
-from regress.model import load_arrays, save_arrays
-from regress.sweep import sweep
-from regress.sweep_files import save_sweep
+from regress.blend.blending import HONEST, blend
+from regress.models.base import load_arrays, save_arrays
+from regress.sweep.procedure import sweep
+from regress.sweep.results import save_sweep
 from tests.regress.conftest import Cli, Task
 
 MakeTask = Callable[..., Task]

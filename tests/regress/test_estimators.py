@@ -11,12 +11,12 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from features.errors import InputError
-from regress.boosting import TunedLightGBM
-from regress.kernel_ridge import TunedKernelRidge
-from regress.pairwise import TunedPairwise
-from regress.registry import MODELS, named_regressors
-from regress.ridge import TunedRidge
-from regress.svr import TunedSVR
+from regress.models.kernel_ridge import TunedKernelRidge
+from regress.models.lightgbm import TunedLightGBM
+from regress.models.pairwise import TunedPairwise
+from regress.models.registry import MODELS, named_regressors
+from regress.models.ridge import TunedRidge
+from regress.models.svr import TunedSVR
 
 SMALL = [
     TunedRidge([0.01, 1.0, 100.0], n_jobs=1, cv=3),

@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from features.errors import InputError, MissingTexts, SelectionError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.notes import notes
-from regress.ridge import ALPHAS
-from regress.sweep import sweep
+from regress.evaluation.notes import notes
+from regress.models.ridge import ALPHAS
+from regress.sweep.procedure import sweep
 from tests.regress.conftest import Task, fill
 from tests.regress.plain import nested_predictions
 

@@ -20,23 +20,23 @@ from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
 from typer.testing import CliRunner
 
 from features import Bank
-from features.console import new_app
+from features.console.app import new_app
 from features.errors import InputError, LayerbankError, RunError
 from features.keys import Text
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend import blend
-from regress.blend_files import save_blend
-from regress.explain_blocks import parts_of
-from regress.explain_cli import explain_command_with
-from regress.explain_neighbours import similarity_to
-from regress.model import FittedModel
-from regress.pairwise import TunedPairwise, spread_anchors
-from regress.rbf import RBFModel
-from regress.reading import Source
-from regress.report.explanation import explanations_text
-from regress.ridge import RidgeModel
-from regress.run import Run
-from regress.statistics import standardise
+from regress.blend.blending import blend
+from regress.blend.files import save_blend
+from regress.commands.explain import explain_command_with
+from regress.data.source import Source
+from regress.explain.blocks import parts_of
+from regress.explain.explanation import explanations_text
+from regress.explain.neighbours import similarity_to
+from regress.models.base import FittedModel
+from regress.models.pairwise import TunedPairwise, spread_anchors
+from regress.models.rbf import RBFModel
+from regress.models.ridge import RidgeModel
+from regress.models.training import standardise
+from regress.runs.run import Run
 from tests.regress.conftest import Task, fill
 
 MakeTask = Callable[..., Task]
@@ -107,7 +107,7 @@ def save(task: Task, path: Path, models: Sequence[Any] = QUICK, **options: Any) 
         options.pop("bank", task.bank), dataset.texts, dataset.targets,
         **{**source.arguments(dataset), **options},
     )  # fmt: skip
-    from regress.persistence import save_run
+    from regress.runs.save import save_run
 
     return load_run(save_run(experiment, path, source=vars(source)))
 
@@ -166,7 +166,7 @@ def test_neighbours_do_not_depend_on_the_parts_they_are_read_in(
     def few(n_rows: int, width: int) -> list[slice]:
         return [slice(start, start + 7) for start in range(0, n_rows, 7)]
 
-    monkeypatch.setattr("regress.explain_neighbours.row_chunks", few)
+    monkeypatch.setattr("regress.explain.neighbours.row_chunks", few)
     assert [one.neighbours for one in run.explain(task.texts[:2])] == [
         one.neighbours for one in whole
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regress import load_run
-from regress.report.explanation import explanations_page
+from regress.explain.explanation import explanations_page
 from tests.regress.chromium import Browser, installed
 from tests.regress.test_report import EVIL, evil_experiment
 

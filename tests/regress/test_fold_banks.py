@@ -19,11 +19,11 @@ from features import Bank
 from features.errors import BankError, FingerprintMismatch, InputError
 from features.keys import Text
 from regress import TunedLightGBM, TunedRidge, TunedSVR, evaluate, load_run
-from regress.blend import HONEST, blend
-from regress.cli import app
-from regress.filling import banks_holding
-from regress.sweep import sweep
-from regress.sweep_files import save_sweep
+from regress.blend.blending import HONEST, blend
+from regress.commands.regress import app
+from regress.runs.missing import banks_holding
+from regress.sweep.procedure import sweep
+from regress.sweep.results import save_sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
 
@@ -137,7 +137,7 @@ def test_a_sweep_scores_each_fold_on_its_own_bank(
 def test_the_command_line_and_from(
     template: str, y: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from features.console import run as run_app
+    from features.console.app import run as run_app
 
     table = tmp_path / "train.csv"
     with table.open("w", newline="", encoding="utf-8") as file:

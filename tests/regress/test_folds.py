@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from features import text_keys
 from features.errors import InputError
-from regress.folds import make_folds, target_strata
+from regress.data.folds import make_folds, target_strata
 
 
 def keys_of(n: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from regress import load_run
-from regress.description import VERSION
+from regress.runs.format import VERSION
 from tests.regress.golden.make import NEW, RUNS, TEXTS, explanations
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,11 +12,11 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from regress.folds import Folds, make_folds, row_keys
-from regress.kernel_ridge import TunedKernelRidge
-from regress.rbf import RBFModel
-from regress.statistics import FoldData
-from regress.tuning import tune
+from regress.data.folds import Folds, make_folds, row_keys
+from regress.models.kernel_ridge import TunedKernelRidge
+from regress.models.rbf import RBFModel
+from regress.models.training import FoldData
+from regress.models.tuning import tune
 from tests.regress.plain import nested_predictions
 
 GAMMAS, ALPHAS = [0.5, 1.0], [1e-3, 0.1, 3.0]

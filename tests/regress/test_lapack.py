@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from regress.lapack import ShiftedSystem
+from regress.compute.lapack import ShiftedSystem
 
 SHIFTS = np.logspace(-1, 4, 11)
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from regress.metrics import rmse, rmse_standard_error, score
+from regress.evaluation.metrics import rmse, rmse_standard_error, score
 
 
 def test_scores_equal_scikit_learn_and_scipy() -> None:

@@ -13,9 +13,9 @@ import pytest
 from extract import ExtractReport
 from features import Bank
 from features.banks import Banks
-from features.html import bar, front, shade
+from features.console.html import bar, front, shade
 from regress import evaluate, load_run
-from regress.sweep import sweep
+from regress.sweep.procedure import sweep
 from tests.made_up import SETUP, SOURCE, add
 from tests.regress.conftest import Task
 from tests.regress.test_report import BLOCKS, EVIL, evil_experiment

@@ -13,11 +13,11 @@ from sklearn.svm import SVR
 
 from features.errors import InputError
 from regress import TunedPairwise, TunedSVR, evaluate
-from regress.folds import make_folds, row_keys
-from regress.leaderboard import text_table
-from regress.pairwise import pair_kernel, spread_anchors
-from regress.statistics import FoldData
-from regress.tuning import tune
+from regress.data.folds import make_folds, row_keys
+from regress.models.pairwise import pair_kernel, spread_anchors
+from regress.models.training import FoldData
+from regress.models.tuning import tune
+from regress.report.tables import text_table
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]

@@ -140,7 +140,7 @@ def test_ctrl_c_says_what_is_left(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("regress.experiment.evaluate", stopped)
-    monkeypatch.setattr("regress.sweep.sweep", stopped)
+    monkeypatch.setattr("regress.sweep.procedure.sweep", stopped)
     out = tmp_path / "run"
     call = [table, "--target", "score", "--bank", task.bank.path, "--out", out]
     assert cli("regress", *call) == (130, "", "stopped: nothing was written\n")

@@ -13,10 +13,10 @@ import pytest
 
 from features.errors import InputError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.leaderboard import text_table
-from regress.matrix import StreamedMatrix
-from regress.near_duplicates import near_duplicates
-from regress.sweep import sweep
+from regress.data.matrix import StreamedMatrix
+from regress.data.near_duplicates import near_duplicates
+from regress.report.tables import text_table
+from regress.sweep.procedure import sweep
 from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]

@@ -16,19 +16,20 @@ import numpy as np
 import pytest
 
 from features import Bank
+from features.console.show import beginning
 from regress import Experiment, TunedSVR, evaluate
-from regress.blend import blend
-from regress.blend_files import blend_json, save_blend
-from regress.compare import against_best
-from regress.notes import notes
-from regress.persistence import save_run
-from regress.report.comparison import Z95, paired_standard_error, standings
-from regress.report.contents import all_contents, beginning
-from regress.report.entries import entries
-from regress.report.heatmap import heat_maps
-from regress.report.html import embedded_json
+from regress.blend.blending import blend
+from regress.blend.files import blend_json, save_blend
+from regress.evaluation.lines import standings
+from regress.evaluation.metrics import Z95, against_best, paired_standard_error
+from regress.evaluation.notes import notes
+from regress.evaluation.results import entries
+from regress.report.contents import all_contents
+from regress.report.heat_maps import heat_maps
 from regress.report.learning import learning_curve
-from regress.sweep import sweep
+from regress.report.page import embedded_json
+from regress.runs.save import save_run
+from regress.sweep.procedure import sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task, fill
 

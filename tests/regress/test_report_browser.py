@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from regress.persistence import save_run
+from regress.runs.save import save_run
 from tests.regress.chromium import Browser, installed
 from tests.regress.test_report import EVIL, evil_experiment
 

@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from regress.folds import Folds, make_folds, row_keys
-from regress.ridge import RidgeModel, TunedRidge
-from regress.statistics import FoldData
-from regress.tuning import tune
+from regress.data.folds import Folds, make_folds, row_keys
+from regress.models.ridge import RidgeModel, TunedRidge
+from regress.models.training import FoldData
+from regress.models.tuning import tune
 from tests.regress.plain import nested_predictions
 
 ALPHAS = [0.1, 1.0, 10.0, 100.0, 1000.0]

@@ -20,18 +20,17 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
-from features.table import Dataset, open_table
+from features.tables.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend import blend
-from regress.blend_files import save_blend
-from regress.blended_runs import read_oof
-from regress.design import checked_design
-from regress.divisions import all_folds
-from regress.folds import Folds
-from regress.matrix import term_matrix
-from regress.model import load_arrays, save_arrays
-from regress.prediction import predict_file
-from regress.results import refuse_oof_names
+from regress.blend.blending import blend
+from regress.blend.files import save_blend
+from regress.data.folds import Folds, all_folds
+from regress.data.matrix import term_matrix
+from regress.data.task import checked_design
+from regress.evaluation.results import refuse_oof_names
+from regress.models.base import load_arrays, save_arrays
+from regress.runs.folder import read_oof
+from regress.runs.predict import predict_file
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task
 from tests.regress.plain import nested_predictions

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-import regress.statistics
-from regress.folds import make_folds, row_keys
-from regress.statistics import FoldData
+import regress.compute.memory
+import regress.models.training
+from regress.data.folds import make_folds, row_keys
+from regress.models.training import FoldData
 
 
 def fold_data(n: int, d: int, *, offset: float = 0.0, dtype: str = "f4") -> FoldData:
@@ -53,7 +54,7 @@ def test_held_out_rows_are_scaled_by_the_training_rows() -> None:
 def test_small_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fold_data(60, 600).training((0,))
     expected = (whole.gram()[0], whole.kernel, whole.held_kernel()[0])
-    monkeypatch.setattr(regress.statistics, "CHUNK", 1000)
+    monkeypatch.setattr(regress.compute.memory, "CHUNK", 1000)
     chunked = fold_data(60, 600).training((0,))
     for a, b in zip(
         expected, (chunked.gram()[0], chunked.kernel, chunked.held_kernel()[0]), strict=True

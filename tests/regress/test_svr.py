@@ -12,11 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, LinearSVR
 
-from regress.folds import Folds, make_folds, row_keys
-from regress.rbf import RBFModel
-from regress.statistics import FoldData
-from regress.svr import TunedSVR
-from regress.tuning import tune
+from regress.data.folds import Folds, make_folds, row_keys
+from regress.models.rbf import RBFModel
+from regress.models.svr import TunedSVR
+from regress.models.training import FoldData
+from regress.models.tuning import tune
 from tests.regress.plain import nested_predictions
 
 GRID = {"gammas": [0.5, 1.0], "Cs": [0.5, 3.0], "epsilons": [0.1, 0.4]}

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from features.console.show import tqdm
 from features.errors import InputError, MissingTexts
-from features.progress import tqdm
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
-from regress.cli import app
-from regress.compare import against_best
-from regress.metrics import rmse
-from regress.sweep import Sweep, sweep
-from regress.sweep_files import save_sweep
+from regress.commands.regress import app
+from regress.evaluation.metrics import against_best, rmse
+from regress.sweep.procedure import sweep
+from regress.sweep.results import Sweep, save_sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
@@ -71,7 +70,7 @@ def test_the_bar_names_each_stage_and_ends_with_the_work(
                 bars.append(("end", self.n, float(self.total)))
             super().close()
 
-    monkeypatch.setattr("regress.sweep.tqdm", Bar)
+    monkeypatch.setattr("regress.sweep.procedure.tqdm", Bar)
     swept(make_task(60), models=QUICK[:2], n_best=2, progress=True)
     stages = ["sweep, ridge", "sweep, forward search", "sweep, krr", "end"]
     assert [name for name, _, _ in bars[: len(stages)]] == stages

@@ -14,14 +14,14 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from regress import TunedRidge, TunedSVR, evaluate, load_run
-from regress.candidates import every_unit
-from regress.design import checked_design
-from regress.folds import make_folds
-from regress.grams import Grams
-from regress.greedy import _Ranking
-from regress.report.command import repeat_command
-from regress.sweep import Sweep, sweep
-from regress.sweep_files import save_sweep
+from regress.data.folds import make_folds
+from regress.data.task import checked_design
+from regress.report.page import repeat_command
+from regress.sweep.candidates import every_unit
+from regress.sweep.forward_search import _Ranking
+from regress.sweep.procedure import sweep
+from regress.sweep.products import Grams
+from regress.sweep.results import Sweep, save_sweep
 from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]

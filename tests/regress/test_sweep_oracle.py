@@ -17,16 +17,16 @@ from sklearn.svm import SVR
 
 from features.banks import Banks
 from regress import TunedKernelRidge, TunedSVR, make_folds
-from regress.candidates import combined, every_unit, of_units, single_blocks
-from regress.cells import Cell, Scoring, Store, every_part
-from regress.design import checked_design
-from regress.divisions import Division
-from regress.fitting import fit_parts
-from regress.grams import Grams
-from regress.greedy import forward_search
-from regress.registry import named_regressors
-from regress.ridge import ALPHAS
-from regress.search import search
+from regress.data.task import checked_design
+from regress.models.registry import named_regressors
+from regress.models.ridge import ALPHAS
+from regress.sweep.candidates import Cell, combined, every_unit, of_units, single_blocks
+from regress.sweep.fitting import fit_parts
+from regress.sweep.forward_search import forward_search
+from regress.sweep.parts import Scoring, Store, every_part
+from regress.sweep.places import Division
+from regress.sweep.products import Grams
+from regress.sweep.search import search
 from tests.regress.conftest import Task
 from tests.regress.plain import nested_predictions
 

@@ -80,7 +80,7 @@ def test_open_banks_are_cloned_and_several_named(make_task: MakeTask) -> None:
 
 
 def test_pairs_come_as_tuples_or_as_a_table() -> None:
-    from regress.text_features import _texts
+    from regress.data.text_features import _texts
 
     pairs = [("prompt", "essay"), ("another", "one")]
     assert _texts(pairs) == pairs

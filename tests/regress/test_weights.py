@@ -13,14 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from features.errors import InputError
-from regress.boosting import TunedLightGBM
-from regress.design import checked_design
-from regress.folds import Folds, make_folds, row_keys
-from regress.metrics import rmse_standard_error, score
-from regress.ridge import TunedRidge
-from regress.statistics import FoldData
-from regress.svr import TunedSVR
-from regress.tuning import tune
+from regress.data.folds import Folds, make_folds, row_keys
+from regress.data.task import checked_design
+from regress.evaluation.metrics import rmse_standard_error, score
+from regress.models.lightgbm import TunedLightGBM
+from regress.models.ridge import TunedRidge
+from regress.models.svr import TunedSVR
+from regress.models.training import FoldData
+from regress.models.tuning import tune
 
 ALPHAS = [1.0, 30.0, 1000.0]
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from features import Bank, text_keys
-from features.verify import VerifyReport, verify
+from features.upkeep.verify import VerifyReport, verify
 from tests.made_up import SETUP, SOURCE, values_of
 
 #: Few blocks and columns: a segment is 40 KB, nearly all of it metadata and alignment.

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from features import Bank, text_keys
-from features.compact import compact
 from features.errors import BankError
-from features.verify import verify
+from features.upkeep.compact import compact
+from features.upkeep.verify import verify
 from tests.features.faults.rig import (
     EVERYTHING,
     SMALL,
@@ -148,7 +148,7 @@ def test_a_reader_opened_before_a_compaction_finishes(tmp_path: Path) -> None:
 
 
 def test_a_second_compaction_is_refused(tmp_path: Path) -> None:
-    from features.lock import rearranging
+    from features.disk.commit import rearranging
 
     extract(tmp_path / "a.bank", TEXTS[:4])
     with rearranging(tmp_path / "a.bank"):

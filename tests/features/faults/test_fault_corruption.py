@@ -17,9 +17,10 @@ import h5py
 import numpy as np
 import pytest
 
-from features import Bank, LayerbankError, snapshot
-from features.index import INDEX, KeyIndex
-from features.verify import verify
+from features import Bank, LayerbankError
+from features.disk import snapshot
+from features.disk.index import INDEX, KeyIndex
+from features.upkeep.verify import verify
 from tests.features.faults.rig import EVERYTHING, TEXTS, extract, real_findings, truth
 
 LIMIT_SECONDS = 240

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from features import Bank, LayerbankError
-from features.commit import TEMPORARY
-from features.compact import compact
-from features.merge import merge
-from features.verify import verify
+from features.disk.atomic import TEMPORARY
+from features.upkeep.compact import compact
+from features.upkeep.merge import merge
+from features.upkeep.verify import verify
 from tests.features.faults.rig import (
     TEXTS,
     Acknowledged,
@@ -127,7 +127,7 @@ def memory() -> Iterator[Path]:
 def test_each_operation_in_turn(
     memory: Path, name: str, how: str | int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.verify._JUST_MADE", 0)
+    monkeypatch.setattr("features.upkeep.findings._JUST_MADE", 0)
     logging.getLogger("features").setLevel(logging.ERROR)
     scenario, template = SCENARIOS[name], memory / "template"
     template.mkdir()

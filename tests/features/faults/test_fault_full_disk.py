@@ -14,7 +14,7 @@ import pytest
 from features import Bank
 from features.errors import CommitError
 from features.export import export
-from features.verify import verify
+from features.upkeep.verify import verify
 from tests.features.faults.rig import Acknowledged, check_rows, extract
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from features import Bank
-from features.verify import verify
+from features.upkeep.verify import verify
 from tests.features.faults.rig import (
     EVERYTHING,
     TEXTS,

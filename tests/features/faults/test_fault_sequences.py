@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from features import Bank
-from features.compact import compact
-from features.merge import merge
-from features.verify import verify
+from features.upkeep.compact import compact
+from features.upkeep.merge import merge
+from features.upkeep.verify import verify
 from tests.features.faults.rig import EVERYTHING, Faults, Killed, extract, real_findings
 from tests.made_up import values_of
 

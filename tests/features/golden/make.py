@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from features import Bank, text_keys
-from features.format import VERSION
+from features.disk.format import VERSION
 
 SETUP = {
     "weights": "0" * 64,

@@ -1,0 +1,163 @@
+"""The leaderboard and the heat maps in a terminal: coloured there, plain text on a pipe."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from features.errors import LayerbankError
+
+ROOMS = ("extract", "features", "regress", "layerbank")
+
+
+InputArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="A .csv, .tsv, .jsonl, .parquet or .txt file.", show_default=False
+    ),
+]
+
+
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="COL",
+        help="Column with the texts (default: text); give it twice to encode pairs.",
+        show_default=False,
+    ),
+]
+
+
+BankArgument = Annotated[
+    Path, typer.Argument(metavar="BANK", help="A bank's folder.", show_default=False)
+]
+
+
+BankOption = Annotated[
+    Path, typer.Option("--bank", metavar="DIR", help="The bank's folder.", show_default=False)
+]
+
+
+IdOption = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COL", help="Column with ids, kept as they are written."),
+]
+
+
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", help="csv, tsv, jsonl, parquet or txt, whatever the ending."
+    ),
+]
+
+
+EncodingOption = Annotated[str, typer.Option("--encoding", help="Encoding of text formats.")]
+
+
+SkipEmptyOption = Annotated[
+    bool, typer.Option("--skip-empty", help="Leave out rows whose text is empty.")
+]
+
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+
+
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no notes, only results and errors.")
+]
+
+
+class _App(typer.Typer):
+    """Commands whose help flows over the width of the terminal, however the source breaks it."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            paragraphs = inspect.getdoc(function) or ""
+            flowing = "\n\n".join(" ".join(p.split()) for p in paragraphs.split("\n\n"))
+            own = {"help": flowing} | settings
+            command: Callable[..., Any] = super(_App, self).command(name, **own)(function)
+            return command
+
+        return register
+
+
+def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:
+    """A Typer application with the settings that all command lines here share."""
+    return _App(
+        help=help,
+        epilog=epilog,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
+    """Run a command line and leave the process with its exit code.
+
+    ``--debug``, anywhere among the arguments, shows the traceback of an error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    set_verbosity(quiet=False)
+    try:
+        app(args=arguments)
+    except LayerbankError as error:
+        if debug:
+            raise
+        typer.echo(f"layerbank: error: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"layerbank: error: {where}{error.strerror or error}", err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def saying_when_stopped(kept: Path | None = None) -> Iterator[None]:
+    """After Ctrl-C, one line on stderr: whether it was for nothing, or parts are kept in `kept`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept is not None and kept.is_dir():
+            left = f"what is done is kept in {kept}, and the same call goes on from there"
+        else:
+            left = "nothing was written"
+        typer.echo(f"stopped: {left}", err=True)
+        raise
+
+
+def set_verbosity(*, quiet: bool) -> None:
+    """Notes on stderr, or silence but for warnings."""
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def on_stdout(text: Text) -> None:
+    """Print a text on stdout, coloured where that is a terminal and ``NO_COLOR`` is not set."""
+    _console().print(text)
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)

@@ -1,0 +1,63 @@
+"""What a report shows of each target, worked out before anything is drawn."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from features.keys import Text
+
+
+def printable(text: str) -> str:
+    """Text with what moves a cursor, or says nothing, written out: ``\\x1b`` as four characters."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+with warnings.catch_warnings():
+    # A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from tqdm.auto import tqdm
+
+
+__all__ = ["tqdm"]
+
+
+def draws_blocks() -> bool:
+    """Whether stdout is a terminal that shows block characters."""
+    return sys.stdout.isatty() and "utf" in (sys.stdout.encoding or "").lower()
+
+
+def human_bytes(size: float) -> str:
+    """A size for people.
+
+    >>> human_bytes(1536)
+    '1.5 KiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+#: Characters of a text that hovering shows, and that the list of worst errors shows.
+BEGINNING, WHOLE = 140, 5000
+
+
+def beginning(text: Text, width: int = BEGINNING) -> str:
+    """The first characters of a text, with its white space made single."""
+    whole = shown(text)
+    short = " ".join(whole[: 4 * width].split())
+    return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
+
+
+def one_line(name: str) -> str:
+    """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
+    return " ".join(name.split())
+
+
+def shown(text: Text) -> str:
+    """A text as people read it; parts of one stand below each other."""
+    return text if isinstance(text, str) else "\n\n".join(text)

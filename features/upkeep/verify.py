@@ -1,0 +1,279 @@
+"""Reading a whole bank and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from features.disk.atomic import locked_temporary, sweep
+from features.disk.commit import rearranging, swapping
+from features.disk.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME, VERSION
+from features.disk.format import fingerprint as fingerprint_of
+from features.disk.index import INDEX, KeyIndex, Keys
+from features.disk.journal import journal_bytes, note, read_journal
+from features.disk.manifest import Manifest, publish_manifest, read_manifest
+from features.disk.mapped import MappedFile
+from features.disk.segment import Segment, SnapshotMoved, read_header
+from features.disk.system import disk_errors, read_errors, sync_folder, write_all
+from features.errors import BankError, CorruptSegment, NotABank
+from features.selection import bank_blocks
+from features.upkeep.findings import Finding, look_at
+
+
+def repair_bank(
+    folder: Path, findings: Sequence[Finding], manifest: Manifest | None
+) -> Iterator[str]:
+    """Act on what ``verify`` found; a line on each thing done.
+
+    Parameters
+    ----------
+    folder
+        The bank's.
+    findings
+        Of ``verify``.
+    manifest
+        As read, or as the segments hold it; without one, segments stay where they are.
+
+    Raises
+    ------
+    CommitError
+        When the disk refuses; call again.
+    """
+    with rearranging(folder), disk_errors(folder):
+        if any(finding.name == MANIFEST for finding in findings):
+            if manifest is None:
+                raise BankError(
+                    f"{folder / MANIFEST} cannot be restored, since no segment holds a whole copy "
+                    "of it: put back a copy of your own"
+                )
+            yield from _restore_manifest(folder, manifest)
+        with swapping(folder):
+            sweep(folder)
+            for finding in findings:
+                yield from _mend(folder, finding)
+            if any(finding.name == COMMITS_LOG for finding in findings):
+                assert manifest is not None
+                yield _renew_journal(folder, manifest)
+            sync_folder(folder)
+
+
+def _restore_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
+    if (folder / MANIFEST).exists():
+        yield _set_aside(folder, MANIFEST)
+    publish_manifest(folder, manifest.setup, manifest.source)
+    yield f"restored {MANIFEST} from the copy in the segments"
+
+
+def _mend(folder: Path, finding: Finding) -> Iterator[str]:
+    name = finding.name
+    rows = read_journal(folder).rows.get(name, 0)
+    if name == INDEX:
+        (folder / INDEX).unlink(missing_ok=True)
+        yield f"deleted {INDEX}, which is derived"
+    elif finding.kind == "left behind":
+        yield f"removed {name}"
+    elif SEGMENT_NAME.fullmatch(name) and finding.kind == "missing":
+        note(folder, "lost", name, rows)
+        yield f"noted {name} as lost"
+    elif SEGMENT_NAME.fullmatch(name) and (folder / name).exists():
+        note(folder, "set aside", name, rows)
+        yield _set_aside(folder, name)
+
+
+def _set_aside(folder: Path, name: str) -> str:
+    place = folder / DAMAGED
+    place.mkdir(exist_ok=True)
+    target, again = place / name, 0
+    while target.exists():
+        target, again = place / f"{name}.{again}", again + 1
+    os.rename(folder / name, target)
+    return f"moved {name} to {target}"
+
+
+def _renew_journal(folder: Path, manifest: Manifest) -> str:
+    """Keep the log that cannot be read, and write one of what is there."""
+    blocks = bank_blocks(manifest.setup)
+    rows = {
+        name: Segment(folder / name, manifest.fingerprint, blocks).n
+        for name in sorted(os.listdir(folder))
+        if SEGMENT_NAME.fullmatch(name)
+    }
+    with locked_temporary(folder) as (descriptor, temporary):
+        write_all(descriptor, memoryview(journal_bytes(rows)))
+        os.fsync(descriptor)
+        moved = _set_aside(folder, COMMITS_LOG)
+        os.rename(temporary, folder / COMMITS_LOG)
+    return f"{moved}, and wrote another from the segments"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What ``verify`` read, what it found, and what ``--repair`` did about it."""
+
+    n_segments: int
+    n_rows: int
+    n_bytes: int
+    findings: tuple[Finding, ...]
+    repaired: tuple[str, ...] = ()
+
+
+def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
+    """Read everything in a bank and compare it with what was written.
+
+    Parameters
+    ----------
+    path
+        The bank's folder.
+    repair
+        Move damaged and foreign segments to ``damaged/`` (nothing is deleted), note missing ones
+        as lost, restore ``bank.json`` and ``commits.log`` from the segments, and drop a wrong
+        index and what dead writers left, so that the next extraction fills exactly the gap.
+
+    Raises
+    ------
+    NotABank
+        When the folder holds no bank.
+    BankError
+        When something cannot be read for want of rights or of file descriptors, or repair is
+        wanted and another process rearranges the bank.
+    """
+    from features.upkeep.verify import repair_bank
+
+    folder = Path(path).absolute()
+    findings: list[Finding] = []
+    try:
+        manifest: Manifest | None = read_manifest(folder)
+    except BankError as error:
+        manifest = manifest_of_segments(folder)
+        if not (folder / MANIFEST).exists():
+            if manifest is None:
+                raise
+            findings.append(Finding("missing", MANIFEST, "every segment holds a copy"))
+        elif isinstance(error, NotABank) and "format version" in str(error) and manifest is None:
+            raise
+        else:
+            findings.append(Finding("damaged", MANIFEST, str(error)))
+    journal = read_journal(folder)
+    index = IndexCheck(folder)
+    sizes: dict[str, int] = {}
+    n_bytes = 0
+    for name in sorted(_listed(folder)):
+        if SEGMENT_NAME.fullmatch(name):
+            rows = f"{journal.rows[name]} rows" if name in journal.rows else "rows unknown"
+            try:
+                segment = _check(folder / name, manifest)
+            except SnapshotMoved:
+                continue  # compacted away under our eyes
+            except CorruptSegment as error:
+                kind = "foreign" if "another bank" in str(error) else "damaged"
+                findings.append(Finding(kind, name, f"{rows}; {_reason(error)}"))
+            else:
+                index.compare(name, segment.keys)
+                sizes[name] = segment.n
+                n_bytes += segment.size
+        else:
+            findings += look_at(folder, name)
+    findings += index.findings(sizes)
+    if journal.n_damaged:
+        detail = f"{journal.n_damaged} lines cannot be read; advisory"
+        findings.append(Finding("damaged", COMMITS_LOG, detail))
+    present = {*_listed(folder), *_listed(folder / RETIRED), *_listed(folder / DAMAGED)}
+    for name, n in journal.rows.items():
+        if name not in present:
+            findings.append(Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}"))
+    repaired = tuple(repair_bank(folder, findings, manifest)) if repair and findings else ()
+    return VerifyReport(len(sizes), sum(sizes.values()), n_bytes, (*findings,), repaired)
+
+
+def manifest_of_segments(folder: Path) -> Manifest | None:
+    """The manifest that most of a folder's segments hold a copy of; None when none does."""
+    found: Counter[str] = Counter()
+    manifests: dict[str, Manifest] = {}
+    for name in _listed(folder):
+        if not SEGMENT_NAME.fullmatch(name):
+            continue
+        try:
+            header = read_header(MappedFile(folder / name).view())
+            setup, source = dict(header["setup"]), dict(header["source"])
+            fingerprint = fingerprint_of(setup)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found[fingerprint] += 1
+        manifests.setdefault(fingerprint, Manifest(VERSION, fingerprint, setup, source))
+    return manifests[found.most_common(1)[0][0]] if found else None
+
+
+def _check(path: Path, manifest: Manifest | None) -> Segment:
+    """Hash a segment against its name, then read every dataset against its checksum."""
+    match = SEGMENT_NAME.fullmatch(path.name)
+    assert match is not None
+    try:
+        with read_errors(path), path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except FileNotFoundError:
+        raise SnapshotMoved(path) from None
+    except BankError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EIO:
+            raise  # for want of rights, say: nothing is known of the file itself
+        raise CorruptSegment(f"{path} cannot be read (Input/output error)", path) from error
+    if digest[:16] != match["sha16"]:
+        raise CorruptSegment(
+            f"{path} is not what was written: {size} bytes whose hash is not the one in its name",
+            path,
+        )
+    if manifest is None:
+        raise CorruptSegment(f"{path} cannot be judged without {MANIFEST}", path)
+    segment = Segment(path, manifest.fingerprint, bank_blocks(manifest.setup))
+    segment.check()
+    return segment
+
+
+def _reason(error: CorruptSegment) -> str:
+    return str(error).removeprefix(str(error.path)).split(": run ")[0].strip()
+
+
+class IndexCheck:
+    """Whether the kept index says what the segments say, looked at one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._exists = (folder / INDEX).exists()
+        self._kept = KeyIndex.read(folder) if self._exists else None
+        self._starts: dict[str, int] = {}
+        if self._kept is not None:
+            names, sizes = [*self._kept[1]], [*self._kept[1].values()]
+            self._starts = dict(zip(names, accumulate(sizes, initial=0), strict=False))
+        self._right = True
+
+    def compare(self, name: str, keys: Keys) -> None:
+        """Take in a segment's keys."""
+        if self._kept is not None and name in self._starts:
+            index, start = self._kept[0], self._starts[name]
+            self._right &= np.array_equal(index.keys[start : start + len(keys)], keys)
+
+    def findings(self, segments: Mapping[str, int]) -> Iterator[Finding]:
+        """What is wrong with it, given the rows of the whole segments, in order of names."""
+        if not self._exists:
+            return
+        if self._kept is None:
+            yield Finding("damaged", INDEX, "derived, and not used")
+            return
+        index, sizes = self._kept
+        if list(sizes) != list(segments)[: len(sizes)]:
+            return  # of another time: nobody uses it
+        same = all(segments[name] == n for name, n in sizes.items())
+        if not (self._right and same and index.is_sound()):
+            yield Finding("damaged", INDEX, "says otherwise than the segments; derived")
+
+
+def _listed(folder: Path) -> list[str]:
+    with read_errors(folder):
+        return os.listdir(folder) if folder.is_dir() else []

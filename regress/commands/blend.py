@@ -1,0 +1,76 @@
+"""``layerbank blend``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.console.app import ForceOption, JsonOption, QuietOption, set_verbosity
+from features.errors import InputError
+from regress.commands.options import FiguresOption, OutOption, predict_next, refuse_beside_from
+
+
+def blend_command(
+    out: OutOption,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", help="Runs' folders.", show_default=False),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="nnls (weights of 0 or more), or ridge (near equal).",
+            show_default="nnls",
+        ),
+    ] = None,
+    repeated: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="BLEND",
+            help="Repeat this blend exactly; RUN… says where its runs are now.",
+            show_default=False,
+        ),
+    ] = None,
+    figures: FiguresOption = False,
+    force: ForceOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Blend all models of several runs, weighted by their out-of-fold predictions.
+
+    The runs must have the same texts, targets, weights and folds, and bring all of these along.
+    The blend is a run that lives without them, and predicts like any other.
+
+    Example: [bold]layerbank blend run1 run2 swept --out blended[/bold]
+    """
+    from regress.blend.blending import blend
+    from regress.blend.files import blend_json, blend_text, repeat_blend, save_blend, verdict
+    from regress.runs.save import refuse_existing
+
+    set_verbosity(quiet=quiet)
+    refuse_existing(out, force=force)
+    if repeated is not None:
+        refuse_beside_from({"--method": method})
+        blended = repeat_blend(repeated, runs or ())
+        said = verdict(repeated, blended)
+        if not quiet or said.startswith("warning"):
+            typer.echo(said, err=True)
+    else:
+        if not runs:
+            raise InputError("blend takes the runs to blend, or --from and the blend to repeat")
+        blended = blend(runs, method=method or "nnls")
+    save_blend(blended, out, force=force, figures=figures)
+    typer.echo(blend_json(blended, str(out)) if json else blend_text(blended))
+    if not quiet:
+        source = blended.runs[0].description.get("input") or {}
+        typer.echo(
+            f"\nThe blend is in {out}: open {out / 'report.html'} in a browser.\n"
+            "Predict new texts with\n"
+            f"  {predict_next(out, source.get('text'), source.get('id'))}",
+            err=True,
+        )

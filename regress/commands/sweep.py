@@ -1,0 +1,188 @@
+"""``layerbank sweep``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from features.console.app import (
+    EncodingOption,
+    ForceOption,
+    FormatOption,
+    IdOption,
+    JsonOption,
+    QuietOption,
+    SkipEmptyOption,
+    TextOption,
+    saying_when_stopped,
+    set_verbosity,
+)
+from features.errors import InputError
+from regress.commands.options import (
+    AddressOption,
+    BackendOption,
+    BanksOption,
+    ByOption,
+    CvOption,
+    FiguresOption,
+    FoldColumnOption,
+    FoldsOption,
+    FromOption,
+    GroupOption,
+    JobsOption,
+    MemoryOption,
+    OptionalInput,
+    OutOption,
+    RepeatsOption,
+    SeedsOption,
+    SweptModelsOption,
+    SweptSelectOption,
+    TargetOption,
+    WeightOption,
+    predict_next,
+    read_scored,
+    refuse_beside_from,
+)
+
+
+def sweep_command(
+    out: OutOption,
+    input: OptionalInput = None,
+    target: TargetOption = None,
+    bank: BanksOption = None,
+    text: TextOption = None,
+    model: SweptModelsOption = None,
+    select: SweptSelectOption = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            "--best",
+            metavar="N",
+            help="Selections that krr, svr and lightgbm are tried on.",
+            show_default="5",
+        ),
+    ] = None,
+    greedy: Annotated[
+        bool | None,
+        typer.Option(
+            "--greedy/--no-greedy",
+            help="Whether to search forward for blocks.",
+            show_default="greedy",
+        ),
+    ] = None,
+    cv: CvOption = None,
+    folds: FoldsOption = None,
+    group: GroupOption = None,
+    fold_column: FoldColumnOption = None,
+    seed: SeedsOption = None,
+    repeats: RepeatsOption = None,
+    sample_weight: WeightOption = None,
+    id: IdOption = None,
+    memory: MemoryOption = None,
+    jobs: JobsOption = None,
+    backend: BackendOption = "threading",
+    address: AddressOption = None,
+    format: FormatOption = None,
+    encoding: EncodingOption = "utf-8",
+    skip_empty: SkipEmptyOption = False,
+    repeated: FromOption = None,
+    by: ByOption = None,
+    figures: FiguresOption = False,
+    force: ForceOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Try every block, the usual combinations and a forward search, and score having done so.
+
+    Ridge runs over everything, krr, svr and lightgbm over the selections that ridge finds best. The
+    score of the winner flatters; `auto` is the honest one: each fold is predicted by what was
+    chosen without it. Call it again and it goes on where it stopped.
+
+    Example: [bold]layerbank sweep train.csv --text excerpt --target score --bank my.bank
+    --out swept[/bold]
+
+    The same once more: [bold]layerbank sweep --from swept --out again[/bold]
+    """
+    from features.console.app import on_stdout
+    from regress.compute.parallel import on_backend
+    from regress.data.source import Source
+    from regress.evaluation.notes import notes
+    from regress.repeat import repeat_sweep, verdict
+    from regress.report.heat_maps import show_heat_maps
+    from regress.report.tables import leaders_text
+    from regress.runs.run import load_run
+    from regress.runs.save import refuse_existing
+    from regress.sweep.procedure import MODELS, sweep
+    from regress.sweep.results import N_BEST, cache_beside, headline, save_sweep, sweep_json
+
+    set_verbosity(quiet=quiet)
+    refuse_existing(out, force=force, parts=cache_beside(out))
+    with saying_when_stopped(kept=cache_beside(out)):
+        if repeated is not None:
+            refuse_beside_from(
+                {
+                    "--target": target, "--text": text, "--select": select, "--model": model,
+                    "--best": best, "--greedy or --no-greedy": None if greedy is None else "given",
+                    "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
+                    "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
+                    "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
+                    "--by": by,
+                }
+            )  # fmt: skip
+            run = load_run(repeated)
+            with on_backend(backend, address):
+                swept, source = repeat_sweep(
+                    run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
+                    progress=not quiet,
+                )  # fmt: skip
+            said = verdict(run, swept)
+            if not quiet or said.startswith("warning"):
+                typer.echo(said, err=True)
+        else:
+            if input is None or not target or not bank:
+                raise InputError(
+                    "sweep takes INPUT, --target and --bank, or --from and the sweep to be repeated"
+                )
+            source, dataset, settled = read_scored(
+                Source(
+                    path=str(input), target=target, text=text, format=format, encoding=encoding,
+                    id=id, group=group, fold=fold_column, sample_weight=sample_weight,
+                    skip_empty=skip_empty, by=tuple(by or ()),
+                ),
+                cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
+            )  # fmt: skip
+            with on_backend(backend, address), source.named_where_missing(dataset):
+                swept = sweep(
+                    bank,
+                    dataset.texts,
+                    dataset.targets,
+                    models=model or MODELS,
+                    select=select or (),
+                    n_best=N_BEST if best is None else best,
+                    greedy=greedy is not False,
+                    cache=cache_beside(out),
+                    n_jobs=jobs,
+                    progress=not quiet,
+                    **settled,
+                )
+        save_sweep(swept, out, force=force, source=vars(source), figures=figures)
+    if json:
+        typer.echo(sweep_json(swept, str(out)))
+        return
+    several = len(swept.leaders) > 1
+    for note in notes(swept):
+        typer.echo(note)
+    for name, leaders in swept.leaders.items():
+        typer.echo(f"\n{name}" if several else "")
+        on_stdout(leaders_text(leaders))
+        typer.echo(f"\n{headline(swept, name, swept.folds)}")
+    if not quiet:
+        show_heat_maps(swept)
+        typer.echo(
+            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
+            f"{out / 'leaderboard.csv'}, finished parts are in "
+            f"{cache_beside(out)} (to be deleted at will). Predict new texts with\n"
+            f"  {predict_next(out, source.text, source.id)}",
+            err=True,
+        )

@@ -1,0 +1,147 @@
+"""One bank a fold, each of an encoder that was fine-tuned without that fold.
+
+An encoder that was trained on texts and targets has seen them: folds made of its features look
+wonderful and are wrong. With ``clrp-{fold}.bank``, fold k is scored on bank k alone, by a model
+that was fitted on the other folds' features from that same bank. What that model's setting is
+chosen by lies inside bank k too, among the folds its encoder was trained on. These look easier
+than fold k is, so that a weaker penalty may be chosen than would have been best; any other bank's
+encoder has seen fold k, and a score that is free of that is worth more.
+
+New texts are predicted by the mean of these very models, each on its own bank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from features.bank import Bank
+from features.banks import Banks
+from features.disk.format import differing_fields
+from features.errors import BankError, FingerprintMismatch, InputError
+from features.keys import Text
+from features.selection import ResolvedTerm, Selection
+from regress.data.folds import Folds
+from regress.data.matrix import term_matrix
+
+#: One bank or several, open or by their folders.
+BankLike = Bank | Banks | str | Path | Iterable[Bank | str | Path]
+
+
+def opened(bank: BankLike) -> list[Bank]:
+    """Banks, opened where paths are given."""
+    if isinstance(bank, Banks):
+        return [*bank.by_name.values()]
+    several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
+    return [one if isinstance(one, Bank) else Bank.open(one) for one in several]
+
+
+PLACE = "{fold}"
+
+
+#: What the banks of the folds may differ in, and what they must.
+WEIGHTS = "weights"
+
+
+class FoldBanks(Banks):
+    """The banks of the folds, in their order; a selection means the same blocks of each.
+
+    A matrix has the selection's columns from every bank, side by side.
+    """
+
+    def __init__(self, by_label: Mapping[str, Bank]) -> None:
+        super().__init__([*by_label.values()])
+        self.labels = dict(zip(self.by_name, by_label, strict=True))
+
+    def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
+        """The selection's blocks in the first bank, in the second, and so on."""
+        return tuple(term for bank in self.by_name.values() for term in bank.resolve(selection))
+
+    def matrix(
+        self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
+    ) -> NDArray[Any]:
+        """As `features.banks.Banks.matrix`."""
+        return term_matrix(self.by_name, texts, self.resolve(selection)).astype(dtype, copy=False)
+
+    def column_names(self, selection: str | Selection) -> list[str]:
+        """Names of the matrix's columns, such as ``clrp-0/mean.12.0``."""
+        return [
+            f"{name}/{column}"
+            for name, bank in self.by_name.items()
+            for column in bank.column_names(selection)
+        ]
+
+
+def fold_template(bank: BankLike) -> str | None:
+    """The path with ``{fold}`` in it, where there is one."""
+    if isinstance(bank, (Bank, Banks)):
+        return None
+    several = [bank] if isinstance(bank, (str, Path)) else list(bank)
+    found = [str(one) for one in several if isinstance(one, (str, Path)) and PLACE in str(one)]
+    if found and len(several) > 1:
+        raise InputError(f"{found[0]} stands for one bank a fold: give no other --bank beside it")
+    return found[0] if found else None
+
+
+def of_each_fold(template: str, recorded: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The path for each bank that a run recorded; InputError unless each had its fold."""
+    if not all("fold" in of for of in recorded):
+        raise InputError(f"the run has no bank for each fold, as {template} would: name one bank")
+    return [template.replace(PLACE, of["fold"]) for of in recorded]
+
+
+def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
+    """Open the bank of each fold.
+
+    Raises
+    ------
+    InputError
+        The folds were not given, or two folds have the bank of one encoder.
+    BankError
+        A fold has no bank.
+    FingerprintMismatch
+        The banks differ in more than their encoder's weights.
+    """
+    if not folds.labels:
+        raise InputError(
+            f"{template} stands for one bank a fold, and the folds must be those that the encoders "
+            "were trained on: name the column that holds them with --fold-column"
+        )
+    banks: dict[str, Bank] = {}
+    for label in folds.labels:
+        path = template.replace(PLACE, label)
+        try:
+            banks[label] = Bank.open(path)
+        except BankError as error:
+            raise BankError(f"fold {label} has no bank at {path} ({error})") from None
+    first_label, first = next(iter(banks.items()))
+    weights = {str(first.setup[WEIGHTS]): first_label}
+    for label, bank in [*banks.items()][1:]:
+        fields = [name for name in differing_fields(first.setup, bank.setup) if name != WEIGHTS]
+        if fields:
+            raise FingerprintMismatch(
+                f"the banks {first.path} and {bank.path} differ in {', '.join(fields)}, and may "
+                "differ in their encoders' weights alone: extract them alike",
+                fields,
+            )
+        other = weights.setdefault(str(bank.setup[WEIGHTS]), label)
+        if other != label:
+            raise InputError(
+                f"the banks of folds {other} and {label} come from one encoder, which has seen "
+                "one of these folds: extract each with the encoder trained without its fold"
+            )
+    return FoldBanks(banks)
+
+
+def open_with_folds(bank: BankLike, folds: Callable[[], list[Folds]]) -> tuple[Banks, list[Folds]]:
+    """The banks and all folds; where each fold has its bank, the folds say which there are."""
+    template = fold_template(bank)
+    if template is None:
+        banks = bank if isinstance(bank, Banks) else Banks(opened(bank))
+        return banks, folds()
+    splits = folds()
+    return open_fold_banks(template, splits[0]), splits

@@ -1,0 +1,110 @@
+"""The features that resolved terms make: as one matrix, or read from the bank part by part."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.bank import Bank
+from features.keys import Text
+from features.selection import ResolvedTerm
+from regress.compute.memory import available_memory, chunk_values
+
+
+def term_matrix(
+    banks: Mapping[str, Bank], texts: Sequence[Text], terms: Sequence[ResolvedTerm]
+) -> NDArray[np.float32]:
+    """The features that these terms make, shape (n_texts, n_columns), float32."""
+    X = np.empty((len(texts), n_columns(banks, terms)), dtype=np.float32)
+    stop = 0
+    for term in terms:
+        width = banks[term.bank].width(term)
+        banks[term.bank].fill(X[:, stop : stop + width], texts, [term])
+        stop += width
+    return X
+
+
+def n_columns(banks: Mapping[str, Bank], terms: Sequence[ResolvedTerm]) -> int:
+    """Columns that these terms make."""
+    return sum(banks[term.bank].width(term) for term in terms)
+
+
+class StreamedMatrix:
+    """Stands in for a matrix that is too large for memory: rows are read when they are asked for.
+
+    It is indexed by row numbers, alone or with a slice of columns, and gives a new array each
+    time. Callers ask for as much as they can hold.
+
+    Parameters
+    ----------
+    banks, texts, terms
+        As `term_matrix`.
+    chunk
+        Values that are read at a time where only some of the columns are asked for.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self,
+        banks: Mapping[str, Bank],
+        texts: Sequence[Text],
+        terms: Sequence[ResolvedTerm],
+        chunk: int,
+    ) -> None:
+        self.shape = (len(texts), n_columns(banks, terms))
+        self._banks, self._texts, self._terms = banks, texts, terms
+        self._rows = max(1, chunk // self.shape[1])
+        # Reading may open segments and take a new snapshot, which one thread at a time may do.
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the banks for itself, and has a lock of its own.
+        chunk = self._rows * self.shape[1]
+        return StreamedMatrix, (self._banks, self._texts, self._terms, chunk)
+
+    @property
+    def nbytes(self) -> int:
+        """What the whole matrix would take."""
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(
+        self, at: NDArray[np.int64] | tuple[NDArray[np.int64], slice]
+    ) -> NDArray[np.float32]:
+        rows, columns = at if isinstance(at, tuple) else (at, slice(None))
+        if columns == slice(None):
+            return self._read(rows)
+        n = len(range(*columns.indices(self.shape[1])))
+        out = np.empty((len(rows), n), dtype=np.float32)
+        for start in range(0, len(rows), self._rows):
+            part = slice(start, start + self._rows)
+            out[part] = self._read(rows[part])[:, columns]
+        return out
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        texts = [self._texts[row] for row in rows.tolist()]
+        with self._lock:
+            return term_matrix(self._banks, texts, self._terms)
+
+
+def fitting_matrix(
+    banks: Mapping[str, Bank],
+    texts: Sequence[Text],
+    terms: Sequence[ResolvedTerm],
+    memory: int | None = None,
+) -> NDArray[np.float32] | StreamedMatrix:
+    """The matrix, in memory where it takes no more than half of what there is."""
+    limit = available_memory() if memory is None else memory
+    streamed = StreamedMatrix(banks, texts, terms, chunk_values(memory))
+    if streamed.nbytes <= limit // 2:
+        return term_matrix(banks, texts, terms)
+    for bank in banks.values():
+        bank.require(texts)
+    return streamed

@@ -1,0 +1,123 @@
+"""What has to be said beside the scores of an experiment, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.console.show import printable
+from regress.data.fold_banks import FoldBanks
+from regress.data.near_duplicates import ALIKE
+from regress.data.task import Design
+from regress.evaluation.results import Result, Results
+from regress.models.registry import MODELS
+
+#: Fewer texts than this tell hardly anything apart.
+FEW = 50
+
+
+def notes(experiment: Results) -> list[str]:
+    """Notes in the order in which they are shown."""
+    return [
+        *_on_folds(experiment),
+        *_on_equal_texts(experiment.design),
+        *_on_models(experiment),
+    ]
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair{'s' * (count != 1)} of texts"
+
+
+def _on_folds(experiment: Results) -> Iterator[str]:
+    design, near = experiment.design, experiment.near
+    if len(design.texts) < FEW:
+        yield (
+            f"there are only {len(design.texts)} texts: scores are rough, and differences between "
+            f"lines are noise; score {FEW} or more to compare them"
+        )
+    if experiment.repeats:
+        seeds = [experiment.folds.seed, *(folds.seed for folds in experiment.repeats)]
+        yield (
+            f"scores are means over {len(seeds)} divisions into folds (seeds "
+            f"{', '.join(map(str, seeds))}), and settings are chosen over all of them"
+        )
+    if isinstance(experiment.banks, FoldBanks):
+        yield (
+            "each fold is scored on its own bank, and new texts get the mean of the models of all "
+            "folds"
+        )
+    if design.weights is not None:
+        yield "fits, scalers, choices and scores are weighted by the sample weights"
+    if near is None:
+        yield "near-duplicates were not counted: the texts are too many to compare"
+    elif near.straddling:
+        first = " and ".join(printable(str(design.ids[row])) for row in near.first or ())
+        torn = f"stand{'s' * (near.straddling == 1)} in different folds, which flatters the scores"
+        yield (
+            f"near-duplicates: {_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} of "
+            f"their three-word runs, and {near.straddling} {torn} (the first: "
+            f"{design.id_name} {first}); group folds (--group) keep them together"
+        )
+    elif near.pairs:
+        yield f"near-duplicates: {_pairs(near.pairs)}, none of them in different folds"
+
+
+def _on_equal_texts(design: Design) -> Iterator[str]:
+    """Texts whose rows contradict each other. Their means are the best that could be predicted."""
+    text = design.text_numbers
+    weights = np.ones(len(text)) if design.weights is None else design.weights
+    for name, y in zip(design.target_names, design.Y.T, strict=True):
+        differ = np.flatnonzero(_per_text(np.maximum, y, text) > _per_text(np.minimum, y, text))
+        if not len(differ):
+            continue
+        means = np.bincount(text, weights * y) / np.bincount(text, weights)
+        floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
+        row = int(np.flatnonzero(np.isin(text, differ))[0])
+        first, one = printable(str(design.ids[row])), len(differ) == 1
+        yield (
+            f"equal texts: {len(differ)} text{'s' * (not one)} stand{'s' * one} in several rows "
+            f"that differ in {name} (the first: {design.id_name} {first}), so that no "
+            f"model of the texts has an RMSE below {floor:.4f} here"
+        )
+
+
+def _per_text(of: np.ufunc, y: NDArray[np.float64], text: NDArray[np.int64]) -> Any:
+    """The least or greatest of each text's values, shape (n_texts,)."""
+    out = np.empty(text.max() + 1)
+    out[text] = y  # some value of each
+    of.at(out, text, y)
+    return out
+
+
+def _on_models(experiment: Results) -> Iterator[str]:
+    for name, regressor in experiment.regressors.items():
+        if note := regressor.note(len(experiment.folds)):
+            yield f"{name}: {note}"
+    for result in experiment.results:
+        base = MODELS[result.model][0].base if result.model in MODELS else None
+        for other in experiment.results:
+            same = (other.select, other.target) == (result.select, result.target)
+            if same and other.model == base:
+                yield _beside_base(experiment, result, other)
+
+
+def _beside_base(experiment: Results, result: Result, base: Result) -> str:
+    from regress.data.task import drawn_together
+    from regress.evaluation.metrics import paired_standard_error
+
+    design = experiment.design
+    y = design.Y[:, design.target_names.index(result.target)]
+    gain = base.scores.rmse - result.scores.rmse
+    se = paired_standard_error(
+        y, result.predictions, base.predictions, drawn_together(design), design.weights
+    )
+    verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
+    return (
+        f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "
+        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {-gain:+.4f}, "
+        f"standard error {se:.4f})"
+    )

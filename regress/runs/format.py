@@ -1,0 +1,222 @@
+"""The run folder: ``run.json``, ``oof.csv`` and ``models/``, written at once or not at all.
+
+What ``run.json`` holds stands in `regress.description`. Nothing in the folder is code or pickle:
+models are .npz arrays, LightGBM's own text, or a zip of these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from regress.data.fold_banks import FoldBanks
+from regress.models.ensembles import FoldModels
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Result, Results
+
+
+FORMAT = "layerbank run"
+
+
+VERSION = 0
+
+
+PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
+
+
+def describe(experiment: Results) -> dict[str, Any]:
+    """Everything of an experiment but its results and where its texts came from."""
+    design, folds, near = experiment.design, experiment.folds, experiment.near
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "banks": [
+            {
+                "name": name,
+                "path": str(bank.path),
+                "fingerprint": bank.fingerprint,
+                "source": dict(bank.source),
+                "setup": dict(bank.setup),
+                **_fold(experiment, name),
+            }
+            for name, bank in experiment.banks.by_name.items()
+        ],
+        "texts": {
+            "n": len(design.texts),
+            "keys": design.keys_digest,
+            "targets": design.targets_digest,
+            "weighted": design.weights is not None,
+            "near_duplicates": None if near is None else asdict(near),
+        },
+        "targets": list(design.target_names),
+        "folds": {
+            "scheme": folds.scheme,
+            "n_folds": folds.n_folds,
+            "seed": None if folds.labels else folds.seed,
+            "hash": folds.digest,
+            "labels": list(folds.labels),
+            "repeats": [{"seed": of.seed, "hash": of.digest} for of in experiment.repeats],
+        },
+        "selections": list(experiment.selections),
+        "memory": experiment.memory,
+        "regressors": {
+            name: {"params": regressor.get_params(), "settings": list(regressor.settings())}
+            for name, regressor in experiment.regressors.items()
+        },
+        "versions": versions(),
+    }
+
+
+def describe_result(experiment: Results, result: Result) -> dict[str, Any]:
+    """A result, less its file."""
+    return {
+        "model": result.model,
+        "select": result.select,
+        "target": result.target,
+        "blocks": [
+            {"bank": term.bank, "blocks": [list(b) for b in term.blocks], "average": term.average}
+            for term in result.terms
+        ],
+        "n_columns": result.n_columns,
+        "scores": asdict(result.scores),
+        "naive_rmse": result.naive_rmse,
+        "fold_rmse": result.fold_rmse,
+        "fold_params": result.fold_params,
+        "params": result.params,
+        "seconds": round(result.seconds, 3),
+        "column": experiment.label(result),
+        "fold_models": isinstance(result.fitted, FoldModels),
+        "repeats": [
+            {
+                "scores": asdict(repeat.scores),
+                "naive_rmse": repeat.naive_rmse,
+                "fold_rmse": repeat.fold_rmse,
+                "fold_params": repeat.fold_params,
+            }
+            for repeat in result.repeats
+        ],
+    }
+
+
+def _fold(experiment: Results, bank: str) -> dict[str, str]:
+    """The fold whose bank this is, where each has its own."""
+    banks = experiment.banks
+    return {"fold": banks.labels[bank]} if isinstance(banks, FoldBanks) else {}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinity as null, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide numbers."""
+    return dict(_versions())
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:  # run from a checkout that was not installed
+            yield package, "unknown"
+
+
+#: Stands in `SHAPE` for every name.
+EACH = "*"
+
+
+_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
+
+
+#: What a run.json must hold for others to read it: types, lists of these, objects by name.
+SHAPE: Mapping[str, Any] = {
+    "banks": [
+        {
+            "name": str,
+            "path": str,
+            "fingerprint": str,
+            "source": _OBJECT,
+            "setup": {"hidden_size": int},
+        }
+    ],
+    "texts": {"n": int, "keys": str, "targets": str},
+    "targets": [str],
+    "folds": {
+        "scheme": str,
+        "n_folds": int,
+        "hash": str,
+        "labels": [str],
+        "repeats": [{"seed": int, "hash": str}],
+    },
+    "regressors": {EACH: {"params": _OBJECT}},
+    "versions": _OBJECT,
+    "results": [
+        {
+            "model": str,
+            "select": str,
+            "target": str,
+            "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
+            "n_columns": int,
+            "scores": {"rmse": _NUMBER},
+            "naive_rmse": _NUMBER,
+            "params": _OBJECT,
+            "column": str,
+            "file": str,
+            "sha256": str,
+        }
+    ],
+}
+
+
+#: What some run.json hold besides.
+MORE: Mapping[str, Any] = {
+    "sha256": {EACH: str},
+    "input": {"path": str, "target": [str]},
+    "sweep": _OBJECT,
+    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
+}
+
+
+def _refuse_damaged(description: dict[str, Any]) -> None:
+    """ValueError unless a run.json holds what others read of it."""
+    given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
+    _refuse_other(description, {**SHAPE, **given}, "")
+    banks = {bank["name"] for bank in description["banks"]}
+    for at, result in enumerate(description["results"]):
+        if result["target"] not in description["targets"]:
+            raise ValueError(f"results[{at}].target is none of its targets")
+        if not banks.issuperset(term["bank"] for term in result["blocks"]):
+            raise ValueError(f"results[{at}].blocks are of none of its banks")
+
+
+def _refuse_other(value: Any, shape: Any, name: str) -> None:
+    """ValueError with the name of the first part of a value that is not as `shape` says."""
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is no object")
+        for key, of_key in shape.items():
+            for each in value if key == EACH else [key]:
+                path = f"{name}.{each}".removeprefix(".")
+                if each not in value:
+                    raise ValueError(f"it lacks {path}")
+                _refuse_other(value[each], of_key, path)
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ValueError(f"{name} is no list")
+        for at, one in enumerate(value):
+            _refuse_other(one, shape[0], f"{name}[{at}]")
+    elif not isinstance(value, shape):
+        raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

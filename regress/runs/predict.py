@@ -1,0 +1,122 @@
+"""Predictions for a file of texts."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from features.disk.atomic import replacing
+from features.errors import InputError
+from features.tables.table import Dataset
+from regress.data.fold_banks import BankLike
+from regress.models.base import Matrix
+from regress.runs.folder import write_rows
+from regress.runs.run import Run
+
+#: Endings that promise another format than the two that are written; any further one is CSV.
+OTHERS = frozenset(
+    {".arrow", ".feather", ".h5", ".hdf5", ".json", ".jsonl", ".npy", ".npz", ".ods", ".orc"}
+    | {".pickle", ".pkl", ".tsv", ".xls", ".xlsx", ".bz2", ".gz", ".xz", ".zip", ".zst"}
+)
+
+
+def predict_file(
+    run: Run,
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    bank: BankLike | None = None,
+    model: str | None = None,
+    id_name: str = "id",
+    force: bool = False,
+) -> Matrix:
+    """Predict a data set and write ids and predictions.
+
+    Parameters
+    ----------
+    run
+        What `load_run` gave.
+    dataset
+        Texts, with ids or without (then the file has row numbers, in a column ``row``).
+    out
+        The file, which appears when it is whole: Parquet where it ends so, and CSV otherwise.
+    bank, model
+        As `Run.predict`.
+    id_name
+        Name of the ids' column.
+    force
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    The predictions, shape (n_texts,), or (n_texts, n_targets) for several targets.
+
+    Raises
+    ------
+    InputError
+        The file exists, or ends in what is neither.
+    CommitError
+        It could not be written.
+    RunError, FingerprintMismatch, MissingTexts
+        As `Run.predict`.
+    """
+    out = Path(out)
+    refuse_out(out, force=force)
+    predicted = run.predict(dataset.texts, bank, model=model)
+    ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids
+    several = [f"prediction {target}" for target in run.targets]
+    header = ["row" if dataset.ids is None else id_name]
+    header += ["prediction"] if predicted.ndim == 1 else several
+    columns = [ids, *predicted.reshape(len(predicted), -1).T.tolist()]
+    write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
+    write(out, header, columns)
+    return predicted
+
+
+def prediction_report(
+    run: Run, dataset: Dataset, out: Path, *, model: str | None = None, as_json: bool = False
+) -> str:
+    """What was predicted, by which models, in a line or as JSON."""
+    chosen = run.chosen(model)
+    if as_json:
+        models = [
+            {"target": one.target, "model": one.model, "select": one.select, **one.scores}
+            for one in chosen
+        ]
+        return json.dumps({"out": str(out), "n_texts": len(dataset.texts), "models": models})
+    scored = ", ".join(f"{one.label} (nested RMSE {one.scores['rmse']:.4f})" for one in chosen)
+    return f"{out}: {len(dataset.texts)} predictions by {scored}"
+
+
+def refuse_out(out: Path, *, force: bool) -> None:
+    """InputError when predictions cannot be written to `out`."""
+    if out.suffix.lower() in OTHERS:
+        raise InputError(
+            f"{out} would not hold {out.suffix} but CSV: name a .csv or .parquet in --out"
+        )
+    refuse_existing_file(out, force=force)
+
+
+def refuse_existing_file(out: Path, *, force: bool, option: str = "--out") -> None:
+    """InputError when a file cannot be written to `out`, which `option` named."""
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file with {option}")
+    if out.exists() and not force:
+        raise InputError(f"{out} exists: give another {option}, or --force to replace it")
+
+
+def _write_csv(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
+    with replacing(out) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        write_rows(text, [header, *zip(*columns, strict=True)])
+        text.detach()
+
+
+def _write_parquet(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    with replacing(out) as file:
+        write_table(pa.Table.from_arrays([pa.array(one) for one in columns], names=header), file)

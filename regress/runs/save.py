@@ -1,0 +1,96 @@
+"""The run folder: ``run.json``, ``oof.csv`` and ``models/``, written at once or not at all.
+
+What ``run.json`` holds stands in `regress.description`. Nothing in the folder is code or pickle:
+models are .npz arrays, LightGBM's own text, or a zip of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.disk.atomic import new_folder
+from features.disk.system import is_writable
+from features.errors import RunError
+from regress.runs.folder import MANIFEST, OOF, SCRATCH, hashes, write_frame
+from regress.runs.format import describe, describe_result, plain
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
+
+
+def save_run(
+    experiment: Results,
+    path: str | Path,
+    *,
+    force: bool = False,
+    source: Mapping[str, Any] | None = None,
+    figures: bool = False,
+    also: Callable[[Path], Mapping[str, Any]] | None = None,
+) -> Path:
+    """Write a run folder.
+
+    Parameters
+    ----------
+    path
+        The folder to make.
+    force
+        Whether to replace a run that is there.
+    source
+        The file and columns that texts and targets came from; recorded as ``input``.
+    figures
+        Whether to write each of the report's figures as PNG and SVG as well.
+    also
+        Writes further files into the folder, and returns what ``run.json`` is to hold besides.
+
+    Raises
+    ------
+    RunError
+        Something is there already, or cannot be written.
+    """
+    from regress.report.writing import write_report
+
+    path = Path(path).absolute()
+    table = experiment.oof
+    # The command line asked before, and in its own words.
+    refuse_existing(path, force=force, in_python=True)
+    with new_folder(path, keep=SCRATCH) as folder:
+        (folder / "models").mkdir()
+        results = []
+        for number, result in enumerate(experiment.results):
+            file = result.fitted.save(folder / "models" / f"{number:03d}-{result.model}")
+            described = describe_result(experiment, result)
+            described["file"] = file.relative_to(folder).as_posix()
+            described["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+            results.append(described)
+        write_frame(table, folder / OOF)
+        description = {**describe(experiment), "input": source, "results": results}
+        description |= also(folder) if also is not None else {}
+        description["sha256"] = hashes(folder)
+        text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_report(experiment, description, folder, run=path, save_figures=figures)
+    return path
+
+
+def refuse_existing(
+    path: Path, *, force: bool, parts: Path | None = None, in_python: bool = False
+) -> None:
+    """RunError when a run cannot be written to `path`; `parts` is where a sweep keeps its own."""
+    out, replace = ("path", "force=True") if in_python else ("--out", "--force")
+    if not is_writable(path.absolute().parent):
+        raise RunError(f"{path.absolute().parent} cannot be written to: give another {out}")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not force:
+        kept = ""
+        if parts is not None and parts.is_dir():
+            kept = f", which takes what is done already from {parts}"
+        raise RunError(f"{path} exists: give another {out}, or {replace} to replace it{kept}")
+    if not (path / MANIFEST).is_file():
+        raise RunError(
+            f"{path} exists and is not a run, so {replace} leaves it: give another {out}"
+        )

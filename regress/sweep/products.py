@@ -1,0 +1,167 @@
+"""Products of rows, block by block, so that a combination of blocks is a sum.
+
+With Z = [Z1 Z2 …] the standardised columns of several blocks, ``ZZ' = Z1 Z1' + Z2 Z2' + …``. So
+each block's products are taken once for a training set, and every combination adds n x n
+matrices instead of going through its thousands of columns again. An RBF kernel follows from the
+same sum, since ``|a - b|^2 = aa + bb - 2ab``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.banks import Banks
+from features.selection import ResolvedTerm
+from regress.compute.memory import CHUNK, available_memory, total_memory
+from regress.data.folds import Folds
+from regress.data.matrix import fitting_matrix
+from regress.data.task import Design
+from regress.models.training import FoldData, Matrix, TrainingSet
+from regress.sweep.candidates import Unit
+
+#: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
+MAX_ROWS = 12_000
+
+
+class Products(NamedTuple):
+    """Products of standardised rows: (n_train, n_train), (n_held, n_train), and (n_held,)."""
+
+    kernel: Matrix
+    held: Matrix
+    held_squares: Matrix
+
+
+class Grams:
+    """The blocks of a design's texts, and their products for any training set.
+
+    Parameters
+    ----------
+    banks, design, folds
+        Where the texts' blocks are, and which rows are scored in which fold.
+    memory
+        Bytes that features and products may take; None for half of what is free. Products that
+        do not fit are taken again each time they are needed, and columns that do not are read
+        from the bank part by part.
+    """
+
+    def __init__(
+        self, banks: Banks, design: Design, folds: Folds, memory: int | None = None
+    ) -> None:
+        self.banks, self.design, self.folds = banks, design, folds
+        self.memory = available_memory() // 2 if memory is None else memory
+        # What decides numbers must not depend on what else runs on the machine.
+        self.steady_memory = total_memory() // 4 if memory is None else memory
+        self._limit = memory
+        #: Of `memory`, what one process keeps for itself. Decides no number.
+        self.room = self.memory
+        self._data: dict[Unit, FoldData] = {}
+        self._last: tuple[Sequence[ResolvedTerm], FoldData] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads the features from the banks, where it needs them.
+        return {**vars(self), "_data": {}, "_last": None}
+
+    def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
+        """Statistics of the terms' columns."""
+        X = fitting_matrix(self.banks.by_name, self.design.texts, terms, self._limit)
+        design = self.design
+        return FoldData(X, design.Y, self.folds, design.weights, memory=self._limit)
+
+    def forget(self) -> None:
+        """Let go of the features that were kept."""
+        self._data.clear()
+
+    def last_fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
+        """As `fold_data`, at once where it was asked for these terms the last time."""
+        if self._last is None or self._last[0] != terms:
+            self._last = None  # lets go of the features before it reads others
+            self._last = terms, self.fold_data(terms)
+        return self._last[1]
+
+    def job_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
+        """Memory that reading the terms' columns and fitting a training set on them takes."""
+        n_samples = len(self.design.texts)
+        n_columns = sum(self.banks.by_name[term.bank].width(term) for term in terms)
+        side = min(n_samples, n_columns)
+        return int(8 * (5 * side * side + 3 * CHUNK) + 4 * n_samples * n_columns)
+
+    def training(self, unit: Unit, left_out: Sequence[int]) -> TrainingSet:
+        """A block's training set; its features stay in memory as long as these do not fill it."""
+        data = self._data.get(unit)
+        if data is None:
+            data = self.fold_data([unit.term])
+            if (len(self._data) + 1) * data.X.nbytes <= self.room // 4:
+                self._data[unit] = data
+        return data.training(left_out)
+
+    def products(self, unit: Unit, left_out: Sequence[int]) -> Products:
+        """Products of one block's rows, standardised by the rows that are not left out."""
+        training = self.training(unit, left_out)
+        return Products(training.kernel, *training.held_kernel())
+
+    def how_many_fit(self, left_out: Sequence[int]) -> int:
+        """Blocks whose products for a training set fit into memory."""
+        n = len(self.folds)
+        n_train = n - len(self.folds.rows(left_out)) if left_out else n
+        return int(self.room // 2 // (8 * n_train * n))
+
+    def combination(
+        self,
+        units: Sequence[Unit],
+        left_out: Sequence[int],
+        known: Mapping[Unit, Products] | None = None,
+    ) -> GramTraining:
+        """The training set of several blocks side by side, by adding their products.
+
+        Parameters
+        ----------
+        known
+            Products that were taken before; the others are taken here, one at a time.
+        """
+        sets = [self.training(unit, left_out) for unit in units]
+        n_held, n_train = len(sets[0].held_rows), len(sets[0].rows)
+        total = Products(
+            np.zeros((n_train, n_train)), np.zeros((n_held, n_train)), np.zeros(n_held)
+        )
+        for unit in units:
+            of_unit = known.get(unit) if known else None
+            for added, part in zip(total, of_unit or self.products(unit, left_out), strict=True):
+                added += part
+        return GramTraining(sets, total)
+
+    def require(self) -> None:
+        """MissingTexts unless the banks hold every text."""
+        for bank in self.banks.by_name.values():
+            bank.require(self.design.texts)
+
+
+class GramTraining(TrainingSet):
+    """A training set of several blocks that is known by its products alone.
+
+    Mean and scale are those of the blocks' columns side by side.
+    """
+
+    def __init__(self, blocks: Sequence[TrainingSet], products: Products) -> None:
+        super().__init__(blocks[0].data, blocks[0].left_out)
+        self.mean = np.concatenate([block.mean for block in blocks])
+        self.scale = np.concatenate([block.scale for block in blocks])
+        self.n_active = sum(block.n_active for block in blocks)
+        self._kernel = products.kernel
+        self._products = products
+
+    def held_kernel(self) -> tuple[Matrix, Matrix]:
+        return self._products.held, self._products.held_squares
+
+    def ridge_path(self, alphas: Sequence[float]) -> Matrix:
+        """Ridge predictions for the held-out rows, shape (n_held, n_alphas, n_targets).
+
+        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas;
+        with sample weights, as in `regress.ridge.ridge_weights`.
+        The kernel is **overwritten**: a training set serves one ridge, after everything else.
+        """
+        dual = self.dual_weights(self._products.kernel, np.asarray(alphas, dtype=np.float64))
+        predicted = self._products.held @ dual.reshape(len(dual), -1)
+        return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean
