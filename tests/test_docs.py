@@ -17,7 +17,7 @@ import typer.main
 
 import layerbank
 from tests.pages import ROOT, anchors, links, pages
-from tests.regress.chromium import Browser, installed
+from tests.regress.report.chromium import Browser, installed
 
 
 @pytest.fixture(scope="module")

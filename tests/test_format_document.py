@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xxhash
 
-GOLDEN = Path(__file__).parent / "features" / "golden" / "version-1"
+GOLDEN = Path(__file__).parent / "features/disk/golden/version-1"
 NAME = re.compile(r"segment-[0-9]{8}T[0-9]{12}-[0-9a-f]{16}\.h5")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from features import Bank
 from features.upkeep.verify import verify
-from tests.features.faults.rig import (
+from tests.features.disk.faults.rig import (
     EVERYTHING,
     TEXTS,
     Acknowledged,

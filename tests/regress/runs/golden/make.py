@@ -1,7 +1,7 @@
 """Writes golden runs of the current format version; run once for each version, then never again.
 
-    python -m tests.regress.golden.make /golden
-    mv /golden tests/regress/golden/version-<n>
+    python -m tests.regress.runs.golden.make /golden
+    mv /golden tests/regress/runs/golden/version-<n>
 
 Runs hold the paths of their banks, so it writes where a path says nothing of a machine.
 ``version-<n>/`` holds the banks, a run folder of every kind and, in ``expected.json``, what each

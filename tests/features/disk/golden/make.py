@@ -1,6 +1,6 @@
 """Writes a golden bank of the current format version; run once for each version, then never again.
 
-    python -m tests.features.golden.make
+    python -m tests.features.disk.golden.make
 
 A test opens ``version-<n>`` for ever and finds the numbers in ``expected.json``, which are plain
 arithmetic and depend on nothing here.

@@ -18,8 +18,8 @@ from extract.engines.graph_cache import cache_folder
 from extract.engines.load import load_encoder
 from features import Bank
 from features.errors import InputError
+from tests.extract.engines.test_oracle import TEXTS
 from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
-from tests.extract.test_oracle import TEXTS
 from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
 
 pytest.importorskip("openvino", reason="the extra `openvino` is not installed")

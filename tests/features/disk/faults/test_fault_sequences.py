@@ -18,7 +18,7 @@ from features import Bank
 from features.upkeep.compact import compact
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
-from tests.features.faults.rig import EVERYTHING, Faults, Killed, extract, real_findings
+from tests.features.disk.faults.rig import EVERYTHING, Faults, Killed, extract, real_findings
 from tests.made_up import values_of
 
 TEXTS = [f"text {i}" for i in range(12)]

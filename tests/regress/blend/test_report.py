@@ -21,9 +21,9 @@ from regress.report.contents import all_contents
 from regress.report.shares import EMPTY, MAX_PARTS, shares_by
 from regress.runs.run import load_run
 from regress.runs.save import save_run
+from tests.regress.blend.test_blend import two_runs
 from tests.regress.conftest import Task
-from tests.regress.test_blend import two_runs
-from tests.regress.test_report import EVIL, Page
+from tests.regress.report.test_report import EVIL, Page
 
 MakeTask = Callable[..., Task]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from regress.runs.save import save_run
-from tests.regress.chromium import Browser, installed
-from tests.regress.test_report import EVIL, evil_experiment
+from tests.regress.report.chromium import Browser, installed
+from tests.regress.report.test_report import EVIL, evil_experiment
 
 pytestmark = pytest.mark.skipif(
     not installed(), reason="needs Chromium: apt-get install chromium chromium-driver"

@@ -18,7 +18,7 @@ from features import Bank, text_keys
 from features.errors import BankError
 from features.upkeep.compact import compact
 from features.upkeep.verify import verify
-from tests.features.faults.rig import (
+from tests.features.disk.faults.rig import (
     EVERYTHING,
     SMALL,
     SOURCE,

@@ -21,7 +21,7 @@ from features import Bank, LayerbankError
 from features.disk import snapshot
 from features.disk.index import INDEX, KeyIndex
 from features.upkeep.verify import verify
-from tests.features.faults.rig import EVERYTHING, TEXTS, extract, real_findings, truth
+from tests.features.disk.faults.rig import EVERYTHING, TEXTS, extract, real_findings, truth
 
 LIMIT_SECONDS = 240
 

@@ -21,7 +21,7 @@ from features.disk.atomic import TEMPORARY
 from features.upkeep.compact import compact
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
-from tests.features.faults.rig import (
+from tests.features.disk.faults.rig import (
     TEXTS,
     Acknowledged,
     Faults,

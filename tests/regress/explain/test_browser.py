@@ -9,8 +9,8 @@ import pytest
 
 from regress import load_run
 from regress.explain.explanation import explanations_page
-from tests.regress.chromium import Browser, installed
-from tests.regress.test_report import EVIL, evil_experiment
+from tests.regress.report.chromium import Browser, installed
+from tests.regress.report.test_report import EVIL, evil_experiment
 
 pytestmark = pytest.mark.skipif(
     not installed(), reason="needs Chromium: apt-get install chromium chromium-driver"

@@ -11,7 +11,7 @@ import pytest
 
 from regress import load_run
 from regress.runs.format import VERSION
-from tests.regress.golden.make import NEW, RUNS, TEXTS, explanations
+from tests.regress.runs.golden.make import NEW, RUNS, TEXTS, explanations
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = sorted(int(path.name.removeprefix("version-")) for path in GOLDEN.glob("version-?"))

@@ -15,7 +15,7 @@ from features import Bank
 from features.errors import CommitError
 from features.export import export
 from features.upkeep.verify import verify
-from tests.features.faults.rig import Acknowledged, check_rows, extract
+from tests.features.disk.faults.rig import Acknowledged, check_rows, extract
 
 
 @pytest.fixture

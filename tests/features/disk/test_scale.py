@@ -27,7 +27,7 @@ WRITER = textwrap.dedent(
     import sys
     import numpy as np
     from features import Bank
-    from tests.features.test_scale import keys_of, values_of
+    from tests.features.disk.test_scale import keys_of, values_of
 
     path, first, last, rows = sys.argv[1], *map(int, sys.argv[2:])
     bank = Bank.open(path)
