@@ -35,7 +35,7 @@ from features.tables.table import open_table, read_dataset
 from regress import TunedKernelRidge, TunedLightGBM, TunedRidge, TunedSVR
 from regress.data.folds import make_folds
 from regress.data.matrix import term_matrix
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 from regress.sweep import forward_search as search_module
@@ -130,7 +130,7 @@ def svr(work: Work) -> None:
     data = work.grams
 
     def ours() -> None:
-        tune(FoldData(X, data.design.Y, data.folds), [regressor], nested=False)
+        tune(FoldData(X, data.task.Y, data.folds), [regressor], nested=False)
 
     mine = timed(ours, work.repeats)
     train, test = np.flatnonzero(data.folds.numbers != 0), data.folds.rows([0])
@@ -152,7 +152,7 @@ def krr(work: Work) -> None:
     n_settings = len(regressor.settings())
 
     def ours() -> None:
-        tune(FoldData(X, data.design.Y, data.folds), [regressor], nested=False)
+        tune(FoldData(X, data.task.Y, data.folds), [regressor], nested=False)
 
     mine = timed(ours, work.repeats)
     train, test = np.flatnonzero(data.folds.numbers != 0), data.folds.rows([0])
@@ -195,7 +195,7 @@ def lightgbm(work: Work) -> None:
     from lightgbm import LGBMRegressor
 
     X = work.banks.matrix(work.texts, "mean[:]")
-    data = FoldData(X, work.grams.design.Y, work.grams.folds)
+    data = FoldData(X, work.grams.task.Y, work.grams.folds)
     training, regressor = data.training((0,)), TunedLightGBM()
     found: dict[str, np.ndarray] = {}
 
@@ -262,10 +262,10 @@ def main() -> None:
             bank, texts, y = Bank.open(options.bank), dataset.texts, dataset.targets[:, 0]
         else:
             bank, texts, y = made_up(Path(folder), options.rows)
-        design = checked_design(texts, y)
-        folds = make_folds(design.keys, design.Y)
+        task = checked_task(texts, y)
+        folds = make_folds(task.keys, task.Y)
         banks = Banks([bank])
-        work = Work(banks, list(texts), y, Grams(banks, design, folds, 8 << 30), options.repeats)
+        work = Work(banks, list(texts), y, Grams(banks, task, folds, 8 << 30), options.repeats)
         print(f"{bank}\n")
         for name in options.only:
             WORKS[name](work)

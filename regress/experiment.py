@@ -15,7 +15,7 @@ from regress.data.fold_banks import BankLike, FoldBanks, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.matrix import n_columns
 from regress.data.near_duplicates import near_duplicates
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.evaluation.nested import _n_steps, _resolved, _results, _tuned, _tuned_fold_banks
 from regress.evaluation.results import Result, Results, refuse_oof_names
 from regress.models.base import Matrix
@@ -116,17 +116,17 @@ def evaluate(
         As `features.bank.Bank.matrix`.
     """
     n_jobs = n_workers(n_jobs)
-    design = checked_design(
+    task = checked_task(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
     )  # fmt: skip
     seeds = several_seeds(random_state)
     regressors = named_regressors(models, seeds[0] if seeds else 0)
-    banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
+    banks, splits = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
     selections = _resolved(banks, select)
     labels = [f"{name} {selection}" for selection in selections for name in regressors]
-    refuse_oof_names(design, labels, splits[1:])
-    near = near_duplicates(design.texts, splits[0].numbers)
+    refuse_oof_names(task, labels, splits[1:])
+    near = near_duplicates(task.texts, splits[0].numbers)
     results: list[Result] = []
     bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
     bar.total = len(selections) * _n_steps(banks, splits, len(regressors))
@@ -135,7 +135,7 @@ def evaluate(
             bar.set_postfix_str(selection)
             fit = _tuned_fold_banks if isinstance(banks, FoldBanks) else _tuned
             tuned = fit(
-                banks, design, terms, splits, [*regressors.values()], memory, n_jobs, bar.update
+                banks, task, terms, splits, [*regressors.values()], memory, n_jobs, bar.update
             )
             for name, of_model in zip(regressors, tuned, strict=True):
                 results += _results(
@@ -143,14 +143,14 @@ def evaluate(
                     terms,
                     name,
                     of_model,
-                    design,
+                    task,
                     splits,
                     n_columns(banks.by_name, terms),
                 )
     # Scores of different targets stand in different units, and are never ranked together.
-    order = {name: number for number, name in enumerate(design.target_names)}
+    order = {name: number for number, name in enumerate(task.target_names)}
     results.sort(key=lambda result: (order[result.target], result.scores.rmse))
     return Experiment(
-        banks, design, splits[0], results, regressors,
+        banks, task, splits[0], results, regressors,
         selections=[*selections], repeats=splits[1:], near=near, memory=memory,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from features.errors import InputError, RunError
 from features.tables.table import Dataset
 from regress.data.fold_banks import BankLike, FoldBanks
 from regress.data.source import Source
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.evaluation.results import Results
 from regress.experiment import evaluate
 from regress.models.registry import MODELS
@@ -161,11 +161,11 @@ def _numbers(result: Mapping[str, Any]) -> str:
 def _refuse_changes(
     run: Run, source: Source, texts: Any, targets: Any, arguments: Mapping[str, Any]
 ) -> None:
-    design = checked_design(
+    task = checked_task(
         texts, targets, sample_weight=arguments.get("sample_weight"), rows=arguments["rows"]
     )
     recorded = run.description["texts"]
-    for what, digest in (("keys", design.keys_digest), ("targets", design.targets_digest)):
+    for what, digest in (("keys", task.keys_digest), ("targets", task.targets_digest)):
         if recorded[what] != digest:
             changed = "texts" if what == "keys" else "targets or weights"
             raise InputError(

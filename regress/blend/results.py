@@ -15,7 +15,7 @@ from features.keys import Text, text_keys
 from regress.blend.blending import Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.evaluation.lines import Entry
 from regress.evaluation.metrics import Vector, mean_scores, rmse, score
 from regress.evaluation.notes import _pairs
@@ -53,7 +53,7 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
     known = texts is not None
     shown = [""] * len(ids) if texts is None else texts
     weighted = bool(description["texts"].get("weighted")) and "weight" in table
-    design = Design(
+    task = Task(
         texts=shown,
         # Without the texts each row counts by itself.
         keys=text_keys(shown if known else [str(number) for number in range(len(ids))]),
@@ -81,18 +81,18 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
         for one in blend.targets
     }
     return BlendExperiment(
-        banks=NoBanks(), design=design, folds=folds, results=[], regressors={},
-        prepared={one.target: _entries(blend, one, design, folds) for one in blend.targets},
+        banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
+        prepared={one.target: _entries(blend, one, task, folds) for one in blend.targets},
         weights=weights, notes=notes_on_blend(description),
     )  # fmt: skip
 
 
-def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[Entry]:
-    y = design.Y[:, design.target_names.index(one.target)]
+def _entries(blend: Blend, one: Blended, task: Task, folds: Folds) -> list[Entry]:
+    y = task.Y[:, task.target_names.index(one.target)]
 
     def by_fold(predictions: Vector) -> list[float]:
         rows = (folds.rows([fold]) for fold in range(folds.n_folds))
-        counts = design.weights
+        counts = task.weights
         return [rmse(y[of], predictions[of], None if counts is None else counts[of]) for of in rows]
 
     members = [
@@ -101,7 +101,7 @@ def _entries(blend: Blend, one: Blended, design: Design, folds: Folds) -> list[E
             model=base.saved.model,
             select=base.saved.select,
             n_columns=int(base.recorded["n_columns"]),
-            scores=mean_scores([score(y, of, design.weights) for of in base.predictions]),
+            scores=mean_scores([score(y, of, task.weights) for of in base.predictions]),
             naive_rmse=float(base.recorded["naive_rmse"]),
             fold_rmse=by_fold(base.predictions[0]),
             predictions=base.predictions[0],

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
-from regress.data.task import Design
+from regress.data.task import Task
 
 Scheme = Literal["stratified", "plain", "group"]
 
@@ -299,7 +299,7 @@ def several_seeds(random_state: int | Iterable[int]) -> list[int]:
 
 
 def all_folds(
-    design: Design,
+    task: Task,
     folds: str | Sequence[object],
     cv: int,
     seeds: Sequence[int],
@@ -317,11 +317,9 @@ def all_folds(
         )
     if isinstance(folds, str):
         return [
-            make_folds(
-                design.keys, design.Y, n_folds=cv, scheme=folds, groups=design.groups, seed=seed
-            )
+            make_folds(task.keys, task.Y, n_folds=cv, scheme=folds, groups=task.groups, seed=seed)
             for seed in seeds
         ]
     if len(seeds) > 1:
         raise InputError("folds that are given stay as they are: give one seed")
-    return [given_folds(design.keys, folds, rows=rows)]
+    return [given_folds(task.keys, folds, rows=rows)]

@@ -25,7 +25,7 @@ LISTED = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class Task:
     """Texts and targets.
 
     Attributes
@@ -75,7 +75,7 @@ class Design:
         return hashlib.sha256(np.ascontiguousarray(self.keys).tobytes()).hexdigest()
 
 
-def checked_design(
+def checked_task(
     texts: Sequence[Text],
     y: ArrayLike,
     *,
@@ -85,7 +85,7 @@ def checked_design(
     groups: Sequence[str] | None = None,
     sample_weight: ArrayLike | None = None,
     rows: Sequence[int] | None = None,
-) -> Design:
+) -> Task:
     """Put together and check; errors name rows by the numbers in `rows`, or count from 1.
 
     Raises
@@ -128,7 +128,7 @@ def checked_design(
     if ids is None:
         ids, id_name = range(1, n + 1), "row"
     groups = None if groups is None else list(groups)
-    return Design(texts, text_keys(texts), Y, names, list(ids), id_name, groups, weights)
+    return Task(texts, text_keys(texts), Y, names, list(ids), id_name, groups, weights)
 
 
 def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> NDArray[np.float64]:
@@ -197,8 +197,8 @@ def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...
     return names
 
 
-def drawn_together(design: Design) -> NDArray[np.int64]:
+def drawn_together(task: Task) -> NDArray[np.int64]:
     """Number of each row's text, or of its group: what a resample draws as one."""
-    if design.groups is not None:
-        return np.unique(np.asarray(design.groups, dtype=str), return_inverse=True)[1]
-    return design.text_numbers
+    if task.groups is not None:
+        return np.unique(np.asarray(task.groups, dtype=str), return_inverse=True)[1]
+    return task.text_numbers

@@ -15,7 +15,7 @@ from features.selection import ResolvedTerm, Selection
 from regress.data.fold_banks import FoldBanks
 from regress.data.folds import Folds
 from regress.data.matrix import fitting_matrix
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, Result, scored
 from regress.models.base import FittedModel, Matrix, Regressor
@@ -124,7 +124,7 @@ def _n_steps(banks: Banks, splits: Sequence[Folds], n_regressors: int) -> int:
 
 def _tuned(
     banks: Banks,
-    design: Design,
+    task: Task,
     terms: Sequence[ResolvedTerm],
     splits: Sequence[Folds],
     regressors: Sequence[TunedRegressor],
@@ -133,10 +133,10 @@ def _tuned(
     on_done: Callable[[], object],
 ) -> list[list[Tuned]]:
     """For each regressor, what came out on each division; the first is refitted on all rows."""
-    X = fitting_matrix(banks.by_name, design.texts, terms, memory)
+    X = fitting_matrix(banks.by_name, task.texts, terms, memory)
     repeats = []
     for folds in reversed(splits):
-        data = FoldData(X, design.Y, folds, design.weights, memory=memory)
+        data = FoldData(X, task.Y, folds, task.weights, memory=memory)
         repeats.append(tune(data, regressors, refit=False, n_jobs=n_jobs, on_done=on_done))
     # The folds that came last are the first repeat's.
     by_regressor = [list(of[::-1]) for of in zip(*repeats, strict=True)]
@@ -147,7 +147,7 @@ def _tuned(
 
 def _tuned_fold_banks(
     banks: Banks,
-    design: Design,
+    task: Task,
     terms: Sequence[ResolvedTerm],
     splits: Sequence[Folds],
     regressors: Sequence[TunedRegressor],
@@ -159,8 +159,8 @@ def _tuned_fold_banks(
 
     def data(number: int) -> FoldData:
         own = [term for term in terms if term.bank == [*banks.by_name][number]]
-        X = fitting_matrix(banks.by_name, design.texts, own, memory)
-        return FoldData(X, design.Y, splits[0], design.weights, memory=memory)
+        X = fitting_matrix(banks.by_name, task.texts, own, memory)
+        return FoldData(X, task.Y, splits[0], task.weights, memory=memory)
 
     tuned = tune_fold_banks(data, regressors, splits[0], n_jobs=n_jobs, on_done=on_done)
     return [[of, of] for of in tuned]
@@ -171,17 +171,15 @@ def _results(
     terms: tuple[ResolvedTerm, ...],
     model: str,
     tuned: Sequence[Tuned],
-    design: Design,
+    task: Task,
     splits: Sequence[Folds],
     columns: int,
 ) -> list[Result]:
     """The results of one regressor for each target; `tuned` has all repeats in one, then each."""
     together, *each = tuned
     results = []
-    for target, name in enumerate(design.target_names):
-        repeats = [
-            _repeat(of, target, design, folds) for of, folds in zip(each, splits, strict=True)
-        ]
+    for target, name in enumerate(task.target_names):
+        repeats = [_repeat(of, target, task, folds) for of, folds in zip(each, splits, strict=True)]
         first = repeats[0]
         results.append(
             Result(
@@ -204,9 +202,9 @@ def _results(
     return results
 
 
-def _repeat(tuned: Tuned, target: int, design: Design, folds: Folds) -> Repeat:
+def _repeat(tuned: Tuned, target: int, task: Task, folds: Folds) -> Repeat:
     return scored(
-        design,
+        task,
         target,
         folds,
         tuned.predictions[:, target],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
 
@@ -23,7 +23,7 @@ def notes(experiment: Results) -> list[str]:
     """Notes in the order in which they are shown."""
     return [
         *_on_folds(experiment),
-        *_on_equal_texts(experiment.design),
+        *_on_equal_texts(experiment.task),
         *_on_models(experiment),
     ]
 
@@ -33,10 +33,10 @@ def _pairs(count: int) -> str:
 
 
 def _on_folds(experiment: Results) -> Iterator[str]:
-    design, near = experiment.design, experiment.near
-    if len(design.texts) < FEW:
+    task, near = experiment.task, experiment.near
+    if len(task.texts) < FEW:
         yield (
-            f"there are only {len(design.texts)} texts: scores are rough, and differences between "
+            f"there are only {len(task.texts)} texts: scores are rough, and differences between "
             f"lines are noise; score {FEW} or more to compare them"
         )
     if experiment.repeats:
@@ -50,37 +50,37 @@ def _on_folds(experiment: Results) -> Iterator[str]:
             "each fold is scored on its own bank, and new texts get the mean of the models of all "
             "folds"
         )
-    if design.weights is not None:
+    if task.weights is not None:
         yield "fits, scalers, choices and scores are weighted by the sample weights"
     if near is None:
         yield "near-duplicates were not counted: the texts are too many to compare"
     elif near.straddling:
-        first = " and ".join(printable(str(design.ids[row])) for row in near.first or ())
+        first = " and ".join(printable(str(task.ids[row])) for row in near.first or ())
         torn = f"stand{'s' * (near.straddling == 1)} in different folds, which flatters the scores"
         yield (
             f"near-duplicates: {_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} of "
             f"their three-word runs, and {near.straddling} {torn} (the first: "
-            f"{design.id_name} {first}); group folds (--group) keep them together"
+            f"{task.id_name} {first}); group folds (--group) keep them together"
         )
     elif near.pairs:
         yield f"near-duplicates: {_pairs(near.pairs)}, none of them in different folds"
 
 
-def _on_equal_texts(design: Design) -> Iterator[str]:
+def _on_equal_texts(task: Task) -> Iterator[str]:
     """Texts whose rows contradict each other. Their means are the best that could be predicted."""
-    text = design.text_numbers
-    weights = np.ones(len(text)) if design.weights is None else design.weights
-    for name, y in zip(design.target_names, design.Y.T, strict=True):
+    text = task.text_numbers
+    weights = np.ones(len(text)) if task.weights is None else task.weights
+    for name, y in zip(task.target_names, task.Y.T, strict=True):
         differ = np.flatnonzero(_per_text(np.maximum, y, text) > _per_text(np.minimum, y, text))
         if not len(differ):
             continue
         means = np.bincount(text, weights * y) / np.bincount(text, weights)
         floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
         row = int(np.flatnonzero(np.isin(text, differ))[0])
-        first, one = printable(str(design.ids[row])), len(differ) == 1
+        first, one = printable(str(task.ids[row])), len(differ) == 1
         yield (
             f"equal texts: {len(differ)} text{'s' * (not one)} stand{'s' * one} in several rows "
-            f"that differ in {name} (the first: {design.id_name} {first}), so that no "
+            f"that differ in {name} (the first: {task.id_name} {first}), so that no "
             f"model of the texts has an RMSE below {floor:.4f} here"
         )
 
@@ -109,11 +109,11 @@ def _beside_base(experiment: Results, result: Result, base: Result) -> str:
     from regress.data.task import drawn_together
     from regress.evaluation.metrics import paired_standard_error
 
-    design = experiment.design
-    y = design.Y[:, design.target_names.index(result.target)]
+    task = experiment.task
+    y = task.Y[:, task.target_names.index(result.target)]
     gain = base.scores.rmse - result.scores.rmse
     se = paired_standard_error(
-        y, result.predictions, base.predictions, drawn_together(design), design.weights
+        y, result.predictions, base.predictions, drawn_together(task), task.weights
     )
     verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
     return (

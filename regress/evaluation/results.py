@@ -12,7 +12,7 @@ from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
-from regress.data.task import Design, drawn_together
+from regress.data.task import Task, drawn_together
 from regress.evaluation.lines import Entry, Standing, _single, standings
 from regress.evaluation.metrics import Scores, rmse, score
 from regress.models.base import FittedModel, Matrix
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def _compare(experiment: Results, target: str) -> Callable[[Sequence[Entry]], list[Standing]]:
-    design = experiment.design
-    y = design.Y[:, design.target_names.index(target)]
-    return partial(standings, y, units=drawn_together(design), weights=design.weights)
+    task = experiment.task
+    y = task.Y[:, task.target_names.index(target)]
+    return partial(standings, y, units=drawn_together(task), weights=task.weights)
 
 
 #: Columns of ``oof.csv``, and what its columns hold.
@@ -38,7 +38,7 @@ IDS, FOLDS, TARGET = "the ids", "the folds", "the target"
 WEIGHTS, PREDICTIONS = "the sample weights", "predictions"
 
 
-def refuse_oof_names(design: Design, labels: Sequence[str], repeats: Sequence[Folds] = ()) -> None:
+def refuse_oof_names(task: Task, labels: Sequence[str], repeats: Sequence[Folds] = ()) -> None:
     """InputError where two columns of ``oof.csv`` would have one name.
 
     Parameters
@@ -48,10 +48,10 @@ def refuse_oof_names(design: Design, labels: Sequence[str], repeats: Sequence[Fo
     repeats
         Further divisions into folds.
     """
-    targets = design.target_names
+    targets = task.target_names
     of_results = [labelled(label, target, targets) for target in targets for label in labels]
-    columns = [(design.id_name, IDS), (FOLD, FOLDS), *((name, TARGET) for name in targets)]
-    columns += [(WEIGHT, WEIGHTS)] if design.weights is not None else []
+    columns = [(task.id_name, IDS), (FOLD, FOLDS), *((name, TARGET) for name in targets)]
+    columns += [(WEIGHT, WEIGHTS)] if task.weights is not None else []
     columns += [(label, PREDICTIONS) for label in of_results]
     for folds in repeats:
         columns.append((seeded(FOLD, folds.seed), FOLDS))
@@ -104,7 +104,7 @@ class Repeat:
 
 
 def scored(
-    design: Design,
+    task: Task,
     target: int,
     folds: Folds,
     predictions: Matrix,
@@ -113,7 +113,7 @@ def scored(
     fold_params: list[dict[str, float]],
 ) -> Repeat:
     """Predictions of one target on one division, with their scores."""
-    y, weights = design.Y[:, target], design.weights
+    y, weights = task.Y[:, target], task.weights
     by_fold = [folds.rows([fold]) for fold in range(folds.n_folds)]
     return Repeat(
         predictions=predictions,
@@ -184,7 +184,7 @@ class Results:
 
     Attributes
     ----------
-    banks, design
+    banks, task
         What it was fitted on.
     folds
         The outer folds.
@@ -203,7 +203,7 @@ class Results:
     """
 
     banks: Banks
-    design: Design
+    task: Task
     folds: Folds
     results: list[Result]
     regressors: Mapping[str, TunedRegressor]
@@ -233,7 +233,7 @@ class Results:
 
         rows = [table_row(result) for result in self.results]
         table = pd.DataFrame(rows)
-        return table if len(self.design.target_names) > 1 else table.drop(columns="target")
+        return table if len(self.task.target_names) > 1 else table.drop(columns="target")
 
     @property
     def oof(self) -> pd.DataFrame:
@@ -249,14 +249,14 @@ class Results:
         """
         import pandas as pd
 
-        design = self.design
+        task = self.task
         columns: list[tuple[str, str, Any]] = [
-            (design.id_name, IDS, list(design.ids)),
+            (task.id_name, IDS, list(task.ids)),
             (FOLD, FOLDS, self.folds.names if self.folds.labels else self.folds.numbers),
-            *((name, TARGET, y) for name, y in zip(design.target_names, design.Y.T, strict=True)),
+            *((name, TARGET, y) for name, y in zip(task.target_names, task.Y.T, strict=True)),
         ]
-        if design.weights is not None:
-            columns.append((WEIGHT, WEIGHTS, design.weights))
+        if task.weights is not None:
+            columns.append((WEIGHT, WEIGHTS, task.weights))
         columns += [(self.label(of), PREDICTIONS, of.predictions) for of in self.results]
         for at, folds in enumerate(self.repeats):
             columns.append((seeded(FOLD, folds.seed), FOLDS, folds.numbers))
@@ -272,7 +272,7 @@ class Results:
 
     def label(self, result: Result) -> str:
         """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""
-        return labelled(f"{result.model} {result.select}", result.target, self.design.target_names)
+        return labelled(f"{result.model} {result.select}", result.target, self.task.target_names)
 
     def lines(self, target: str) -> list[Entry]:
         """Every line of a target."""

@@ -81,18 +81,18 @@ class Contents:
 
     def points(self) -> dict[str, list[Any]]:
         """Columns of the scatter plots' data."""
-        design, rows = self.experiment.design, self.drawn
+        task, rows = self.experiment.task, self.drawn
         columns: dict[str, list[Any]] = {
-            "id": [str(design.ids[row]) for row in rows],
+            "id": [str(task.ids[row]) for row in rows],
             "true": self.y[rows].tolist(),
             "predicted": self.best.predictions[rows].tolist(),
             "residual": self.residuals[rows].tolist(),
             "length": self.lengths[rows].tolist(),
             "fold": (self.experiment.folds.numbers[rows] + 1).tolist(),
-            "text": [beginning(design.texts[row]) for row in rows],
+            "text": [beginning(task.texts[row]) for row in rows],
         }
-        if design.groups is not None:
-            columns["group"] = [str(design.groups[row]) for row in rows]
+        if task.groups is not None:
+            columns["group"] = [str(task.groups[row]) for row in rows]
         return columns
 
 
@@ -100,10 +100,10 @@ def all_contents(
     experiment: Results, by: Mapping[str, Sequence[object]] | None = None
 ) -> list[Contents]:
     """One for each target, in their order; `by` holds further columns with a cell a text."""
-    lengths, length_name = _lengths(experiment, experiment.design.texts)
+    lengths, length_name = _lengths(experiment, experiment.task.texts)
     return [
         _contents(experiment, name, lengths, length_name, by or {})
-        for name in experiment.design.target_names
+        for name in experiment.task.target_names
     ]
 
 
@@ -114,11 +114,11 @@ def _contents(
     length_name: str,
     by: Mapping[str, Sequence[object]],
 ) -> Contents:
-    design = experiment.design
-    y = design.Y[:, design.target_names.index(target)]
+    task = experiment.task
+    y = task.Y[:, task.target_names.index(target)]
     found = entries(experiment, target)
-    units = drawn_together(design)
-    compare = partial(standings, y, units=units, weights=design.weights)
+    units = drawn_together(task)
+    compare = partial(standings, y, units=units, weights=task.weights)
     ranked = compare(found)
     headline = next((one for one in ranked if one.entry.kind in ("auto", "blend")), ranked[0])
     best = headline.entry
@@ -139,15 +139,14 @@ def _contents(
         standings=ranked,
         headline=headline,
         heat_maps=heat_maps(found, last_layers, compare),
-        groups=shares_of(y, best.predictions, design.groups, design.weights)
-        if design.groups is not None
+        groups=shares_of(y, best.predictions, task.groups, task.weights)
+        if task.groups is not None
         else [],
         curve=learning_curve(experiment, target, best),
         drawn=drawn,
         worst=by_error[:N_WORST],
         by={
-            name: shares_by(y, best.predictions, cells, design.weights)
-            for name, cells in by.items()
+            name: shares_by(y, best.predictions, cells, task.weights) for name, cells in by.items()
         },
         weights=getattr(experiment, "weights", {}).get(target, ()),
     )

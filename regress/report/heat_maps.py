@@ -114,10 +114,10 @@ MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
 
 def show_heat_maps(experiment: Results) -> None:
     """Print a map for each target, regressor and bank that has single blocks."""
-    design, console = experiment.design, _console()
+    task, console = experiment.task, _console()
     last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
-    for target in design.target_names:
-        of_target = f"{target}, " if len(design.target_names) > 1 else ""
+    for target in task.target_names:
+        of_target = f"{target}, " if len(task.target_names) > 1 else ""
         compare = _compare(experiment, target)
         for heat_map in heat_maps(entries(experiment, target), last_layers, compare):
             console.print()

@@ -66,13 +66,11 @@ def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCur
     full = same[0] if same else None
     if X_values > MAX_VALUES or not sizes:
         return None
-    design = experiment.design
-    y = design.Y[:, design.target_names.index(target)]
-    X = experiment.banks.matrix(design.texts, best.select)
+    task = experiment.task
+    y = task.Y[:, task.target_names.index(target)]
+    X = experiment.banks.matrix(task.texts, best.select)
     points = [
-        _point(X, y, design.weights, experiment.folds, n)
-        for n in sizes
-        if full is None or n < n_full
+        _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
     ]
     if full is not None:
         points.append(Point(n_full, full.scores.rmse, full.scores.se))

@@ -21,7 +21,7 @@ _WORDS = frozenset({"selection", "model", "chosen"})
 
 def experiment_html(experiment: Results) -> str:
     """The leaderboard of each target, and a heat map of each regressor with single blocks."""
-    design, folds = experiment.design, experiment.folds
+    task, folds = experiment.task, experiment.folds
     last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
     parts = [
         html.note(
@@ -30,9 +30,9 @@ def experiment_html(experiment: Results) -> str:
             "★ best, = ties with it (1.96 paired standard errors)."
         )
     ]
-    for number, target in enumerate(design.target_names):
+    for number, target in enumerate(task.target_names):
         compare = partial(
-            standings, design.Y[:, number], units=drawn_together(design), weights=design.weights
+            standings, task.Y[:, number], units=drawn_together(task), weights=task.weights
         )
         found = entries(experiment, target)
         ranked = compare(found)

@@ -180,17 +180,17 @@ def _spec(figure: Figure) -> dict[str, Any]:
 
 
 def _worst(contents: Contents) -> list[dict[str, Any]]:
-    design = contents.experiment.design
+    task = contents.experiment.task
     return [
         {
-            "id": design.ids[row],
+            "id": task.ids[row],
             "true": contents.y[row],
             "predicted": contents.best.predictions[row],
             "residual": contents.residuals[row],
             "length": contents.lengths[row],
-            "beginning": beginning(design.texts[row]),
-            "text": shown(design.texts[row])[:WHOLE],
-            "cut": len(shown(design.texts[row])) > WHOLE,
+            "beginning": beginning(task.texts[row]),
+            "text": shown(task.texts[row])[:WHOLE],
+            "cut": len(shown(task.texts[row])) > WHOLE,
         }
         for row in contents.worst
     ]

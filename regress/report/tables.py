@@ -60,7 +60,7 @@ def leaderboard(experiment: Results) -> Text:
     """The table of results with the best in bold, and what ties with it in the same green."""
     verdicts = {
         (target, one.entry.model, one.entry.select): one.verdict
-        for target in experiment.design.target_names
+        for target in experiment.task.target_names
         for one in _compare(experiment, target)(entries(experiment, target))
     }
     styles: dict[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
@@ -114,9 +114,7 @@ LEFT = frozenset({"target", "select", "model", "params"})
 def text_table(experiment: Results) -> str:
     """The table, by target and best first, in aligned columns, under the folds it was scored on."""
     rows = [table_row(result) for result in experiment.results]
-    shown = [
-        name for name in HEADINGS if name != "target" or len(experiment.design.target_names) > 1
-    ]
+    shown = [name for name in HEADINGS if name != "target" or len(experiment.task.target_names) > 1]
     cells = [[HEADINGS[name] for name in shown]]
     cells += [[_cell(name, row[name]) for name in shown] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -96,13 +96,13 @@ def _residuals(
 
 
 def _points(contents: Contents) -> alt.Chart:
-    design = contents.experiment.design
-    tooltip = [named("id", one_line(design.id_name)), number("true", one_line(contents.target)),
+    task = contents.experiment.task
+    tooltip = [named("id", one_line(task.id_name)), number("true", one_line(contents.target)),
                number("predicted"), number("residual", "true - predicted"),
                count("fold")]  # fmt: skip
     if contents.length_name:
         tooltip.append(count("length", contents.length_name))
-    if design.groups is not None:
+    if task.groups is not None:
         tooltip.append(named("group"))
     chart = alt.Chart(alt.NamedData(name="points"), name="texts")
     dots: alt.Chart = chart.mark_circle(

@@ -31,7 +31,7 @@ PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
 def describe(experiment: Results) -> dict[str, Any]:
     """Everything of an experiment but its results and where its texts came from."""
-    design, folds, near = experiment.design, experiment.folds, experiment.near
+    task, folds, near = experiment.task, experiment.folds, experiment.near
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -48,13 +48,13 @@ def describe(experiment: Results) -> dict[str, Any]:
             for name, bank in experiment.banks.by_name.items()
         ],
         "texts": {
-            "n": len(design.texts),
-            "keys": design.keys_digest,
-            "targets": design.targets_digest,
-            "weighted": design.weights is not None,
+            "n": len(task.texts),
+            "keys": task.keys_digest,
+            "targets": task.targets_digest,
+            "weighted": task.weights is not None,
             "near_duplicates": None if near is None else asdict(near),
         },
-        "targets": list(design.target_names),
+        "targets": list(task.target_names),
         "folds": {
             "scheme": folds.scheme,
             "n_folds": folds.n_folds,

@@ -141,7 +141,7 @@ def refit(
 ) -> FittedModel:
     """A cell's model of one target, fitted on all rows or without some folds."""
     data = grams.fold_data(cell.candidate.terms)
-    chosen = [setting] * len(store.design.target_names)
+    chosen = [setting] * len(store.task.target_names)
     return store.regressors[cell.model].refit(data.training(left_out), chosen)[target]
 
 

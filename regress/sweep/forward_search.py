@@ -67,7 +67,7 @@ class _Ranking:
             drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
             rows = rows[np.sort(drawn)]
         self.grams, self.units, self.left_out, self.rows = grams, units, left_out, rows
-        y, weights = grams.design.Y[rows, target], grams.design.weights
+        y, weights = grams.task.Y[rows, target], grams.task.weights
         self.weights = np.ones(len(rows)) if weights is None else weights[rows]
         # Rows of the system are multiplied by the roots of their weights.
         self.roots = None if weights is None else np.sqrt(self.weights).astype(np.float32)

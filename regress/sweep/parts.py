@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.data.folds import Folds
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.models.base import Matrix, Setting
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Cell
@@ -59,7 +59,7 @@ class Store:
         Made where it does not exist.
     fingerprints
         Of the banks, by name.
-    design, folds, regressors
+    task, folds, regressors
         What is regressed on what, and by what.
     """
 
@@ -67,17 +67,17 @@ class Store:
         self,
         folder: Path,
         fingerprints: dict[str, str],
-        design: Design,
+        task: Task,
         folds: Folds,
         regressors: dict[str, TunedRegressor],
     ) -> None:
-        self.folder, self.design, self.folds = folder, design, folds
+        self.folder, self.task, self.folds = folder, task, folds
         self.regressors = regressors
-        targets = hashlib.sha256(np.ascontiguousarray(design.Y).tobytes()).hexdigest()
+        targets = hashlib.sha256(np.ascontiguousarray(task.Y).tobytes()).hexdigest()
         numbers = hashlib.sha256(folds.numbers.tobytes()).hexdigest()
-        self._common = [fingerprints, design.keys_digest, targets, folds.digest, numbers]
-        if design.weights is not None:
-            self._common.append(hashlib.sha256(design.weights.tobytes()).hexdigest())
+        self._common = [fingerprints, task.keys_digest, targets, folds.digest, numbers]
+        if task.weights is not None:
+            self._common.append(hashlib.sha256(task.weights.tobytes()).hexdigest())
         self._settings = {
             name: [type(regressor).__name__, _parameters(regressor)]
             for name, regressor in regressors.items()
@@ -121,9 +121,9 @@ class Store:
         """Mean squared error of a part on one of its folds, shape (n_settings, n_targets)."""
         if (cell, left_out) not in self._errors:
             held = self.folds.rows(left_out)
-            squared = (self.predictions(cell, left_out) - self.design.Y[held][:, None]) ** 2
+            squared = (self.predictions(cell, left_out) - self.task.Y[held][:, None]) ** 2
             of_fold = {one: self.folds.numbers[held] == one for one in left_out}
-            weights = None if self.design.weights is None else self.design.weights[held]
+            weights = None if self.task.weights is None else self.task.weights[held]
             self._errors[cell, left_out] = {
                 one: np.average(
                     squared[at], axis=0, weights=None if weights is None else weights[at]
@@ -218,7 +218,7 @@ class Scoring:
 
     def cv_rmse(self, cell: Cell) -> Matrix:
         """Cross-validated RMSE over all rows of each setting, shape (n_settings,)."""
-        weights = self.stores[0].design.weights
+        weights = self.stores[0].task.weights
         masses = np.bincount(self.folds.numbers, weights, self.folds.n_folds)
         errors = [
             self.store(fold).errors(cell, (fold,), fold)[:, self.target]

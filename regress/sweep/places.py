@@ -15,7 +15,7 @@ from features.banks import Banks
 from regress.compute.parallel import in_processes, workers_a_machine
 from regress.data.fold_banks import FoldBanks
 from regress.data.folds import Folds
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.models.base import FittedModel, Setting
 from regress.models.ensembles import FoldModels
 from regress.models.estimator import TunedRegressor
@@ -103,7 +103,7 @@ class Division:
 
 def open_division(
     banks: Banks,
-    design: Design,
+    task: Task,
     folds: Folds,
     regressors: dict[str, TunedRegressor],
     *,
@@ -119,12 +119,12 @@ def open_division(
         of_place = [banks]
     places = []
     for here in of_place:
-        grams = Grams(here, design, folds, memory)
+        grams = Grams(here, task, folds, memory)
         grams.require()
         if in_processes():
             grams.room = grams.memory // workers_a_machine(n_jobs)
         fingerprints = {name: bank.fingerprint for name, bank in here.by_name.items()}
-        places.append((grams, Store(cache, fingerprints, design, folds, regressors)))
+        places.append((grams, Store(cache, fingerprints, task, folds, regressors)))
     return Division(places)
 
 

@@ -29,7 +29,7 @@ from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.matrix import n_columns
 from regress.data.near_duplicates import near_duplicates
-from regress.data.task import Design, checked_design, drawn_together
+from regress.data.task import Task, checked_task, drawn_together
 from regress.evaluation.lines import Leader, leader, ranked
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, refuse_oof_names, scored
@@ -101,7 +101,7 @@ def sweep(
     """
     began = time.perf_counter()
     n_jobs = n_workers(n_jobs)
-    design = checked_design(
+    task = checked_task(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
         sample_weight=sample_weight, rows=rows,
     )  # fmt: skip
@@ -109,21 +109,21 @@ def sweep(
     regressors = _regressors(models, seeds[0] if seeds else 0)
     if n_best < 1:
         raise InputError(f"the costlier regressors need a selection at least, not {n_best}")
-    banks, splits = open_with_folds(bank, lambda: all_folds(design, folds, cv, seeds, rows))
+    banks, splits = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
     among = regressors if len(regressors) > 1 else ()
-    refuse_oof_names(design, ["auto", *(f"auto {name}" for name in among)], splits[1:])
+    refuse_oof_names(task, ["auto", *(f"auto {name}" for name in among)], splits[1:])
     extra = [select] if isinstance(select, str) else list(select)
     with ExitStack() as stack:
         folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
         divisions = [
             open_division(
-                banks, design, of, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
+                banks, task, of, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
             )
             for of in splits
         ]
         named_by = divisions[0].banks
         fixed = distinct([*single_blocks(named_by), *combined(named_by, extra)])
-        n_targets = len(design.target_names)
+        n_targets = len(task.target_names)
         ahead = estimated_work(divisions, fixed, [*regressors], n_targets, n_best, greedy)
         total = sum(ahead.values())
         bar = stack.enter_context(
@@ -147,18 +147,18 @@ def sweep(
             n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_stage=on_stage, on_done=on_done,
         )  # fmt: skip
         results = [
-            result for one in searches for result in _results(banks, design, one, [*regressors])
+            result for one in searches for result in _results(banks, task, one, [*regressors])
         ]
         seconds = time.perf_counter() - began
         results = [replace(result, seconds=seconds) for result in results]
         leaders = {
-            name: _leaders(banks, design, one, [of for of in results if of.target == name])
-            for name, one in zip(design.target_names, searches, strict=True)
+            name: _leaders(banks, task, one, [of for of in results if of.target == name])
+            for name, one in zip(task.target_names, searches, strict=True)
         }
     return Sweep(
-        banks, design, splits[0], [*results], regressors,
+        banks, task, splits[0], [*results], regressors,
         selections=extra, repeats=splits[1:], memory=memory,
-        near=near_duplicates(design.texts, splits[0].numbers),
+        near=near_duplicates(task.texts, splits[0].numbers),
         leaders=leaders, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 
@@ -173,24 +173,24 @@ def _regressors(
     return named if SCOUT in named else named_regressors([SCOUT], random_state) | named
 
 
-def _results(banks: Banks, design: Design, one: Search, models: Sequence[str]) -> list[AutoResult]:
+def _results(banks: Banks, task: Task, one: Search, models: Sequence[str]) -> list[AutoResult]:
     """The whole procedure, and the same among each regressor's cells; each with its winner."""
     among: list[str | None] = [None, *(models if len(models) > 1 else [])]
-    return [_result(banks, design, one, model) for model in among]
+    return [_result(banks, task, one, model) for model in among]
 
 
-def _result(banks: Banks, design: Design, one: Search, model: str | None) -> AutoResult:
+def _result(banks: Banks, task: Task, one: Search, model: str | None) -> AutoResult:
     winner = one.choice(model)
     setting = one.setting(winner)
     terms = banks.resolve(winner.candidate.select)
-    repeats = [_repeat(design, one, division, model) for division in range(len(one.divisions))]
+    repeats = [_repeat(task, one, division, model) for division in range(len(one.divisions))]
     first = repeats[0]
     return AutoResult(
         select=winner.candidate.select,
         terms=terms,
         n_columns=n_columns(banks.by_name, terms),
         model=winner.model,
-        target=design.target_names[one.target],
+        target=task.target_names[one.target],
         predictions=first.predictions,
         scores=mean_scores([repeat.scores for repeat in repeats]),
         naive_rmse=one.naive_rmse(winner),
@@ -205,12 +205,12 @@ def _result(banks: Banks, design: Design, one: Search, model: str | None) -> Aut
     )
 
 
-def _repeat(design: Design, one: Search, division: int, model: str | None) -> Repeat:
+def _repeat(task: Task, one: Search, division: int, model: str | None) -> Repeat:
     """The procedure on one division into folds."""
     scoring, folds = one.scorings[division], one.divisions[division].folds
     cells = [one.choice_without(division, outer, model) for outer in range(folds.n_folds)]
     return scored(
-        design,
+        task,
         one.target,
         folds,
         one.predictions_of(division, cells),
@@ -222,16 +222,14 @@ def _repeat(design: Design, one: Search, division: int, model: str | None) -> Re
     )
 
 
-def _leaders(
-    banks: Banks, design: Design, one: Search, results: Sequence[AutoResult]
-) -> list[Leader]:
+def _leaders(banks: Banks, task: Task, one: Search, results: Sequence[AutoResult]) -> list[Leader]:
     every = range(len(one.divisions))
 
     def line(kind: str, cell: Cell, predictions: Sequence[Matrix]) -> Leader:
         select = cell.candidate.select
         return leader(
             kind, cell.model, select, n_columns(banks.by_name, banks.resolve(select)),
-            y=design.Y[:, one.target], weights=design.weights, predictions=predictions,
+            y=task.Y[:, one.target], weights=task.weights, predictions=predictions,
             naive_rmse=one.naive_rmse(cell),
         )  # fmt: skip
 
@@ -248,4 +246,4 @@ def _leaders(
     for result in results:
         predictions = [result.predictions, *(repeat.predictions for repeat in result.repeats)]
         lines.append(line(result.procedure, one.choice(result.only), predictions))
-    return ranked(lines, design.Y[:, one.target], drawn_together(design), design.weights)
+    return ranked(lines, task.Y[:, one.target], drawn_together(task), task.weights)

@@ -18,7 +18,7 @@ from features.selection import ResolvedTerm
 from regress.compute.memory import CHUNK, available_memory, total_memory
 from regress.data.folds import Folds
 from regress.data.matrix import fitting_matrix
-from regress.data.task import Design
+from regress.data.task import Task
 from regress.models.training import FoldData, Matrix, TrainingSet
 from regress.sweep.candidates import Unit
 
@@ -35,11 +35,11 @@ class Products(NamedTuple):
 
 
 class Grams:
-    """The blocks of a design's texts, and their products for any training set.
+    """The blocks of a task's texts, and their products for any training set.
 
     Parameters
     ----------
-    banks, design, folds
+    banks, task, folds
         Where the texts' blocks are, and which rows are scored in which fold.
     memory
         Bytes that features and products may take; None for half of what is free. Products that
@@ -47,10 +47,8 @@ class Grams:
         from the bank part by part.
     """
 
-    def __init__(
-        self, banks: Banks, design: Design, folds: Folds, memory: int | None = None
-    ) -> None:
-        self.banks, self.design, self.folds = banks, design, folds
+    def __init__(self, banks: Banks, task: Task, folds: Folds, memory: int | None = None) -> None:
+        self.banks, self.task, self.folds = banks, task, folds
         self.memory = available_memory() // 2 if memory is None else memory
         # What decides numbers must not depend on what else runs on the machine.
         self.steady_memory = total_memory() // 4 if memory is None else memory
@@ -66,9 +64,9 @@ class Grams:
 
     def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """Statistics of the terms' columns."""
-        X = fitting_matrix(self.banks.by_name, self.design.texts, terms, self._limit)
-        design = self.design
-        return FoldData(X, design.Y, self.folds, design.weights, memory=self._limit)
+        X = fitting_matrix(self.banks.by_name, self.task.texts, terms, self._limit)
+        task = self.task
+        return FoldData(X, task.Y, self.folds, task.weights, memory=self._limit)
 
     def forget(self) -> None:
         """Let go of the features that were kept."""
@@ -83,7 +81,7 @@ class Grams:
 
     def job_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
         """Memory that reading the terms' columns and fitting a training set on them takes."""
-        n_samples = len(self.design.texts)
+        n_samples = len(self.task.texts)
         n_columns = sum(self.banks.by_name[term.bank].width(term) for term in terms)
         side = min(n_samples, n_columns)
         return int(8 * (5 * side * side + 3 * CHUNK) + 4 * n_samples * n_columns)
@@ -135,7 +133,7 @@ class Grams:
     def require(self) -> None:
         """MissingTexts unless the banks hold every text."""
         for bank in self.banks.by_name.values():
-            bank.require(self.design.texts)
+            bank.require(self.task.texts)
 
 
 class GramTraining(TrainingSet):

@@ -75,14 +75,14 @@ class Sweep(Experiment):
 
     def label(self, result: Result) -> str:
         label = result.procedure if isinstance(result, AutoResult) else super().label(result)
-        return f"{result.target}: {label}" if len(self.design.target_names) > 1 else label
+        return f"{result.target}: {label}" if len(self.task.target_names) > 1 else label
 
     @property
     def leaderboard(self) -> pd.DataFrame:
         """Every line with its scores, and whether it ties with the best."""
         import pandas as pd
 
-        several = len(self.design.target_names) > 1
+        several = len(self.task.target_names) > 1
         rows = [
             ({"target": target} if several else {}) | as_row(one)
             for target, leaders in self.leaders.items()
@@ -103,8 +103,8 @@ def headline(swept: Sweep, target: str, folds: Folds) -> str:
 
 
 def _tried(swept: Sweep, target: str) -> list[Entry]:
-    y = swept.design.Y[:, swept.design.target_names.index(target)]
-    weights = swept.design.weights
+    y = swept.task.Y[:, swept.task.target_names.index(target)]
+    weights = swept.task.weights
     by_fold = [swept.folds.rows([fold]) for fold in range(swept.folds.n_folds)]
     params = {(one.model, one.select): one.params for one in swept.results if one.target == target}
     return [

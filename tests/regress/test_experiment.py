@@ -74,7 +74,7 @@ def test_columns_of_a_frame_are_read_by_position(
         for of in (lambda column: column, list)
     )
     np.testing.assert_array_equal(found.best.predictions, expected.best.predictions)
-    assert [*found.design.ids] == [*expected.design.ids]
+    assert [*found.task.ids] == [*expected.task.ids]
 
 
 def test_shuffled_targets_score_nothing(make_task: MakeTask) -> None:
@@ -126,10 +126,10 @@ def test_several_targets_at_once(make_task: MakeTask) -> None:
 def test_a_data_frame_brings_the_names_of_its_targets(make_task: MakeTask) -> None:
     bank, texts, y = make_task(30)
     both = pd.DataFrame({"zeal": y, "care": -(y**2)})
-    assert evaluate(bank, texts, both).design.target_names == ("zeal", "care")
-    assert evaluate(bank, texts, both["zeal"]).design.target_names == ("zeal",)
+    assert evaluate(bank, texts, both).task.target_names == ("zeal", "care")
+    assert evaluate(bank, texts, both["zeal"]).task.target_names == ("zeal",)
     unnamed = evaluate(bank, texts, pd.DataFrame(both.to_numpy()))
-    assert unnamed.design.target_names == ("target_1", "target_2")
+    assert unnamed.task.target_names == ("target_1", "target_2")
 
 
 def test_objects_show_themselves_on_one_line(make_task: MakeTask, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evil")
     experiment = evil_experiment(folder)
     run = load_run(experiment.save(folder / "run"))
-    texts = experiment.design.texts
+    texts = experiment.task.texts
     found = run.explain(texts[:3], training=texts, n_neighbours=4, ids=[EVIL, "2", "3"])
     path = folder / "page.html"
     shown = explanations_page(found, run.path) + experiment._repr_html_() + run._repr_html_()

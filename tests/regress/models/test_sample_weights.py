@@ -14,7 +14,7 @@ from sklearn.svm import SVR
 
 from features.errors import InputError
 from regress.data.folds import Folds, make_folds, row_keys
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.evaluation.metrics import rmse_standard_error, score
 from regress.models.lightgbm import TunedLightGBM
 from regress.models.ridge import TunedRidge
@@ -164,18 +164,18 @@ def test_scores_are_scikit_learns() -> None:
 def test_only_ratios_of_weights_count() -> None:
     texts, y, weights = ["a", "b", "c"], [1.0, 2.0, 3.0], np.array([1.0, 2.0, 5.0])
     for factor in (1.0, 1e-12, 3e300):
-        design = checked_design(texts, y, sample_weight=weights * factor)
-        np.testing.assert_allclose(design.weights, weights / weights.mean())
+        task = checked_task(texts, y, sample_weight=weights * factor)
+        np.testing.assert_allclose(task.weights, weights / weights.mean())
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
 def test_a_weight_that_is_none_names_its_row(wrong: float) -> None:
     with pytest.raises(InputError, match=r"a sample weight .* is .* in row 2: mend"):
-        checked_design(["a", "b", "c"], [1.0, 2.0, 3.0], sample_weight=[1.0, wrong, 1.0])
+        checked_task(["a", "b", "c"], [1.0, 2.0, 3.0], sample_weight=[1.0, wrong, 1.0])
     with pytest.raises(InputError, match="in row 7: mend"):
-        checked_design(["a", "b"], [1.0, 2.0], sample_weight=[1.0, wrong], rows=[4, 7])
+        checked_task(["a", "b"], [1.0, 2.0], sample_weight=[1.0, wrong], rows=[4, 7])
 
 
 def test_weights_too_far_apart() -> None:
     with pytest.raises(InputError, match="too far apart"):
-        checked_design(["a", "b"], [1.0, 2.0], sample_weight=[5e-324, 1e308])
+        checked_task(["a", "b"], [1.0, 2.0], sample_weight=[5e-324, 1e308])

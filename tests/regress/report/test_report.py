@@ -103,7 +103,7 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     assert len(rows) == 1 + len(experiment.results)
     contents = all_contents(experiment)[0]
     for row in contents.worst:
-        assert experiment.design.texts[row] in page.text
+        assert experiment.task.texts[row] in page.text
     largest = np.abs(contents.y - experiment.best.predictions).max()
     assert abs(contents.residuals[contents.worst[0]]) == largest
 
@@ -258,7 +258,7 @@ def test_lines_of_python_repeat_a_run_without_a_file(
 
 @pytest.mark.parametrize("grouped", [False, True])
 def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment, grouped: bool) -> None:
-    y = experiment.design.Y[:, 0]
+    y = experiment.task.Y[:, 0]
     units = np.arange(90) // 2 if grouped else np.arange(90)
     best, *others = standings(y, entries(experiment, "target"), units if grouped else None)
     assert best.verdict == "best"

@@ -26,7 +26,7 @@ from regress.blend.blending import blend
 from regress.blend.files import save_blend
 from regress.data.folds import Folds, all_folds
 from regress.data.matrix import term_matrix
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.evaluation.results import refuse_oof_names
 from regress.models.base import load_arrays, save_arrays
 from regress.runs.folder import read_oof
@@ -278,22 +278,22 @@ def test_columns_never_share_a_name(
         saved()
     assert not (tmp_path / "run").exists()
     given = {key: asked.get(key) for key in ("ids", "sample_weight")}
-    design = checked_design(
+    task = checked_task(
         task.texts, task.y, target_names=[name], id_name=asked.get("id_name", "id"), **given
     )
-    repeats = all_folds(design, "stratified", 5, asked.get("random_state", [0]), None)[1:]
+    repeats = all_folds(task, "stratified", 5, asked.get("random_state", [0]), None)[1:]
     with pytest.raises(InputError, match=re.escape(message)):
-        refuse_oof_names(design, ["ridge mean[-1]"], repeats)
-    refuse_oof_names(replace(design, target_names=("y",), id_name="x"), ["auto"], repeats)
+        refuse_oof_names(task, ["ridge mean[-1]"], repeats)
+    refuse_oof_names(replace(task, target_names=("y",), id_name="x"), ["auto"], repeats)
 
 
 def test_targets_are_not_called_like_results_of_others(make_task: MakeTask) -> None:
     task = make_task(40)
     names = ["a", "a: auto"]
-    design = checked_design(task.texts, np.stack([task.y] * 2, axis=1), target_names=names)
+    task = checked_task(task.texts, np.stack([task.y] * 2, axis=1), target_names=names)
     with pytest.raises(InputError, match="the target cannot be called 'a: auto'"):
-        refuse_oof_names(design, ["auto", "auto ridge"])
-    refuse_oof_names(design, ["ridge cls[0]"])
+        refuse_oof_names(task, ["auto", "auto ridge"])
+    refuse_oof_names(task, ["ridge cls[0]"])
 
 
 def test_arrays_are_saved_without_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 
 from regress import TunedRidge, TunedSVR, evaluate, load_run
 from regress.data.folds import make_folds
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.report.page import repeat_command
 from regress.sweep.candidates import every_unit
 from regress.sweep.forward_search import _Ranking
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 def line(swept: Sweep, label: str) -> Any:
-    return next(one for one in swept.leaders[swept.design.target_names[0]] if one.label == label)
+    return next(one for one in swept.leaders[swept.task.target_names[0]] if one.label == label)
 
 
 @pytest.mark.parametrize("memory", [None, 1])
@@ -56,15 +56,15 @@ def test_lines_of_a_weighted_sweep_are_weighted_evaluations(
 
 def test_the_forward_search_is_weighted(task: Task) -> None:
     weights = np.random.default_rng(0).uniform(0.2, 4, 60)
-    design = checked_design(task.texts, task.y, sample_weight=weights)
-    folds = make_folds(design.keys, design.Y)
-    grams = Grams(evaluate(task.bank, task.texts, task.y).banks, design, folds, 1 << 30)
+    task = checked_task(task.texts, task.y, sample_weight=weights)
+    folds = make_folds(task.keys, task.Y)
+    grams = Grams(evaluate(task.bank, task.texts, task.y).banks, task, folds, 1 << 30)
     units = every_unit(grams.banks)[-2:]
     ranking = _Ranking(grams, units, (1,), 0)
     found = ranking.error(sum(ranking.products(unit) for unit in units), 30.0)
 
     rows = ranking.rows
-    X, w = task.bank.matrix(task.texts, "max[1:]").astype(float)[rows], design.weights[rows]
+    X, w = task.bank.matrix(task.texts, "max[1:]").astype(float)[rows], task.weights[rows]
     mean = np.average(X, axis=0, weights=w)
     Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=w))
     t = task.y[rows] - np.average(task.y[rows], weights=w)

@@ -17,7 +17,7 @@ from sklearn.svm import SVR
 
 from features.banks import Banks
 from regress import TunedKernelRidge, TunedSVR, make_folds
-from regress.data.task import checked_design
+from regress.data.task import checked_task
 from regress.models.registry import named_regressors
 from regress.models.ridge import ALPHAS
 from regress.sweep.candidates import Cell, combined, every_unit, of_units, single_blocks
@@ -39,14 +39,14 @@ class Bench:
 
     def __init__(self, task: Task, folder: Path, memory: int = PLENTY, Y: Any = None) -> None:
         self.banks = Banks([task.bank])
-        self.design = checked_design(task.texts, task.y if Y is None else Y)
-        self.folds = make_folds(self.design.keys, self.design.Y)
-        self.grams = Grams(self.banks, self.design, self.folds, memory)
+        self.task = checked_task(task.texts, task.y if Y is None else Y)
+        self.folds = make_folds(self.task.keys, self.task.Y)
+        self.grams = Grams(self.banks, self.task, self.folds, memory)
         regressors = named_regressors(
             ["ridge", TunedKernelRidge([0.5], ALPHAS[:9]), TunedSVR([0.5], [1.0, 4.0], [0.1])]
         )
         names = {task.bank.name: task.bank.fingerprint}
-        self.store = Store(folder, names, self.design, self.folds, regressors)
+        self.store = Store(folder, names, self.task, self.folds, regressors)
 
     def fit(self, *cells: Cell, **options: Any) -> None:
         parts = every_part(self.folds)
@@ -201,7 +201,7 @@ def plain_error(task: Task, bench: Bench, outer: int, candidates: dict[int, Any]
     for fold, candidate in candidates.items():
         X = task.bank.matrix(task.texts, candidate.select, dtype=np.float64)
         train = bench.folds.rows([f for f in range(bench.folds.n_folds) if f not in (fold, outer)])
-        test, y = bench.folds.rows([fold]), bench.design.Y[:, 0]
+        test, y = bench.folds.rows([fold]), bench.task.Y[:, 0]
         pipelines = [make_pipeline(StandardScaler(), Ridge(alpha)) for alpha in ALPHAS]
         predicted = [one.fit(X[train], y[train]).predict(X[test]) for one in pipelines]
         errors.append([np.mean((of - y[test]) ** 2) for of in predicted])
