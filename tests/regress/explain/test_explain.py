@@ -56,7 +56,7 @@ def made_up(kind: type[Any], seed: int, spread: float) -> tuple[Any, np.ndarray]
 
 
 @pytest.mark.parametrize("kind", [RidgeModel, RBFModel])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 1e-8, 0.1, 1.0, 10.0, 1e3]))
 def test_blocks_add_up(kind: type[Any], seed: int, spread: float) -> None:
     model, X = made_up(kind, seed, spread)
