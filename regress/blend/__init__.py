@@ -1,7 +1,34 @@
-"""Blending runs."""
+"""Blends: the models of several runs, weighted by what they predict out of fold.
+
+::
+
+    from regress.blend import blend, save_blend
+
+    blended = blend(["regressed", "swept"])
+    blended.targets[0].named_weights  # how much of each model, by the run's name and its own
+    save_blend(blended, "blended")  # a run, which lives without the others
+
+`blending` tells the story: `bases` reads what the runs bring, and `weights` weighs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from features.lazy import lazy_exports
 
+if TYPE_CHECKING:
+    from regress.blend.blended import HONEST, STACKED, Blend, Blended
+    from regress.blend.blending import blend
+    from regress.blend.save import save_blend
+
+__all__ = ["HONEST", "STACKED", "Blend", "Blended", "blend", "save_blend"]
+
 __getattr__ = lazy_exports(
-    __name__, {"regress.blend.blending": ["blend", "Blend", "Blended", "HONEST", "STACKED"]}
+    __name__,
+    {
+        "regress.blend.blended": ["HONEST", "STACKED", "Blend", "Blended"],
+        "regress.blend.blending": ["blend"],
+        "regress.blend.save": ["save_blend"],
+    },
 )

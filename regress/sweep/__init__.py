@@ -1,12 +1,36 @@
-"""Everything worth trying on a bank."""
+"""Everything worth trying on a bank, and an honest score of having tried it all.
+
+::
+
+    from regress.sweep import save_sweep, sweep
+
+    swept = sweep("clear.bank", texts, targets)
+    swept.leaderboard  # every candidate, the lowest nested RMSE first
+    swept.best  # "auto", the whole procedure: its score is what to expect of its winner
+    save_sweep(swept, "swept")
+
+`procedure` tells the story. Below it, `search` goes through the stages, `choice` says what is
+chosen of the candidates, and `fitting` fits them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from features.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from regress.sweep.procedure import MODELS, sweep
+    from regress.sweep.results import N_BEST, AutoResult, Sweep
+    from regress.sweep.save import save_sweep
+
+__all__ = ["MODELS", "N_BEST", "AutoResult", "Sweep", "save_sweep", "sweep"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "regress.sweep.procedure": ["sweep", "MODELS"],
-        "regress.sweep.results": ["Sweep", "AutoResult", "headline", "N_BEST"],
-        "regress.data.task": ["drawn_together"],
+        "regress.sweep.procedure": ["MODELS", "sweep"],
+        "regress.sweep.results": ["N_BEST", "AutoResult", "Sweep"],
+        "regress.sweep.save": ["save_sweep"],
     },
 )

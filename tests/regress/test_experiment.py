@@ -18,7 +18,7 @@ from features.errors import InputError, MissingTexts, SelectionError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.evaluation.notes import notes
 from regress.models.ridge import ALPHAS
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.regress.conftest import Task, fill
 from tests.regress.plain import nested_predictions
 

@@ -16,14 +16,14 @@ from typer.testing import CliRunner
 
 from features.errors import InputError, RunError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import HONEST, STACKED, blend
-from regress.blend.files import blend_text, repeat_blend, save_blend
+from regress.blend import HONEST, STACKED, blend, save_blend
+from regress.blend.output import blend_text
+from regress.blend.repeat import repeat_blend
 from regress.blend.weights import METHODS
 from regress.commands.regress import app
 from regress.evaluation.metrics import rmse
 from regress.report.page import repeat_command
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
+from regress.sweep import save_sweep, sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]

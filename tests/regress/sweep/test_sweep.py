@@ -17,8 +17,7 @@ from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
 from regress.commands.regress import app
 from regress.evaluation.metrics import against_best, rmse
-from regress.sweep.procedure import sweep
-from regress.sweep.results import Sweep, save_sweep
+from regress.sweep import Sweep, save_sweep, sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
@@ -70,7 +69,7 @@ def test_the_bar_names_each_stage_and_ends_with_the_work(
                 bars.append(("end", self.n, float(self.total)))
             super().close()
 
-    monkeypatch.setattr("regress.sweep.procedure.tqdm", Bar)
+    monkeypatch.setattr("regress.sweep.progress.tqdm", Bar)
     swept(make_task(60), models=QUICK[:2], n_best=2, progress=True)
     stages = ["sweep, ridge", "sweep, forward search", "sweep, krr", "end"]
     assert [name for name, _, _ in bars[: len(stages)]] == stages
