@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from features.console.show import tqdm
 from features.keys import Text
+from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
@@ -22,7 +23,6 @@ from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
 from regress.evaluation.nested import NestedCV, resolved
 from regress.evaluation.results import Result, Results, refuse_oof_names
-from regress.models.base import Matrix
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 

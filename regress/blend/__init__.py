@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.blend.blended import HONEST, STACKED, Blend, Blended
-    from regress.blend.blending import blend
-    from regress.blend.save import save_blend
-
-__all__ = ["HONEST", "STACKED", "Blend", "Blended", "blend", "save_blend"]
-
-__getattr__ = lazy_exports(
-    __name__,
-    {
-        "regress.blend.blended": ["HONEST", "STACKED", "Blend", "Blended"],
-        "regress.blend.blending": ["blend"],
-        "regress.blend.save": ["save_blend"],
-    },
-)
+    from regress.blend.blended import HONEST as HONEST
+    from regress.blend.blended import STACKED as STACKED
+    from regress.blend.blended import Blend as Blend
+    from regress.blend.blended import Blended as Blended
+    from regress.blend.blending import blend as blend
+    from regress.blend.save import save_blend as save_blend
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "regress.blend.blended": ["HONEST", "STACKED", "Blend", "Blended"],
+            "regress.blend.blending": ["blend"],
+            "regress.blend.save": ["save_blend"],
+        },
+    )

@@ -10,8 +10,8 @@ import numpy as np
 
 from features.errors import InputError
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.evaluation.results import seeded
-from regress.models.base import Matrix
 from regress.runs.folder import read_inner, read_oof
 from regress.runs.run import Run, SavedModel
 

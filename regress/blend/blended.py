@@ -9,9 +9,9 @@ from typing import Any
 from features.selection import ResolvedTerm
 from regress.blend.bases import BlendBase
 from regress.blend.weights import Weights
+from regress.compute.arrays import Matrix
 from regress.evaluation.metrics import Scores
 from regress.evaluation.results import Repeat, labelled
-from regress.models.base import Matrix
 from regress.models.ensembles import Base, BlendModel
 from regress.runs.run import Run
 

@@ -19,9 +19,9 @@ from features.errors import InputError
 from regress.blend.bases import BlendBase, blend_runs
 from regress.blend.blended import HONEST, STACKED, Blend, Blended
 from regress.blend.weights import METHODS, Method, Weights, mean_weights
+from regress.compute.arrays import Matrix, weights_of
 from regress.evaluation.metrics import mean_scores, rmse, score
 from regress.evaluation.results import WEIGHT, Repeat
-from regress.models.base import Matrix
 from regress.runs.folder import numbers_of_folds
 from regress.runs.run import load_run
 
@@ -122,8 +122,8 @@ def _nested(
         rest, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         unseeing = None if inner is None else [array[fold, rest] for array in inner]
         seen = A[rest] if unseeing is None else np.stack(unseeing, axis=1)
-        own = None if sample_weight is None else sample_weight[rest]
-        predictions[held] = fit(seen, y[rest], folds[rest], own).apply(A[held])
+        weights = fit(seen, y[rest], folds[rest], weights_of(sample_weight, rest))
+        predictions[held] = weights.apply(A[held])
     return predictions
 
 
@@ -140,7 +140,7 @@ def _scored(
         scores=score(y, predictions, sample_weight),
         naive_rmse=rmse(y, naive, sample_weight),
         fold_rmse=[
-            rmse(y[held], predictions[held], None if sample_weight is None else sample_weight[held])
+            rmse(y[held], predictions[held], weights_of(sample_weight, held))
             for held in (folds == fold for fold in range(int(folds.max()) + 1))
         ],
         fold_params=[],

@@ -16,6 +16,7 @@ from typing import Any
 
 from features.disk.atomic import new_folder
 from regress.blend.blended import MODEL, Blend, Blended
+from regress.compute.arrays import Matrix
 from regress.evaluation.results import (
     FOLD,
     FOLDS,
@@ -27,7 +28,6 @@ from regress.evaluation.results import (
     refuse_shared_names,
     seeded,
 )
-from regress.models.base import Matrix
 from regress.runs.folder import INNER, MANIFEST, OOF, SCRATCH, hashes, write_rows
 from regress.runs.format import FORMAT, VERSION, plain, versions
 from regress.runs.run import Run

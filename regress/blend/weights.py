@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix
 
 #: Penalties of ``ridge``, in squared errors of the target's mean.
 PENALTIES = tuple(float(penalty) for penalty in np.logspace(-4, 1, 11))

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from features.banks import Banks
 from features.errors import InputError
 from features.selection import ResolvedTerm, Selection, SelectionLike
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import FoldBanks
 from regress.data.folds import Folds
 from regress.data.matrix import fitting_matrix, n_columns
 from regress.data.task import Task
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, Result, scored
-from regress.models.base import FittedModel, Matrix, Regressor, Setting
+from regress.models.base import FittedModel, Regressor, Setting
 from regress.models.ensembles import FoldModels
 from regress.models.estimator import TunedRegressor
 from regress.models.training import FoldData

@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.sweep.procedure import MODELS, sweep
-    from regress.sweep.results import N_BEST, AutoResult, Sweep
-    from regress.sweep.save import save_sweep
-
-__all__ = ["MODELS", "N_BEST", "AutoResult", "Sweep", "save_sweep", "sweep"]
-
-__getattr__ = lazy_exports(
-    __name__,
-    {
-        "regress.sweep.procedure": ["MODELS", "sweep"],
-        "regress.sweep.results": ["N_BEST", "AutoResult", "Sweep"],
-        "regress.sweep.save": ["save_sweep"],
-    },
-)
+    from regress.sweep.procedure import MODELS as MODELS
+    from regress.sweep.procedure import sweep as sweep
+    from regress.sweep.results import N_BEST as N_BEST
+    from regress.sweep.results import AutoResult as AutoResult
+    from regress.sweep.results import Sweep as Sweep
+    from regress.sweep.save import save_sweep as save_sweep
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "regress.sweep.procedure": ["MODELS", "sweep"],
+            "regress.sweep.results": ["N_BEST", "AutoResult", "Sweep"],
+            "regress.sweep.save": ["save_sweep"],
+        },
+    )

@@ -14,7 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from regress.models.base import Matrix, Setting
+from regress.compute.arrays import Matrix
+from regress.models.base import Setting
 from regress.sweep.candidates import Candidate, ResolvedSelection, distinct
 from regress.sweep.scoring import Scoring
 from regress.sweep.splits import Split

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from features.banks import Banks
+from regress.compute.arrays import Matrix
 from regress.data.matrix import n_columns
 from regress.data.task import Task, drawn_together
 from regress.evaluation.lines import Leader, leader, ranked
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, scored
-from regress.models.base import Matrix
 from regress.sweep.candidates import Candidate
 from regress.sweep.choice import RIDGE, Search, SplitSearch
 from regress.sweep.results import AutoResult

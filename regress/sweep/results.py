@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from regress.compute.arrays import Matrix
 from regress.evaluation.lines import Entry, Leader, _single, as_row
 from regress.evaluation.metrics import rmse
 from regress.evaluation.results import Result, labelled
 from regress.experiment import Experiment
-from regress.models.base import Matrix
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix
 from regress.sweep.candidates import Candidate
 from regress.sweep.store import Store, leaving_out
 

@@ -23,7 +23,7 @@ from regress.models.base import FittedModel, Setting
 from regress.models.ensembles import FoldModels
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Candidate, ResolvedSelection
-from regress.sweep.fitting import OnDone, fit_parts, refit
+from regress.sweep.fitting import OnDone, fit_candidates, refit
 from regress.sweep.products import Grams
 from regress.sweep.scoring import Scoring
 from regress.sweep.store import LeftOut, Store, leaving_out
@@ -96,7 +96,7 @@ class Split:
                 candidate: [left_out for place, left_out in fits if place == number]
                 for candidate, fits in wanted.items()
             }
-            fit_parts(*workspace, here, n_jobs=n_jobs, on_done=on_done)
+            fit_candidates(*workspace, here, n_jobs=n_jobs, on_done=on_done)
             if self.has_fold_banks:
                 workspace.grams.forget()
 

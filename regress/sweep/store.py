@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix, digest, weights_of
 from regress.data.folds import Folds
 from regress.data.task import Task
-from regress.models.base import Matrix, Setting
+from regress.models.base import Setting
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Candidate
 
@@ -55,10 +56,11 @@ class Store:
     ) -> None:
         self.folder, self.task, self.folds = folder, task, folds
         self.regressors = regressors
-        targets, numbers = _digest(np.ascontiguousarray(task.Y)), _digest(folds.numbers)
-        self._common = [fingerprints, task.keys_digest, targets, folds.digest, numbers]
+        self._common = [
+            fingerprints, task.keys_digest, digest(task.Y), folds.digest, digest(folds.numbers)
+        ]  # fmt: skip
         if task.weights is not None:
-            self._common.append(_digest(task.weights))
+            self._common.append(digest(task.weights))
         self._settings = {
             name: [type(regressor).__name__, _parameters(regressor)]
             for name, regressor in regressors.items()
@@ -89,12 +91,10 @@ class Store:
         if (candidate, left_out) not in self._errors:
             rows = self.folds.rows(left_out)
             squared = (self.predictions(candidate, left_out) - self.task.Y[rows][:, None]) ** 2
-            numbers, weights = self.folds.numbers[rows], self.task.weights
+            numbers, weights = self.folds.numbers[rows], weights_of(self.task.weights, rows)
             self._errors[candidate, left_out] = {
                 held: np.average(
-                    squared[numbers == held],
-                    axis=0,
-                    weights=None if weights is None else weights[rows][numbers == held],
+                    squared[numbers == held], axis=0, weights=weights_of(weights, numbers == held)
                 )
                 for held in left_out
             }
@@ -123,10 +123,6 @@ class Store:
     def _path(self, candidate: Candidate, left_out: LeftOut) -> Path:
         settings = self._settings[candidate.model]
         return self.path_of(settings, candidate.selection.terms, left_out)
-
-
-def _digest(array: NDArray[Any]) -> str:
-    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def _parameters(regressor: TunedRegressor) -> dict[str, Any]:
