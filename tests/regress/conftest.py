@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,15 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-@pytest.fixture
-def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def saved_without_reports() -> Iterator[None]:
     """Runs are saved without their report, which takes longer than small fits."""
-    monkeypatch.setattr("regress.report.write_report", lambda *_, **__: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def without_reports() -> Iterator[None]:
+    with saved_without_reports():
+        yield

@@ -13,11 +13,10 @@ import pytest
 
 from features.errors import RunError
 from regress import evaluate, load_run
-from regress.blend.blending import HONEST, blend
+from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
-from tests.regress.conftest import Cli, made_up_task
+from regress.sweep import save_sweep, sweep
+from tests.regress.conftest import Cli, made_up_task, saved_without_reports
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
@@ -34,8 +33,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = sweep(
         task.bank, task.texts, task.y, models=["ridge", "krr"], n_best=1, greedy=False
     )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("regress.report.write_report", lambda *_, **__: None)
+    with saved_without_reports():
         experiment.save(folder / "run")
         save_sweep(found, folder / "swept")
     return folder
