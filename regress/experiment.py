@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from features.console.show import tqdm
+from features.console.show import progress_bar
 from features.keys import Text
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, FoldBanks, open_with_folds
@@ -128,7 +128,7 @@ def evaluate(
     refuse_oof_names(task, labels, splits[1:])
     near = near_duplicates(task.texts, splits[0].numbers)
     results: list[Result] = []
-    bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
+    bar = progress_bar(desc="fits", unit="fit", disable=not progress, leave=False)
     bar.total = len(selections) * _n_steps(banks, splits, len(regressors))
     with bar:
         for selection, terms in selections.items():

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.disk.atomic import new_folder
 from features.errors import RunError
 from regress.blend.blending import Blend, Blended, blend
 from regress.blend.results import notes_on_blend
@@ -31,7 +30,7 @@ from regress.evaluation.results import (
     seeded,
 )
 from regress.models.base import Matrix
-from regress.runs.folder import INNER, MANIFEST, OOF, SCRATCH, hashes, write_rows
+from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run, write_rows
 from regress.runs.format import FORMAT, VERSION, plain, versions
 from regress.runs.run import Run, load_run
 from regress.runs.save import refuse_existing
@@ -59,7 +58,7 @@ def save_blend(
     table = oof_columns(blend)
     first = blend.runs[0].description
     banks = {bank["name"]: bank for bank in blend.banks}
-    with new_folder(path, keep=SCRATCH) as folder:
+    with new_run(path) as folder:
         (folder / "models").mkdir()
         results = []
         for number, one in enumerate(blend.targets):

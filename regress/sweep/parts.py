@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.disk.atomic import replacing
+from features.keys import digest
 from regress.data.folds import Folds
 from regress.data.task import Task
 from regress.models.base import Matrix, Setting
@@ -73,11 +73,11 @@ class Store:
     ) -> None:
         self.folder, self.task, self.folds = folder, task, folds
         self.regressors = regressors
-        targets = hashlib.sha256(np.ascontiguousarray(task.Y).tobytes()).hexdigest()
-        numbers = hashlib.sha256(folds.numbers.tobytes()).hexdigest()
-        self._common = [fingerprints, task.keys_digest, targets, folds.digest, numbers]
+        self._common = [
+            fingerprints, task.keys_digest, digest(task.Y), folds.digest, digest(folds.numbers),
+        ]  # fmt: skip
         if task.weights is not None:
-            self._common.append(hashlib.sha256(task.weights.tobytes()).hexdigest())
+            self._common.append(digest(task.weights))
         self._settings = {
             name: [type(regressor).__name__, _parameters(regressor)]
             for name, regressor in regressors.items()
@@ -107,10 +107,8 @@ class Store:
 
     def write(self, path: Path, array: NDArray[Any]) -> None:
         """Write an array so that its file is whole or not there."""
-        temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
-        with temporary.open("wb") as file:
+        with replacing(path, lasting=False) as file:
             np.save(file, array, allow_pickle=False)
-        os.replace(temporary, path)
 
     def predictions(self, cell: Cell, left_out: LeftOut) -> Matrix:
         """A part, shape (n_held, n_settings, n_targets)."""

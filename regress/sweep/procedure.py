@@ -21,7 +21,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from features.banks import Banks
-from features.console.show import tqdm
+from features.console.show import progress_bar
 from features.errors import InputError
 from features.keys import Text
 from regress.compute.parallel import n_workers
@@ -127,7 +127,9 @@ def sweep(
         ahead = estimated_work(divisions, fixed, [*regressors], n_targets, n_best, greedy)
         total = sum(ahead.values())
         bar = stack.enter_context(
-            tqdm(total=total, desc="sweep", disable=not progress, leave=False, bar_format=_BAR)
+            progress_bar(
+                total=total, desc="sweep", disable=not progress, leave=False, bar_format=_BAR
+            )
         )
         lock = threading.Lock()
 
