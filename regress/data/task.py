@@ -10,7 +10,6 @@ such searches lose on folds that they have not seen.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from features.errors import InputError
-from features.keys import Text, refuse_no_list, text_keys
+from features.keys import Text, digest, refuse_no_list, text_keys
 
 #: How many row numbers an error lists.
 LISTED = 10
@@ -64,15 +63,12 @@ class Task:
     @property
     def targets_digest(self) -> str:
         """SHA-256, in hex, over the targets and weights in the order of the rows."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.Y).tobytes())
-        if self.weights is not None:
-            digest.update(self.weights.tobytes())
-        return digest.hexdigest()
+        return digest(self.Y) if self.weights is None else digest(self.Y, self.weights)
 
     @property
     def keys_digest(self) -> str:
         """SHA-256, in hex, over the texts' keys in the order of the rows."""
-        return hashlib.sha256(np.ascontiguousarray(self.keys).tobytes()).hexdigest()
+        return digest(self.keys)
 
 
 def checked_task(
