@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, text_keys
 from regress.blend.blending import Blend, Blended
+from regress.compute.arrays import digest
 from regress.data.folds import Folds
 from regress.data.source import Source
 from regress.data.task import Task
@@ -140,8 +140,7 @@ def _texts(
         dataset = Source.recorded(recorded).read()[1]
     except (LayerbankError, OSError):
         return None, None
-    digest = hashlib.sha256(np.ascontiguousarray(text_keys(dataset.texts)).tobytes()).hexdigest()
-    if digest != description["texts"]["keys"]:
+    if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:
         return None, None
     return dataset.texts, dataset.groups
 

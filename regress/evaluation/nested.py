@@ -133,7 +133,7 @@ def _tuned(
     on_done: Callable[[], object],
 ) -> list[list[Tuned]]:
     """For each regressor, what came out on each division; the first is refitted on all rows."""
-    X = fitting_matrix(banks.by_name, task.texts, terms, memory)
+    X = fitting_matrix(banks.by_name, task.keys, terms, memory)
     repeats = []
     for folds in reversed(splits):
         data = FoldData(X, task.Y, folds, task.weights, memory=memory)
@@ -159,7 +159,7 @@ def _tuned_fold_banks(
 
     def data(number: int) -> FoldData:
         own = [term for term in terms if term.bank == [*banks.by_name][number]]
-        X = fitting_matrix(banks.by_name, task.texts, own, memory)
+        X = fitting_matrix(banks.by_name, task.keys, own, memory)
         return FoldData(X, task.Y, splits[0], task.weights, memory=memory)
 
     tuned = tune_fold_banks(data, regressors, splits[0], n_jobs=n_jobs, on_done=on_done)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,13 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, text_keys
+from regress.compute.arrays import digest
 from regress.data.fold_banks import BankLike
 from regress.data.source import Source
 from regress.explain.explain import N_NEIGHBOURS, Explanations, _explained
 from regress.explain.explanation import TrainingTexts
 from regress.models.registry import MODELS
 from regress.runs.folder import read_oof
-
-if TYPE_CHECKING:
-    pass
 
 
 def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None) -> TrainingTexts:
@@ -59,14 +56,14 @@ def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None
         where = source.path
         training = source.read()[1].texts
     keys = text_keys(training)
-    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes()).hexdigest()
-    if digest != run.description["texts"]["keys"]:
+    if digest(keys) != run.description["texts"]["keys"]:
         raise InputError(
             f"{where} are not the texts that {run.path} was trained on: give the file as it was "
             "with --train, or leave neighbours out with -k 0"
         )
     return TrainingTexts(
         texts=list(training),  # a pandas series would be indexed by its labels
+        keys=keys,
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
