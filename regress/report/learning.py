@@ -69,7 +69,7 @@ def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCur
         return None
     task = experiment.task
     y = task.Y[:, task.target_names.index(target)]
-    X = term_matrix(experiment.banks.by_name, task.keys, best.terms)
+    X = term_matrix(experiment.banks.by_name, task.keys, experiment.banks.resolve(best.select))
     points = [
         _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
     ]

@@ -81,15 +81,18 @@ def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
         params=dict(result["params"]),
         path=path / result["file"],
         sha256=result["sha256"],
-        kind=_kind(result),
+        kind=_kind(path, result),
     )
 
 
-def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
+def _kind(path: Path, result: Mapping[str, Any]) -> type[FittedModel]:
     if result["model"] == "blend":
         return BlendModel
     if result["model"] not in MODELS:
-        raise ValueError(f"unknown regressor {result['model']!r}")
+        raise RunError(
+            f"{path} holds a model of the regressor {result['model']!r}, which is not registered: "
+            "add its class to regress.MODELS before the run is loaded"
+        )
     return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class
 
 
