@@ -224,7 +224,8 @@ def test_the_command_line_knows_it(
     assert code == 0, err
     assert f"60 predictions by {name} {SELECT}" in printed
     written = np.loadtxt(out, delimiter=",", skiprows=1, usecols=1)
-    np.testing.assert_array_equal(written, load_run(run).predict(task.texts, model=name))
+    expected = load_run(run).predict(task.texts, model=name)
+    np.testing.assert_allclose(written, expected, rtol=1e-12)  # as BLAS adds
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -235,7 +236,7 @@ def test_it_is_saved_blended_and_explained(name: str, task: Task, tmp_path: Path
     own = next(result for result in experiment.results if result.model == name)
     X = task.bank.matrix(task.texts, SELECT)
     predicted = run.predict(task.texts, model=name)
-    np.testing.assert_array_equal(predicted, own.fitted.predict(X))
+    np.testing.assert_allclose(predicted, own.fitted.predict(X), rtol=1e-12)  # as BLAS adds
     blended = load_run(save_blend(blend([tmp_path / "run"]), tmp_path / "blend"))
     for what, model in ((run, name), (blended, None)):
         found = what.explain(task.texts[:3], model=model, n_neighbours=0)
