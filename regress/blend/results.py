@@ -11,7 +11,7 @@ import numpy as np
 from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, text_keys
-from regress.blend.blending import Blend, Blended
+from regress.blend.blended import Blend, Blended
 from regress.compute.arrays import digest
 from regress.data.folds import Folds
 from regress.data.source import Source
