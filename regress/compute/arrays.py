@@ -20,6 +20,9 @@ def weights_of(weights: Matrix | None, rows: Rows | NDArray[np.bool_]) -> Matrix
     return None if weights is None else weights[rows]
 
 
-def digest(array: NDArray[Any]) -> str:
-    """SHA-256, in hex, of an array's numbers in the order of its rows."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+def digest(*arrays: NDArray[Any]) -> str:
+    """SHA-256, in hex, of arrays' numbers in the order of their rows."""
+    sha256 = hashlib.sha256()
+    for array in arrays:
+        sha256.update(np.ascontiguousarray(array).data)
+    return sha256.hexdigest()
