@@ -106,14 +106,13 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
-    from regress.data.task import drawn_together
     from regress.evaluation.metrics import paired_standard_error
 
     task = experiment.task
     y = task.Y[:, task.target_names.index(result.target)]
     gain = base.scores.rmse - result.scores.rmse
     se = paired_standard_error(
-        y, result.predictions, base.predictions, drawn_together(task), task.weights
+        y, result.predictions, base.predictions, task.drawn_together, task.weights
     )
     verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
     return (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import Block, ResolvedTerm
 from regress.data.matrix import term_matrix
 from regress.explain.explanation import Explanation, Neighbour, TrainingTexts
@@ -78,18 +78,19 @@ def _explained(
     n_neighbours: int,
 ) -> list[Explanation]:
     """Of one target."""
-    fitted, X = chosen.fitted, term_matrix(banks, texts, chosen.terms)
+    keys = text_keys(texts)
+    fitted, X = chosen.fitted, term_matrix(banks, keys, chosen.terms)
     blocks, bounds = _blocks(chosen, banks)
     parts, predicted = fitted.parts(X, bounds), fitted.predict(X)
     of_blocks = [_merged(blocks, row) for row in parts.of_blocks.tolist()]
     neighbours: list[list[Neighbour]] = [[] for _ in texts]
     own: list[float | None] = [None] * len(texts)
     if known is not None:
-        targets, same = known.targets[chosen.target], known.numbers_of(texts)
+        targets, same = known.targets[chosen.target], known.numbers_of(keys)
         own = [float(targets[known.numbers == one].mean()) if one >= 0 else None for one in same]
         rows, similar = nearest(
             fitted.similarity_to(X),
-            lambda part: term_matrix(banks, [known.texts[i] for i in among[part]], chosen.terms),
+            lambda part: term_matrix(banks, known.keys[among[part]], chosen.terms),
             X.shape[1],
             n_neighbours,
             same=same,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from regress.explain.explain import N_NEIGHBOURS, Explanations, _explained
 from regress.explain.explanation import TrainingTexts
 from regress.models.registry import MODELS
 from regress.runs.folder import read_oof
-
-if TYPE_CHECKING:
-    pass
 
 
 def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None) -> TrainingTexts:
@@ -65,6 +62,7 @@ def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None
         )
     return TrainingTexts(
         texts=list(training),  # a pandas series would be indexed by its labels
+        keys=keys,
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),

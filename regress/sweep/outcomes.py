@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from features.banks import Banks
 from regress.compute.arrays import Matrix
 from regress.data.matrix import n_columns
-from regress.data.task import Task, drawn_together
+from regress.data.task import Task
 from regress.evaluation.lines import Leader, leader, ranked
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, scored
@@ -57,7 +57,7 @@ def leaderboard_rows(
     for result in results:
         predictions = [result.predictions, *(repeat.predictions for repeat in result.repeats)]
         rows.append(row(result.procedure, search.choice(result.only), predictions))
-    return ranked(rows, y, drawn_together(task), task.weights)
+    return ranked(rows, y, task.drawn_together, task.weights)
 
 
 def _nested(search: Search, candidate: Candidate) -> list[Matrix]:
