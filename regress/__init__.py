@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from regress.models.registry import MODELS
     from regress.models.ridge import TunedRidge
     from regress.models.svr import TunedSVR
-    from regress.runs.run import Run, SavedModel, load_run
+    from regress.runs.run import Run, load_run
+    from regress.runs.saved_model import SavedModel
 
 __all__ = [
     "MODELS",
@@ -50,7 +51,8 @@ __getattr__ = lazy_exports(
         "regress.models.kernel_ridge": ["TunedKernelRidge"],
         "regress.evaluation.metrics": ["Scores", "score"],
         "regress.models.pairwise": ["TunedPairwise"],
-        "regress.runs.run": ["load_run", "Run", "SavedModel"],
+        "regress.runs.run": ["load_run", "Run"],
+        "regress.runs.saved_model": ["SavedModel"],
         "regress.models.registry": ["MODELS"],
         "regress.models.ridge": ["TunedRidge"],
         "regress.models.svr": ["TunedSVR"],

@@ -17,7 +17,8 @@ from regress.data.matrix import n_columns
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
 from regress.evaluation.nested import _n_steps, _resolved, _results, _tuned, _tuned_fold_banks
-from regress.evaluation.results import Result, Results, refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
+from regress.evaluation.results import Result, Results
 from regress.models.base import Matrix
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.blend.weights import METHODS, Method, Weights, mean_weights
-from regress.evaluation.metrics import Scores, mean_scores, rmse, score
-from regress.evaluation.results import WEIGHT, Repeat, seeded
+from regress.evaluation.metrics import Scores, mean_scores, rmse, rmse_by_fold, score
+from regress.evaluation.oof import WEIGHT, seeded
+from regress.evaluation.results import Repeat
 from regress.models.base import Matrix
 from regress.models.ensembles import Base, BlendModel
-from regress.runs.folder import numbers_of_folds, read_inner, read_oof
-from regress.runs.run import Run, SavedModel, load_run
+from regress.runs.run import Run, load_run
+from regress.runs.saved_model import SavedModel
 
 HONEST = "honest: weights fitted on bases that were refitted without the scored fold"
 
@@ -150,9 +151,9 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     for other in loaded[1:]:
         refuse_other(loaded[0], other)
     banks, names = merged_banks(loaded)
-    tables = [read_oof(run) for run in loaded]
-    members = [*zip(loaded, names_of(loaded), tables, map(read_inner, loaded), names, strict=True)]
-    divisions = numbers_of_folds(loaded[0], tables[0])
+    tables, inner = [run.read_oof() for run in loaded], [run.read_inner() for run in loaded]
+    members = [*zip(loaded, names_of(loaded), tables, inner, names, strict=True)]
+    divisions = loaded[0].fold_numbers(tables[0])
     weighted = loaded[0].description["texts"].get("weighted")
     counts = np.array(tables[0][WEIGHT], dtype=np.float64) if weighted else None
     blended = []
@@ -186,10 +187,7 @@ def _blended(
                 predictions=predictions,
                 scores=score(y, predictions, counts),
                 naive_rmse=rmse(y, weights.apply(A), counts),
-                fold_rmse=[
-                    rmse(y[held], predictions[held], None if counts is None else counts[held])
-                    for held in (numbers == fold for fold in range(int(numbers.max()) + 1))
-                ],
+                fold_rmse=rmse_by_fold(y, predictions, numbers, counts),
                 fold_params=[],
             )
         )

@@ -7,7 +7,6 @@ what the scores are scores of.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,8 +16,8 @@ from typing import Any
 from features.disk.atomic import new_folder
 from features.errors import RunError
 from regress.blend.blending import Blend, Blended, blend
-from regress.blend.results import notes_on_blend
-from regress.evaluation.results import (
+from regress.blend.results import blend_results, largest_weights, notes_on_blend
+from regress.evaluation.oof import (
     FOLD,
     FOLDS,
     IDS,
@@ -31,8 +30,9 @@ from regress.evaluation.results import (
     seeded,
 )
 from regress.models.base import Matrix
-from regress.runs.folder import INNER, MANIFEST, OOF, SCRATCH, hashes, write_rows
-from regress.runs.format import FORMAT, VERSION, plain, versions
+from regress.runs.csv_writing import write_rows
+from regress.runs.folder import INNER, MANIFEST, OOF, SCRATCH, hashes
+from regress.runs.format import FORMAT, VERSION, as_json, plain, versions
 from regress.runs.run import Run, load_run
 from regress.runs.save import refuse_existing
 
@@ -51,7 +51,6 @@ def save_blend(
     InputError
         A target or the ids are called like what ``oof.csv`` holds beside them.
     """
-    from regress.blend.results import blend_experiment
     from regress.report.writing import write_report
 
     path = Path(path).absolute()
@@ -101,9 +100,11 @@ def save_blend(
             "results": results,
             "sha256": hashes(folder),
         }
-        text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        write_report(blend_experiment(blend), description, folder, run=path, save_figures=figures)
+        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        write_report(
+            blend_results(blend), description, folder, notes=notes_on_blend(first),
+            weights=largest_weights(blend), run=path, save_figures=figures,
+        )  # fmt: skip
     return path
 
 
@@ -190,7 +191,7 @@ def blend_json(blend: Blend, out: str) -> str:
         "notes": notes_on_blend(blend.runs[0].description),
         "results": targets,
     }
-    return json.dumps(plain(report), indent=1)
+    return as_json(report)
 
 
 def blend_text(blend: Blend) -> str:

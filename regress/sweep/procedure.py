@@ -29,10 +29,11 @@ from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.matrix import n_columns
 from regress.data.near_duplicates import near_duplicates
-from regress.data.task import Task, checked_task, drawn_together
-from regress.evaluation.lines import Leader, leader, ranked
+from regress.data.task import Task, checked_task
+from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
 from regress.evaluation.metrics import mean_scores
-from regress.evaluation.results import Repeat, refuse_oof_names, scored
+from regress.evaluation.oof import refuse_oof_names
+from regress.evaluation.results import Repeat, scored
 from regress.models.base import Matrix
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
@@ -151,15 +152,15 @@ def sweep(
         ]
         seconds = time.perf_counter() - began
         results = [replace(result, seconds=seconds) for result in results]
-        leaders = {
-            name: _leaders(banks, task, one, [of for of in results if of.target == name])
+        tried = {
+            name: _tried(banks, task, one, [of for of in results if of.target == name])
             for name, one in zip(task.target_names, searches, strict=True)
         }
     return Sweep(
         banks, task, splits[0], [*results], regressors,
         selections=extra, repeats=splits[1:], memory=memory,
         near=near_duplicates(task.texts, splits[0].numbers),
-        leaders=leaders, n_best=n_best, greedy=greedy,
+        tried=tried, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 
 
@@ -222,28 +223,31 @@ def _repeat(task: Task, one: Search, division: int, model: str | None) -> Repeat
     )
 
 
-def _leaders(banks: Banks, task: Task, one: Search, results: Sequence[AutoResult]) -> list[Leader]:
+def _tried(
+    banks: Banks, task: Task, one: Search, results: Sequence[AutoResult]
+) -> list[LeaderboardRow]:
+    """Everything that was tried for a target, the lowest nested RMSE first."""
     every = range(len(one.divisions))
+    params = {(result.model, result.select): result.params for result in results}
 
-    def line(kind: str, cell: Cell, predictions: Sequence[Matrix]) -> Leader:
+    def row(kind: str, cell: Cell, predictions: Sequence[Matrix]) -> LeaderboardRow:
         select = cell.candidate.select
-        return leader(
-            kind, cell.model, select, n_columns(banks.by_name, banks.resolve(select)),
-            y=task.Y[:, one.target], weights=task.weights, predictions=predictions,
-            naive_rmse=one.naive_rmse(cell),
+        terms = banks.resolve(select)
+        return leaderboard_row(
+            kind, cell.model, select, terms, n_columns(banks.by_name, terms),
+            task=task, target=one.target, folds=one.divisions[0].folds, predictions=predictions,
+            naive_rmse=one.naive_rmse(cell), params=params.get((cell.model, select), {}),
         )  # fmt: skip
 
-    lines = []
+    rows = []
     for cell in one.pool:
         if cell.candidate in one.fixed:
             units = cell.candidate.units
             kind = "block" if units is not None and len(units) == 1 else "combination"
-            lines.append(line(kind, cell, [of.nested_predictions(cell) for of in one.scorings]))
+            rows.append(row(kind, cell, [of.nested_predictions(cell) for of in one.scorings]))
     if one.found:
         cells = [[Cell(SCOUT, of[outer]) for outer in sorted(of)] for of in one.greedy]
         best = min((Cell(SCOUT, found) for found in one.found), key=one.naive_rmse)
-        lines.append(line("greedy", best, [one.predictions_of(at, cells[at]) for at in every]))
-    for result in results:
-        predictions = [result.predictions, *(repeat.predictions for repeat in result.repeats)]
-        lines.append(line(result.procedure, one.choice(result.only), predictions))
-    return ranked(lines, task.Y[:, one.target], drawn_together(task), task.weights)
+        rows.append(row("greedy", best, [one.predictions_of(at, cells[at]) for at in every]))
+    rows += [row(result.procedure, one.choice(result.only), result.splits()) for result in results]
+    return sorted(rows, key=lambda row: row.scores.rmse)

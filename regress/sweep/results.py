@@ -7,21 +7,19 @@ To what `regress.persistence` writes it adds ``leaderboard.csv``, ``inner.npz`` 
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regress.data.folds import Folds
-from regress.evaluation.lines import Entry, Leader, _single, as_row
-from regress.evaluation.metrics import rmse
-from regress.evaluation.notes import notes
+from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.results import Result
 from regress.experiment import Experiment
 from regress.models.base import Matrix, save_arrays
-from regress.runs.folder import INNER, write_frame
+from regress.runs.csv_writing import write_frame
+from regress.runs.folder import INNER
+from regress.runs.format import as_json, report_head
 from regress.runs.save import save_run
 
 if TYPE_CHECKING:
@@ -60,18 +58,18 @@ class Sweep(Experiment):
 
     Attributes
     ----------
-    leaders
+    tried
         For each target, everything that was tried, the lowest nested RMSE first.
     n_best, greedy
         As they were asked for.
     """
 
-    leaders: dict[str, list[Leader]] = field(default_factory=dict)
+    tried: dict[str, list[LeaderboardRow]] = field(default_factory=dict)
     n_best: int = N_BEST
     greedy: bool = True
 
-    def lines(self, target: str) -> list[Entry]:
-        return _tried(self, target)
+    def rows(self, target: str) -> list[LeaderboardRow]:
+        return self.tried[target]
 
     def label(self, result: Result) -> str:
         label = result.procedure if isinstance(result, AutoResult) else super().label(result)
@@ -79,16 +77,19 @@ class Sweep(Experiment):
 
     @property
     def leaderboard(self) -> pd.DataFrame:
-        """Every line with its scores, and whether it ties with the best."""
+        """Every row with its scores, and whether it ties with the best."""
         import pandas as pd
 
-        several = len(self.task.target_names) > 1
-        rows = [
-            ({"target": target} if several else {}) | as_row(one)
-            for target, leaders in self.leaders.items()
-            for one in leaders
+        table = pd.DataFrame(self.leaderboard_rows())
+        return table if len(self.task.target_names) > 1 else table.drop(columns="target")
+
+    def leaderboard_rows(self) -> list[dict[str, Any]]:
+        """The same as plain data, target by target."""
+        return [
+            {"target": target, **standing.as_dict()}
+            for target in self.task.target_names
+            for standing in self.standings(target)
         ]
-        return pd.DataFrame(rows)
 
 
 def headline(swept: Sweep, target: str, folds: Folds) -> str:
@@ -100,36 +101,6 @@ def headline(swept: Sweep, target: str, folds: Folds) -> str:
         f"its winner on all rows is {auto.model} {auto.select} (naive CV RMSE "
         f"{auto.naive_rmse:.4f}); folds {folds.short}"
     )
-
-
-def _tried(swept: Sweep, target: str) -> list[Entry]:
-    y = swept.task.Y[:, swept.task.target_names.index(target)]
-    weights = swept.task.weights
-    by_fold = [swept.folds.rows([fold]) for fold in range(swept.folds.n_folds)]
-    params = {(one.model, one.select): one.params for one in swept.results if one.target == target}
-    return [
-        Entry(
-            kind=one.kind,
-            model=one.model,
-            select=one.select,
-            n_columns=one.n_columns,
-            scores=one.scores,
-            naive_rmse=one.naive_rmse,
-            fold_rmse=[
-                rmse(y[rows], one.predictions[rows], None if weights is None else weights[rows])
-                for rows in by_fold
-            ],
-            predictions=one.predictions,
-            bank_block=_single(swept.banks.resolve(one.select)) if one.kind == "block" else None,
-            params=params.get((one.model, one.select), {}),
-        )
-        for one in _once(swept.leaders[target])
-    ]
-
-
-def _once(leaders: Iterable[Leader]) -> list[Leader]:
-    """Each line once: what a search found may be a block that was tried by itself, too."""
-    return list({(one.label, one.select): one for one in leaders}.values())
 
 
 WHAT = (
@@ -165,48 +136,25 @@ def save_sweep(
         }
         save_arrays(folder / INNER, inner)
         searched = {"scores": WHAT, "n_best": swept.n_best, "greedy": swept.greedy}
-        return {"sweep": {**searched, "leaderboard": _lines(swept)}}
+        return {"sweep": {**searched, "leaderboard": swept.leaderboard_rows()}}
 
     return save_run(swept, path, force=force, source=source, figures=figures, also=also)
 
 
 def sweep_json(swept: Sweep, run: str) -> str:
     """The leaderboard and the procedures' scores for programs."""
-    folds = swept.folds
-    report = {
-        "run": run,
-        "n_texts": len(folds),
-        "folds": {
-            "scheme": folds.scheme,
-            "n_folds": folds.n_folds,
-            "hash": folds.digest,
-            "repeats": [{"seed": of.seed, "hash": of.digest} for of in swept.repeats],
-        },
-        "notes": notes(swept),
-        "results": [
-            {
-                "procedure": swept.label(result),
-                "target": result.target,
-                "model": result.model,
-                "select": result.select,
-                "rmse": result.scores.rmse,
-                "se": result.scores.se,
-                "r2": result.scores.r2,
-                "naive_rmse": result.naive_rmse,
-            }
-            for result in swept.results
-        ],
-        "leaderboard": _lines(swept),
-    }
-    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _lines(swept: Sweep) -> list[dict[str, Any]]:
-    return [
+    results = [
         {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in {"target": target, **as_row(one)}.items()
+            "procedure": swept.label(result),
+            "target": result.target,
+            "model": result.model,
+            "select": result.select,
+            "rmse": result.scores.rmse,
+            "se": result.scores.se,
+            "r2": result.scores.r2,
+            "naive_rmse": result.naive_rmse,
         }
-        for target, leaders in swept.leaders.items()
-        for one in leaders
+        for result in swept.results
     ]
+    head = report_head(swept, run)
+    return as_json({**head, "results": results, "leaderboard": swept.leaderboard_rows()})

@@ -26,7 +26,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = experiment.task.texts
     found = run.explain(texts[:3], training=texts, n_neighbours=4, ids=[EVIL, "2", "3"])
     path = folder / "page.html"
-    shown = explanations_page(found, run.path) + experiment._repr_html_() + run._repr_html_()
+    shown = found.page() + experiment._repr_html_() + run._repr_html_()
     path.write_text(shown, encoding="utf-8")
     return path
 
