@@ -13,7 +13,7 @@ import numpy as np
 from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, text_keys
-from regress.blend.blending import Blend, Blended
+from regress.blend.blended import MODEL, Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
 from regress.data.task import Task
@@ -75,32 +75,28 @@ def blend_results(blend: Blend) -> BlendResults:
     )
     return BlendResults(
         banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
-        blended={one.target: _rows(blend, one, task, folds) for one in blend.targets},
+        blended={each.target: _rows(blend, each, task, folds) for each in blend.targets},
     )  # fmt: skip
 
 
 def largest_weights(blend: Blend) -> dict[str, list[tuple[str, float]]]:
     """By target, the weight of each member by name, the largest first."""
     return {
-        one.target: sorted(
-            zip((base.name for base in one.bases), one.weights.values.tolist(), strict=True),
-            key=lambda item: -abs(item[1]),
-        )
-        for one in blend.targets
+        blended.target: sorted(blended.named_weights.items(), key=lambda item: -abs(item[1]))
+        for blended in blend.targets
     }
 
 
-def _rows(blend: Blend, one: Blended, task: Task, folds: Folds) -> list[LeaderboardRow]:
+def _rows(blend: Blend, blended: Blended, task: Task, folds: Folds) -> list[LeaderboardRow]:
     row = partial(
-        leaderboard_row, task=task, target=task.target_names.index(one.target), folds=folds
+        leaderboard_row, task=task, target=task.target_names.index(blended.target), folds=folds
     )
-    columns = {base.terms: int(base.recorded["n_columns"]) for base in one.bases}
-    select = "+".join(dict.fromkeys(base.saved.select for base in one.bases))
+    columns = {base.terms: int(base.recorded["n_columns"]) for base in blended.bases}
     return [
         row(
-            "blend", "blend", select, (), sum(columns.values()),
-            predictions=[one.predictions, *(repeat.predictions for repeat in one.repeats)],
-            naive_rmse=one.naive_rmse, params={}, name=f"blend by {blend.method}",
+            MODEL, MODEL, blended.select, (), sum(columns.values()),
+            predictions=[blended.predictions, *(repeat.predictions for repeat in blended.repeats)],
+            naive_rmse=blended.naive_rmse, params={}, name=f"blend by {blend.method}",
         ),
         *(
             row(
@@ -108,7 +104,7 @@ def _rows(blend: Blend, one: Blended, task: Task, folds: Folds) -> list[Leaderbo
                 predictions=base.predictions, naive_rmse=float(base.recorded["naive_rmse"]),
                 params=base.saved.params, name=base.name,
             )
-            for base in one.bases
+            for base in blended.bases
         ),
     ]  # fmt: skip
 

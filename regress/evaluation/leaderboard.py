@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.selection import Block, ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.folds import Folds
 from regress.data.task import Task
 from regress.evaluation.metrics import (
@@ -22,7 +23,6 @@ from regress.evaluation.metrics import (
     rmse_by_fold,
     score,
 )
-from regress.models.base import Matrix
 
 #: Kinds of rows that are a regressor on a selection. The others search, so that what they select
 #: differs from fold to fold.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix, weights_of
 
 Vector = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def rmse_by_fold(
 ) -> list[float]:
     """RMSE of each fold, given the number of each row's fold, from 0."""
     held = [folds == fold for fold in range(int(folds.max()) + 1)]
-    return [rmse(y[h], predicted[h], None if weights is None else weights[h]) for h in held]
+    return [rmse(y[rows], predicted[rows], weights_of(weights, rows)) for rows in held]
 
 
 def rmse_standard_error(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from features.banks import Banks
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
 from regress.data.task import Task, drawn_together
@@ -27,7 +28,7 @@ from regress.evaluation.oof import (
     refuse_shared_names,
     seeded,
 )
-from regress.models.base import FittedModel, Matrix
+from regress.models.base import FittedModel
 from regress.models.estimator import TunedRegressor
 
 if TYPE_CHECKING:

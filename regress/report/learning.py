@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
+from regress.compute.arrays import Matrix, weights_of
 from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
 from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.metrics import rmse, rmse_standard_error
 from regress.evaluation.results import Results
-from regress.models.base import Matrix
 from regress.models.ridge import TunedRidge
 from regress.models.training import FoldData
 
@@ -100,7 +100,7 @@ def _point(X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_t
             np.average(
                 (predicted - y[rows, None]) ** 2,
                 axis=0,
-                weights=None if weights is None else weights[rows],
+                weights=weights_of(weights, rows),
             )
             for rows, predicted in held
         ]
@@ -121,6 +121,5 @@ def _predict_fold(
     order = np.random.default_rng([folds.seed, fold]).permutation(others)
     rows = np.sort(np.concatenate([order[:n_texts], held]))
     part = Folds(folds.numbers[rows], folds.n_folds, folds.scheme, folds.seed, "")
-    own = None if weights is None else weights[rows]
-    training = FoldData(X[rows], y[rows, None], part, own).training([fold])
+    training = FoldData(X[rows], y[rows, None], part, weights_of(weights, rows)).training([fold])
     return rows[training.held_rows], TunedRidge().path(training)[:, :, 0]

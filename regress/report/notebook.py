@@ -59,7 +59,10 @@ def _map(heat_map: HeatMap, target: str) -> str:
     rows = []
     for layer in heat_map.layers:
         of_layer = [heat_map.cells.get((layer, pooling)) for pooling in heat_map.poolings]
-        shown = [cell and (_marked(cell, places), heat_map.place(cell)) for cell in of_layer]
+        shown = [
+            None if cell is None else (_marked(cell, places), heat_map.place(cell))
+            for cell in of_layer
+        ]
         rows.append((str(layer), shown))
     name = f"{target}: RMSE by layer and pooling, {heat_map.model}, {heat_map.bank}"
     return html.heading(name) + html.heat_map(heat_map.poolings, rows)

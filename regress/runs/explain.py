@@ -6,19 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.errors import InputError
 from features.keys import Text
 from features.selection import Block
+from regress.compute.arrays import Matrix, Rows
 from regress.data.matrix import term_matrix
-from regress.explain.blocks import parts_of
 from regress.explain.explanation import Explanation, Neighbour
-from regress.explain.neighbours import nearest, similarity_to
-from regress.models.base import Matrix
-from regress.models.ensembles import FoldModels
-from regress.models.pairwise import spread_anchors
+from regress.explain.neighbours import nearest
+from regress.models.registry import MODELS
 from regress.runs.folder import RunFolder
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import TrainingTexts
@@ -51,7 +48,7 @@ def explained(
     """
     fitted, X = saved.fitted, term_matrix(banks, texts, saved.terms)
     names, bounds = _blocks(saved, banks)
-    base, of_blocks = parts_of(fitted, X, bounds)
+    base, of_blocks = fitted.parts(X, bounds)
     neighbours: list[list[Neighbour]] = [[] for _ in texts]
     trained_on: list[float | None] = [None] * len(texts)
     if training is not None:
@@ -74,8 +71,7 @@ def explained(
 def _blocks(saved: SavedModel, banks: Mapping[str, Bank]) -> tuple[list[str], list[int]]:
     """Names of the blocks in the order of their columns, and where each begins."""
     # One bank a fold holds the same blocks as all others: they count together.
-    one_a_fold = isinstance(saved.fitted, FoldModels)
-    several = not one_a_fold and len({term.bank for term in saved.terms}) > 1
+    several = not saved.fitted.fold_wise and len({term.bank for term in saved.terms}) > 1
     names, widths = [], []
     for term in saved.terms:
         prefix = f"{term.bank}/" if several else ""
@@ -100,9 +96,7 @@ def _added_up(names: Sequence[str], parts: Sequence[float]) -> dict[str, float]:
     return total
 
 
-def _own_targets(
-    training: TrainingTexts, target: str, numbers: NDArray[np.int64]
-) -> list[float | None]:
+def _own_targets(training: TrainingTexts, target: str, numbers: Rows) -> list[float | None]:
     """The mean target of each text's own rows, where it is a training text."""
     targets = training.targets[target]
     return [
@@ -116,7 +110,7 @@ def _neighbours(
     saved: SavedModel,
     banks: Mapping[str, Bank],
     X: Matrix,
-    numbers: NDArray[np.int64],
+    numbers: Rows,
     training: TrainingTexts,
     n_neighbours: int,
 ) -> list[list[Neighbour]]:
@@ -124,7 +118,7 @@ def _neighbours(
     targets = training.targets[saved.target]
     among = _comparable(run, saved, targets)
     places, similarities = nearest(
-        similarity_to(saved.fitted, X),
+        saved.fitted.similarity_to(X),
         lambda part: term_matrix(banks, [training.texts[i] for i in among[part]], saved.terms),
         X.shape[1],
         n_neighbours,
@@ -141,15 +135,15 @@ def _neighbours(
     ]
 
 
-def _comparable(
-    run: RunFolder, saved: SavedModel, targets: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Rows that may be neighbours: all, or the anchors that `pairwise` compares texts with."""
-    if saved.model != "pairwise":
+def _comparable(run: RunFolder, saved: SavedModel, targets: Matrix) -> Rows:
+    """Rows that may be neighbours: those that the model's regressor compares texts with."""
+    if saved.model not in MODELS:  # a blend
         return np.arange(len(targets))
-    if isinstance(saved.fitted, FoldModels):
+    params = run.description["regressors"][saved.model]["params"]
+    rows = MODELS[saved.model](**params).compared_rows(targets)
+    if len(rows) < len(targets) and saved.fitted.fold_wise:
         raise InputError(
-            "pairwise models of one bank a fold have anchors of their own in each fold: name "
-            "another --model, or leave neighbours out with -k 0"
+            f"{saved.model} models of one bank a fold have anchors of their own in each fold: "
+            "name another --model, or leave neighbours out with -k 0"
         )
-    return spread_anchors(targets, run.description["regressors"]["pairwise"]["params"]["n_anchors"])
+    return rows

@@ -19,7 +19,6 @@ from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Result, Results
-from regress.models.ensembles import FoldModels
 from regress.runs.folder import MANIFEST
 
 FORMAT, VERSION = "layerbank run", 0
@@ -142,7 +141,7 @@ def describe_result(experiment: Results, result: Result) -> dict[str, Any]:
         "params": result.params,
         "seconds": round(result.seconds, 3),
         "column": experiment.label(result),
-        "fold_models": isinstance(result.fitted, FoldModels),
+        "fold_models": result.fitted.fold_wise,
         "repeats": [
             {
                 "scores": asdict(repeat.scores),

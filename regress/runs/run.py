@@ -15,10 +15,10 @@ from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.keys import Text
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
-from regress.models.base import Matrix
 from regress.runs.folder import RunFolder
 from regress.runs.format import damaged, read_description
 from regress.runs.saved_model import SavedModel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, text_keys
+from regress.compute.arrays import digest
 from regress.data.source import Source
 from regress.runs.folder import RunFolder
 
@@ -81,8 +81,7 @@ def training_texts(
         where = source.path
         training = source.read()[1].texts
     keys = text_keys(training)
-    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes()).hexdigest()
-    if digest != run.description["texts"]["keys"]:
+    if digest(keys) != run.description["texts"]["keys"]:
         raise InputError(
             f"{where} are not the texts that {run.path} was trained on: give the file as it was "
             "with --train, or leave neighbours out with -k 0"

@@ -17,8 +17,8 @@ from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row, stan
 from regress.evaluation.metrics import Z95, Difference
 from regress.report.notebook import MAX_ROWS, experiment_html
 from regress.report.tables import SHOWN, leaderboard_text
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep, sweep_json
+from regress.sweep import save_sweep, sweep
+from regress.sweep.output import sweep_json
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from regress import load_run
-from regress.explain.explanation import explanations_page
 from tests.regress.report.chromium import Browser, installed
 from tests.regress.report.test_report import EVIL, evil_experiment
 
