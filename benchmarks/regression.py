@@ -39,7 +39,7 @@ from regress.data.task import checked_task
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 from regress.sweep import forward_search as search_module
-from regress.sweep.candidates import every_unit
+from regress.sweep.candidates import every_block
 from regress.sweep.products import Grams
 
 ALPHAS = np.logspace(-1, 5, 25)
@@ -92,7 +92,7 @@ def grid(work: Work, model: Any, settings: dict[str, Any], n_jobs: int) -> GridS
 
 def ridge(work: Work) -> None:
     """Every block, 25 alphas, 5 folds; peers on one block, times the number of blocks."""
-    units = every_unit(work.banks)
+    units = every_block(work.banks)
     regressor = TunedRidge([float(alpha) for alpha in ALPHAS])
 
     def ours() -> None:
@@ -169,7 +169,7 @@ def krr(work: Work) -> None:
 
 def greedy(work: Work) -> None:
     """The forward search, by the candidates it tries: the peer refits three blocks, 25 alphas."""
-    units = every_unit(work.banks)
+    units = every_block(work.banks)
     run_jobs, tried = search_module.run_jobs, [0]
 
     def counting(function: Any, tasks: Sequence[Any], **options: Any) -> Any:

@@ -19,8 +19,7 @@ from regress.experiment import evaluate
 from regress.models.registry import MODELS
 from regress.runs.format import describe_result, plain, versions
 from regress.runs.run import Run
-from regress.sweep.procedure import sweep
-from regress.sweep.results import Sweep
+from regress.sweep import Sweep, sweep
 
 #: Timings are no numbers of the run.
 UNTIMED = ("seconds", "file", "sha256")

@@ -12,7 +12,7 @@ import numpy as np
 from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, text_keys
-from regress.blend.blending import Blend, Blended
+from regress.blend.blended import Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
 from regress.data.task import Task

@@ -97,4 +97,4 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 @pytest.fixture
 def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are saved without their report, which takes longer than small fits."""
-    monkeypatch.setattr("regress.report.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("regress.report.writing.write_report", lambda *_, **__: None)

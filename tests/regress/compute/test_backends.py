@@ -18,8 +18,7 @@ from regress import TunedLightGBM, TunedSVR, evaluate
 from regress.commands.regress import app
 from regress.compute import parallel
 from regress.compute.parallel import BACKENDS, on_backend, run_jobs
-from regress.sweep.procedure import sweep
-from regress.sweep.results import Sweep
+from regress.sweep import Sweep, sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]

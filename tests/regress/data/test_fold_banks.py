@@ -19,11 +19,10 @@ from features import Bank
 from features.errors import BankError, FingerprintMismatch, InputError
 from features.keys import Text
 from regress import TunedLightGBM, TunedRidge, TunedSVR, evaluate, load_run
-from regress.blend.blending import HONEST, blend
+from regress.blend import HONEST, blend
 from regress.commands.regress import app
 from regress.runs.missing import banks_holding
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
+from regress.sweep import save_sweep, sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
 

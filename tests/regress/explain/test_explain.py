@@ -24,8 +24,7 @@ from features.console.app import new_app
 from features.errors import InputError, LayerbankError, RunError
 from features.keys import Text
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.commands.explain import explain_command_with
 from regress.data.source import Source
 from regress.explain.explanation import explanations_text

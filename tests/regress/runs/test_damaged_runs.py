@@ -12,10 +12,9 @@ import pytest
 
 from features.errors import RunError
 from regress import evaluate, load_run
-from regress.blend.blending import HONEST, blend
+from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
+from regress.sweep import save_sweep, sweep
 from tests.regress.conftest import Cli, Task
 
 MakeTask = Callable[..., Task]

@@ -22,8 +22,7 @@ from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
 from features.tables.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.data.folds import Folds, all_folds
 from regress.data.matrix import term_matrix
 from regress.data.task import checked_task
