@@ -66,9 +66,10 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, sample_weight, ids, id_name, rows, target_names, n_jobs,
-    progress
+    bank, texts, y, cv, folds, groups, sample_weight
         As `regress.experiment.evaluate`.
+    ids, id_name, rows, target_names, n_jobs, progress
+        As there.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
         the `n_best` selections that ridge finds best, found anew without each fold.
