@@ -99,7 +99,8 @@ def regress_command(
     from regress.data.source import Source
     from regress.experiment import evaluate
     from regress.repeat import repeat_run, verdict
-    from regress.report.tables import json_report, show_results
+    from regress.report.tables import show_results
+    from regress.runs.format import results_json
     from regress.runs.run import load_run
     from regress.runs.save import refuse_existing, save_run
 
@@ -150,7 +151,7 @@ def regress_command(
                 )
         folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:
-        typer.echo(json_report(experiment, str(folder)))
+        typer.echo(results_json(experiment, str(folder)))
         return
     show_results(experiment, quiet=quiet)
     if not quiet:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import altair as alt
 
 from features.console.show import one_line
-from regress.evaluation.lines import Standing
+from regress.evaluation.leaderboard import Standing
 from regress.evaluation.metrics import Z95
 from regress.report.contents import Contents
 from regress.report.figure import (
@@ -43,16 +43,15 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         {
             "layer": layer,
             "pooling": pooling,
-            "rmse": cell.entry.scores.rmse,
-            "shown": f"{cell.entry.scores.rmse:.{places}f}"
-            + {"best": " ★", "tie": " =", "worse": ""}[cell.verdict],
-            "select": cell.entry.select,
+            "rmse": cell.row.scores.rmse,
+            "shown": f"{cell.row.scores.rmse:.{places}f} {cell.mark}".rstrip(),
+            "select": cell.row.select,
             "interval": f"{cell.low:.4g} to {cell.high:.4g}",
-            "behind": f"{cell.behind:.4g} ± {cell.behind_se:.2g}",
+            "behind": f"{cell.behind.value:.4g} ± {cell.behind.se:.2g}",
             "verdict": {"best": "best", "tie": "ties with the best", "worse": "worse"}[
                 cell.verdict
             ],
-            "dark": cell.entry.scores.rmse > middle,
+            "dark": cell.row.scores.rmse > middle,
         }
         for (layer, pooling), cell in heat_map.cells.items()
     ]
@@ -102,14 +101,14 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_BARS]
     rows = [
         {
-            "result": one.entry.label,
-            "rmse": one.entry.scores.rmse,
-            "low": one.low,
-            "high": one.high,
-            "behind": one.behind,
-            "verdict": VERDICTS[one.verdict == "worse"],
+            "result": standing.row.label,
+            "rmse": standing.row.scores.rmse,
+            "low": standing.low,
+            "high": standing.high,
+            "behind": standing.behind.value,
+            "verdict": VERDICTS[standing.verdict == "worse"],
         }
-        for one in shown
+        for standing in shown
     ]
     base = chart_of(rows).encode(
         y=alt.Y("result:N", sort=None, title=None),
@@ -137,9 +136,9 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
 def folds_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_STRIPS]
     rows = [
-        {"result": one.entry.label, "fold": fold, "rmse": value, "overall": one.entry.scores.rmse}
-        for one in shown
-        for fold, value in enumerate(one.entry.fold_rmse, start=1)
+        {"result": row.label, "fold": fold, "rmse": value, "overall": row.scores.rmse}
+        for row in (standing.row for standing in shown)
+        for fold, value in enumerate(row.fold_rmse, start=1)
     ]
     base = chart_of(rows).encode(
         y=alt.Y("result:N", sort=None, title=None),

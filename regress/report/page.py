@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import vl_convert
@@ -23,14 +23,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.console.show import WHOLE, beginning, shown
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Prepared
 from regress.report.contents import Contents
 from regress.report.figure import Figure
 from regress.report.heat_maps import decimals
-
-if TYPE_CHECKING:
-    pass
+from regress.report.tables import setting_text
 
 
 def repeat_command(description: Mapping[str, Any], run: Path) -> str:
@@ -101,6 +97,7 @@ def render(
     drawn: Sequence[tuple[Contents, Sequence[Figure]]],
     description: Mapping[str, Any],
     run: Path,
+    notes: Sequence[str],
 ) -> str:
     """The whole page.
 
@@ -112,6 +109,8 @@ def render(
         What ``run.json`` holds.
     run
         The run's folder.
+    notes
+        What has to be said beside the scores, a sentence each.
     """
     experiment = drawn[0][0].experiment
     engine, script = Markup(chart_engine()), Markup(_page_file("report.js"))
@@ -134,11 +133,11 @@ def render(
         run=run,
         description=description,
         folds=experiment.folds,
-        notes=experiment.notes if isinstance(experiment, Prepared) else notes(experiment),
+        notes=notes,
         command=repeat_command(description, run),
         worst=[_worst(contents) for contents, _ in drawn],
         decimals=decimals,
-        chosen=_chosen,
+        setting=setting_text,
         style=Markup(_page_file("report.css")),
         engine=engine,
         script=script,
@@ -194,13 +193,6 @@ def _worst(contents: Contents) -> list[dict[str, Any]]:
         }
         for row in contents.worst
     ]
-
-
-def _chosen(params: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, (int, float)) else f"{name} {value}"
-        for name, value in params.items()
-    )
 
 
 def _page_file(name: str) -> str:

@@ -24,7 +24,7 @@ from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
-from regress.evaluation.results import refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 from regress.sweep.candidates import combinations, distinct, single_blocks
@@ -126,7 +126,7 @@ def sweep(
         ]
         seconds = time.perf_counter() - began
         results = [replace(result, seconds=seconds) for result in results]
-        leaders = {
+        tried = {
             name: leaderboard_rows(
                 found, banks, task, [result for result in results if result.target == name]
             )
@@ -136,7 +136,7 @@ def sweep(
         banks, task, splits[0], [*results], regressors,
         selections=extra, repeats=splits[1:], memory=memory,
         near=near_duplicates(task.texts, splits[0].numbers),
-        leaders=leaders, n_best=n_best, greedy=greedy,
+        tried=tried, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 
 

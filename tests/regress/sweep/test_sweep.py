@@ -11,7 +11,7 @@ import pytest
 from features.console.show import tqdm
 from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, make_folds
-from regress.evaluation.metrics import against_best, rmse
+from regress.evaluation.metrics import rmse
 from regress.sweep import Sweep, sweep
 from tests.regress.conftest import Task
 
@@ -79,7 +79,7 @@ def test_shuffled_targets_score_nothing_and_the_naive_score_flatters(make_task: 
     found = sweep(task.bank, task.texts, y, models=QUICK)
     for result in found.results:
         assert result.scores.r2 <= 0.02, found.label(result)
-    searched = {line.kind: line for line in found.leaders["target"]}
+    searched = {row.kind: row for row in found.rows("target")}
     assert searched["greedy"].scores.r2 <= 0.02
     assert 1 - searched["greedy"].naive_rmse ** 2 / np.var(y) > searched["greedy"].scores.r2
     auto = found.results[0]
@@ -110,18 +110,6 @@ def test_several_targets_and_two_banks(make_task: MakeTask) -> None:
     assert [found.label(result) for result in found.results] == ["a: auto", "b: auto"]
     assert set(found.leaderboard["target"]) == {"a", "b"}
     assert "one/mean[:]+other/mean[:]" in set(found.leaderboard["select"])
-
-
-def test_the_bootstrap_knows_a_tie() -> None:
-    rng = np.random.default_rng(0)
-    errors = rng.standard_normal((3, 400)) ** 2 + np.array([[0.0], [0.01], [2.0]])
-    best, tie, far = against_best(errors, n_resamples=300)
-    assert best.behind == 0
-    assert tie.ties
-    assert not far.ties
-    assert far.low < far.behind < far.high
-    together = against_best(errors, np.arange(400) // 4, n_resamples=300)
-    assert together[2].behind == pytest.approx(far.behind)
 
 
 def test_what_cannot_be_swept(make_task: MakeTask) -> None:
