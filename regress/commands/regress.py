@@ -98,7 +98,7 @@ def regress_command(
     from regress.compute.parallel import on_backend
     from regress.data.source import Source
     from regress.experiment import evaluate
-    from regress.repeat import repeat_run, verdict
+    from regress.repeat import repeat_run, repeated_text
     from regress.report.tables import show_results
     from regress.runs.format import results_json
     from regress.runs.run import load_run
@@ -122,7 +122,7 @@ def regress_command(
                 experiment, source = repeat_run(
                     run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
                 )
-            said = verdict(run, experiment)
+            said = repeated_text(run, experiment)
             if not quiet or said.startswith("warning"):
                 typer.echo(said, err=True)
         else:

@@ -108,7 +108,7 @@ def sweep_command(
     from regress.compute.parallel import on_backend
     from regress.data.source import Source
     from regress.evaluation.notes import notes
-    from regress.repeat import repeat_sweep, verdict
+    from regress.repeat import repeat_sweep, repeated_text
     from regress.report.heat_maps import show_heat_maps
     from regress.report.tables import leaderboard_text
     from regress.runs.run import load_run
@@ -137,7 +137,7 @@ def sweep_command(
                     run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
                     progress=not quiet,
                 )  # fmt: skip
-            said = verdict(run, swept)
+            said = repeated_text(run, swept)
             if not quiet or said.startswith("warning"):
                 typer.echo(said, err=True)
         else:

@@ -39,7 +39,7 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     run
         The run's folder.
     """
-    made = next((of for of in ("blend", "sweep") if of in description), "regress")
+    made = next((name for name in ("blend", "sweep") if name in description), "regress")
     # With one bank a fold, lines of Python would need the pattern of their paths.
     with_folds = any("fold" in bank for bank in description["banks"])
     if made == "blend" or with_folds or description.get("input") is not None:
@@ -50,7 +50,7 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
 def _python(description: Mapping[str, Any]) -> str:
     folds = description["folds"]
     banks = [bank["path"] for bank in description["banks"]]
-    seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
+    seeds = [folds["seed"], *(split["seed"] for split in folds.get("repeats") or ())]
     arguments = [
         f"{_one_or_all(banks)!r}, texts, y",
         *([] if "sweep" in description else [f"select={_selections(description)}"]),
@@ -73,7 +73,7 @@ def _selections(description: Mapping[str, Any]) -> list[str]:
     """As they were asked for; none for a sweep, which finds its own."""
     if "sweep" in description:
         return list(description.get("selections") or ())
-    asked = description.get("selections") or [one["select"] for one in description["results"]]
+    asked = description.get("selections") or [result["select"] for result in description["results"]]
     return [*dict.fromkeys(asked)]
 
 
@@ -141,7 +141,7 @@ def render(
         style=Markup(_page_file("report.css")),
         engine=engine,
         script=script,
-        hashes=" ".join(f"'sha256-{_sha256(one)}'" for one in (engine, script)),
+        hashes=" ".join(f"'sha256-{_sha256(text)}'" for text in (engine, script)),
         data=Markup(embedded_json(data)),
     )
 

@@ -53,6 +53,19 @@ class RunFolder:
         return list(self.description["targets"])
 
     @property
+    def made_by(self) -> str:
+        """The command that made it: ``"regress"``, ``"sweep"`` or ``"blend"``."""
+        return next((name for name in ("sweep", "blend") if name in self.description), "regress")
+
+    def require_made_by(self, command: str) -> None:
+        """RunError unless a command made it, which is to repeat it."""
+        if self.made_by != command:
+            raise RunError(
+                f"{self.path} was made by `layerbank {self.made_by}`: repeat it with "
+                f"`layerbank {self.made_by} --from {self.path}`"
+            )
+
+    @property
     def own_columns(self) -> list[str]:
         """Columns of its ``oof.csv``, without the ids and without a blend's members."""
         description, seeds = self.description, self._seeds

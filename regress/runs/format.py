@@ -79,7 +79,7 @@ MORE: Mapping[str, Any] = {
 }
 
 
-def describe(experiment: Results) -> dict[str, Any]:
+def run_description(experiment: Results) -> dict[str, Any]:
     """Everything of an experiment but its results and where its texts came from."""
     task, folds, near = experiment.task, experiment.folds, experiment.near
     return {
@@ -123,7 +123,7 @@ def describe(experiment: Results) -> dict[str, Any]:
     }
 
 
-def describe_result(experiment: Results, result: Result) -> dict[str, Any]:
+def result_description(experiment: Results, result: Result) -> dict[str, Any]:
     """A result, less its file."""
     return {
         "model": result.model,

@@ -14,7 +14,7 @@ from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
 from regress.runs.folder import MANIFEST, OOF, SCRATCH, hashes
-from regress.runs.format import as_json, describe, describe_result
+from regress.runs.format import as_json, result_description, run_description
 
 
 def save_run(
@@ -57,12 +57,15 @@ def save_run(
         results = []
         for number, result in enumerate(experiment.results):
             file = result.fitted.save(folder / "models" / f"{number:03d}-{result.model}")
-            described = describe_result(experiment, result)
-            described["file"] = file.relative_to(folder).as_posix()
-            described["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-            results.append(described)
+            results.append(
+                {
+                    **result_description(experiment, result),
+                    "file": file.relative_to(folder).as_posix(),
+                    "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                }
+            )
         write_frame(table, folder / OOF)
-        description = {**describe(experiment), "input": source, "results": results}
+        description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
         description["sha256"] = hashes(folder)
         (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
