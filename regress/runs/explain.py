@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.errors import InputError
@@ -109,7 +110,7 @@ def _neighbours(
     run: RunFolder,
     saved: SavedModel,
     banks: Mapping[str, Bank],
-    X: Matrix,
+    X: NDArray[np.float32],
     numbers: Rows,
     training: TrainingTexts,
     n_neighbours: int,
