@@ -20,9 +20,9 @@ from regress.blend.weights import METHODS
 from regress.evaluation.metrics import rmse
 from regress.sweep import save_sweep, sweep
 from tests.regress.blend.runs import QUICK, two_runs
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def forget_hashes(run: Path) -> None:

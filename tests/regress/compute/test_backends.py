@@ -20,9 +20,9 @@ from regress.commands.regress import app
 from regress.compute import parallel
 from regress.compute.parallel import BACKENDS, on_backend, run_jobs
 from regress.sweep import Sweep, sweep
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 QUICK: list[Any] = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
 
 
@@ -84,7 +84,7 @@ def test_what_is_shared_reaches_each_worker_once(
     assert processes.largest_task < 1000
 
 
-def swept(task: Task, **options: Any) -> Sweep:
+def swept(task: MadeUpTask, **options: Any) -> Sweep:
     return sweep(task.bank, task.texts, task.y, **{"models": QUICK, "n_best": 2, **options})
 
 

@@ -18,9 +18,9 @@ from sklearn.utils import estimator_checks
 
 from features.errors import MissingTexts, SelectionError
 from regress import TextFeatures
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 #: scikit-learn's checks that need no table of numbers.
 #: Skipped, as `check_estimator` itself skips them for every estimator of texts (two_d_array is

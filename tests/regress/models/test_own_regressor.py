@@ -34,7 +34,7 @@ from regress.models.estimator import TunedRegressor
 from regress.models.ridge import RidgeModel
 from regress.models.training import Size, TrainingSet
 from regress.sweep.procedure import sweep
-from tests.regress.conftest import Cli, Task
+from tests.regress.conftest import Cli, MadeUpTask
 from tests.regress.plain import nested_predictions
 
 EXACT = {"tol": 1e-10, "max_iter": 100_000}
@@ -174,7 +174,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_equals_its_plain_pipeline(name: str, task: Task) -> None:
+def test_equals_its_plain_pipeline(name: str, task: MadeUpTask) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, select=SELECT, models=name)
     X = task.bank.matrix(task.texts, SELECT, dtype=np.float64)
     plain, grid = PLAIN[name]
@@ -188,7 +188,7 @@ def test_equals_its_plain_pipeline(name: str, task: Task) -> None:
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
-def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path) -> None:
+def test_a_sweep_fits_it_on_what_it_takes(name: str, task: MadeUpTask, tmp_path: Path) -> None:
     swept = sweep(
         task.bank, task.texts, task.y, models=["ridge", name], n_best=2, greedy=False, n_jobs=1
     )
@@ -212,7 +212,7 @@ def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path)
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
 def test_the_command_line_knows_it(
-    name: str, cli: Cli, task: Task, table: Path, tmp_path: Path
+    name: str, cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "predicted.csv"
     code, _, err = cli(
@@ -230,7 +230,7 @@ def test_the_command_line_knows_it(
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
-def test_it_is_saved_blended_and_explained(name: str, task: Task, tmp_path: Path) -> None:
+def test_it_is_saved_blended_and_explained(name: str, task: MadeUpTask, tmp_path: Path) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, select=SELECT, models=[name, "ridge"])
     run = load_run(experiment.save(tmp_path / "run"))
     own = next(result for result in experiment.results if result.model == name)
@@ -254,7 +254,7 @@ def test_it_is_saved_blended_and_explained(name: str, task: Task, tmp_path: Path
 
 @pytest.mark.usefixtures("without_reports")
 def test_one_that_is_not_registered_is_named(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: MadeUpTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate(task.bank, task.texts, task.y, models="lasso").save(tmp_path / "run")
     monkeypatch.delitem(MODELS, "lasso")
@@ -264,7 +264,7 @@ def test_one_that_is_not_registered_is_named(
         evaluate(task.bank, task.texts, task.y, models=TunedLasso())
 
 
-def test_a_model_that_says_nothing_of_blocks_is_refused(task: Task) -> None:
+def test_a_model_that_says_nothing_of_blocks_is_refused(task: MadeUpTask) -> None:
     class Silent(LassoModel):
         parts = FittedModel.parts
 

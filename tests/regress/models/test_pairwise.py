@@ -18,9 +18,9 @@ from regress.models.pairwise import pair_kernel, spread_anchors
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 from regress.report.tables import results_text
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def problem(n: int = 60, d: int = 4) -> tuple[np.ndarray, np.ndarray]:

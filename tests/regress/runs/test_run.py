@@ -31,19 +31,19 @@ from regress.evaluation.oof import refuse_oof_names
 from regress.models.base import load_arrays, save_arrays
 from regress.runs.predict import predict_file
 from tests.made_up import SETUP, SOURCE
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 from tests.regress.plain import nested_predictions
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task()
 
 
 @pytest.fixture
-def experiment(task: Task) -> Experiment:
+def experiment(task: MadeUpTask) -> Experiment:
     models = ["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1]), TunedLightGBM(40, 10)]
     ids = [f"{i:03d}" for i in range(90)]
     select = ["mean[-1]", "mean[1:]+cls[0]", "avg(max[:])"]
@@ -51,7 +51,7 @@ def experiment(task: Task) -> Experiment:
 
 
 def test_every_saved_model_predicts_what_it_did_in_memory(
-    task: Task, experiment: Experiment, tmp_path: Path
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
 ) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     for result, saved in zip(experiment.results, run.models, strict=True):
@@ -66,7 +66,7 @@ def test_every_saved_model_predicts_what_it_did_in_memory(
 
 
 def test_plain_scikit_learn_on_the_saved_folds_gives_the_saved_scores(
-    task: Task, experiment: Experiment, tmp_path: Path
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
 ) -> None:
     folder = experiment.save(tmp_path / "run")
     oof = pd.read_csv(folder / "oof.csv", dtype={"id": str})
@@ -91,7 +91,9 @@ def test_plain_scikit_learn_on_the_saved_folds_gives_the_saved_scores(
             )
 
 
-def test_run_json_tells_what_was_run(task: Task, experiment: Experiment, tmp_path: Path) -> None:
+def test_run_json_tells_what_was_run(
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
+) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     [bank] = run.banks
     assert bank == {
@@ -113,7 +115,7 @@ def test_run_json_tells_what_was_run(task: Task, experiment: Experiment, tmp_pat
 
 
 def test_a_moved_run_predicts_without_its_bank(
-    make_task: MakeTask, experiment: Experiment, task: Task, tmp_path: Path
+    make_task: MakeTask, experiment: Experiment, task: MadeUpTask, tmp_path: Path
 ) -> None:
     expected = experiment.predict(task.texts)
     X = task.bank.matrix(task.texts, experiment.best.select)
@@ -146,7 +148,7 @@ def test_nothing_in_the_folder_is_pickle(experiment: Experiment, tmp_path: Path)
             pickle.load(opened)
 
 
-def test_several_targets_are_predicted_side_by_side(task: Task, tmp_path: Path) -> None:
+def test_several_targets_are_predicted_side_by_side(task: MadeUpTask, tmp_path: Path) -> None:
     both = np.stack([task.y, -task.y], axis=1)
     experiment = evaluate(task.bank, task.texts, both, select=["mean[-1]", "mean[:]"])
     predicted = load_run(experiment.save(tmp_path / "run")).predict(task.texts)
@@ -236,7 +238,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
     assert load_run(blended).read_oof()["id"] == ids
 
 
-def test_ordinary_tables_are_written_as_pandas_does(task: Task, tmp_path: Path) -> None:
+def test_ordinary_tables_are_written_as_pandas_does(task: MadeUpTask, tmp_path: Path) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, random_state=[0, 1], ids=task.texts)
     folder = experiment.save(tmp_path / "run")
     expected = experiment.oof.to_csv(index=False, lineterminator="\n")
@@ -350,7 +352,7 @@ def test_damaged_folders_are_named(
         load_run(folder)
 
 
-def test_damaged_models_are_named(task: Task, experiment: Experiment, tmp_path: Path) -> None:
+def test_damaged_models_are_named(task: MadeUpTask, experiment: Experiment, tmp_path: Path) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     first, second = run.models[0].path, run.models[1].path
     content = bytearray(first.read_bytes())
@@ -363,7 +365,9 @@ def test_damaged_models_are_named(task: Task, experiment: Experiment, tmp_path: 
         run.predict(task.texts, model=run.models[1].label)
 
 
-def test_unknown_models_are_listed(task: Task, experiment: Experiment, tmp_path: Path) -> None:
+def test_unknown_models_are_listed(
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
+) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     with pytest.raises(InputError, match=r"no model 'forest': it has '.*mean\[-1\]'"):
         run.predict(task.texts, model="forest")
