@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.selection import Block, ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.evaluation.metrics import (
     Z95,
     Difference,
@@ -20,7 +21,6 @@ from regress.evaluation.metrics import (
     paired_standard_error,
     score,
 )
-from regress.models.base import Matrix
 
 #: Lines of one cell; the others are searches, whose selection differs from fold to fold.
 KINDS = ("block", "combination")

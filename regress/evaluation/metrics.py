@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix
 
 Vector = NDArray[np.float64]
 

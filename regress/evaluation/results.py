@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from features.banks import Banks
 from features.errors import InputError
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix, weights_of
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
 from regress.data.task import Task
 from regress.evaluation.lines import Entry, Standing, _single, standings
 from regress.evaluation.metrics import Scores, rmse, score
-from regress.models.base import FittedModel, Matrix
+from regress.models.base import FittedModel
 from regress.models.estimator import TunedRegressor
 
 if TYPE_CHECKING:
@@ -119,10 +120,7 @@ def scored(
         predictions=predictions,
         scores=score(y, predictions, weights),
         naive_rmse=naive_rmse,
-        fold_rmse=[
-            rmse(y[rows], predictions[rows], None if weights is None else weights[rows])
-            for rows in by_fold
-        ],
+        fold_rmse=[rmse(y[rows], predictions[rows], weights_of(weights, rows)) for rows in by_fold],
         fold_params=fold_params,
     )
 

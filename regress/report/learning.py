@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
+from regress.compute.arrays import Matrix, weights_of
 from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
 from regress.evaluation.lines import Entry
 from regress.evaluation.metrics import rmse, rmse_standard_error
 from regress.evaluation.results import Results, entries
-from regress.models.base import Matrix
 from regress.models.ridge import TunedRidge
 from regress.models.training import FoldData
 
@@ -99,9 +99,7 @@ def _point(X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_t
     held = run_jobs(partial(_predict_fold, X, y, weights, folds, n_texts), jobs)
     errors = np.stack(
         [
-            np.average(
-                (p - y[rows, None]) ** 2, axis=0, weights=None if weights is None else weights[rows]
-            )
+            np.average((p - y[rows, None]) ** 2, axis=0, weights=weights_of(weights, rows))
             for rows, p in held
         ]
     )
@@ -121,6 +119,6 @@ def _predict_fold(
     order = np.random.default_rng([folds.seed, fold]).permutation(others)
     rows = np.sort(np.concatenate([order[:n_texts], held]))
     part = Folds(folds.numbers[rows], folds.n_folds, folds.scheme, folds.seed, "")
-    of_rows = None if weights is None else weights[rows]
+    of_rows = weights_of(weights, rows)
     training = FoldData(X[rows], y[rows, None], part, of_rows).training([fold])
     return rows[training.held_rows], TunedRidge().path(training)[:, :, 0]

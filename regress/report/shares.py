@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import weights_of
 from regress.evaluation.metrics import Vector, rmse, rmse_standard_error
 
 #: Parts of a chart; and distinct numbers that are still taken for categories, such as grades.
@@ -76,7 +77,7 @@ def shares_of(
 def _share(
     name: str, rows: NDArray[np.int64], y: Vector, predicted: Vector, weights: Vector | None
 ) -> Share:
-    of = None if weights is None else weights[rows]
+    of = weights_of(weights, rows)
     error = rmse(y[rows], predicted[rows], of)
     return Share(name, len(rows), error, rmse_standard_error(y[rows], predicted[rows], of))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from features.disk.atomic import replacing
 from features.errors import InputError
 from features.tables.table import Dataset
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike
-from regress.models.base import Matrix
 from regress.runs.folder import write_rows
 from regress.runs.run import Run
 

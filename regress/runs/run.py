@@ -17,9 +17,10 @@ from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.keys import Text, text_keys
 from features.selection import Block, ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
-from regress.models.base import FittedModel, Matrix
+from regress.models.base import FittedModel
 from regress.models.ensembles import BlendModel, FoldModels
 from regress.models.registry import MODELS
 from regress.runs.folder import MANIFEST, RunFolder, _content

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from regress.compute.arrays import Matrix
+from regress.compute.arrays import Matrix, weights_of
 from regress.evaluation.lines import Entry, Leader, _single, as_row
 from regress.evaluation.metrics import rmse
 from regress.evaluation.results import Result, labelled
@@ -93,8 +93,7 @@ def _tried(swept: Sweep, target: str) -> list[Entry]:
             scores=one.scores,
             naive_rmse=one.naive_rmse,
             fold_rmse=[
-                rmse(y[rows], one.predictions[rows], None if weights is None else weights[rows])
-                for rows in by_fold
+                rmse(y[rows], one.predictions[rows], weights_of(weights, rows)) for rows in by_fold
             ],
             predictions=one.predictions,
             bank_block=_single(swept.banks.resolve(one.select)) if one.kind == "block" else None,

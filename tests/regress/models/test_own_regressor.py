@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from regress.blend.files import save_blend
 from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,11 +20,10 @@ from sklearn.svm import SVR
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
 from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.compute.arrays import Matrix
 from regress.models.base import (
     Bounds,
     FittedModel,
-    Matrix,
     Parts,
     Setting,
     block_sums,
