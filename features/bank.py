@@ -141,6 +141,7 @@ class Bank:
         return html.box(html.heading(f"bank {self.name}"), html.facts(self.facts()))
 
     def facts(self) -> dict[str, object]:
+        """What a notebook shows of the bank: names with their values."""
         setup, source = self.setup, self.source
         revision = f" at {source['revision']}" if source.get("revision") else ""
         return {
@@ -251,7 +252,7 @@ class Bank:
         out = np.zeros(len(keys), np.int32)
 
         def read(part: Part) -> None:
-            out[part.at] = getattr(part.segment, name)[part.local]
+            out[part.target] = getattr(part.segment, name)[part.source]
 
         self._read(keys, read)
         return out
@@ -300,7 +301,7 @@ class Bank:
         segment_bytes: int = 256 << 20,
         segment_seconds: float = 60.0,
     ) -> BankWriter:
-        """A writer that adds rows to this bank; see :class:`features.writer.BankWriter`."""
+        """A writer that adds rows to this bank; see :class:`features.disk.writer.BankWriter`."""
         return BankWriter(
             self.path, self.manifest, provenance,
             segment_bytes=segment_bytes, segment_seconds=segment_seconds,

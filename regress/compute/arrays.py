@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +15,3 @@ Rows = NDArray[np.int64]
 def weights_of(weights: Matrix | None, rows: Rows | NDArray[np.bool_]) -> Matrix | None:
     """The weights of some rows; None, for all alike, stays None."""
     return None if weights is None else weights[rows]
-
-
-def digest(*arrays: NDArray[Any]) -> str:
-    """SHA-256, in hex, of arrays' numbers in the order of their rows."""
-    sha256 = hashlib.sha256()
-    for array in arrays:
-        sha256.update(np.ascontiguousarray(array).data)
-    return sha256.hexdigest()

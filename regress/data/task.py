@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from features.errors import InputError
-from features.keys import Text, refuse_no_list, text_keys
-from regress.compute.arrays import Matrix, Rows, digest
+from features.keys import Text, digest, refuse_no_list, text_keys
+from regress.compute.arrays import Matrix, Rows
 
 #: How many row numbers an error lists.
 LISTED = 10

@@ -24,7 +24,7 @@ from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
-from regress.evaluation.results import refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 from regress.sweep.candidates import combinations, distinct, single_blocks
@@ -66,9 +66,10 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, sample_weight, ids, id_name, rows, target_names, n_jobs,
-    progress
+    bank, texts, y, cv, folds, groups, sample_weight
         As `regress.experiment.evaluate`.
+    ids, id_name, rows, target_names, n_jobs, progress
+        As there.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
         the `n_best` selections that ridge finds best, found anew without each fold.
@@ -126,7 +127,7 @@ def sweep(
         ]
         seconds = time.perf_counter() - began
         results = [replace(result, seconds=seconds) for result in results]
-        leaders = {
+        tried = {
             name: leaderboard_rows(
                 found, banks, task, [result for result in results if result.target == name]
             )
@@ -136,7 +137,7 @@ def sweep(
         banks, task, every_folds[0], [*results], regressors,
         selections=extra, repeats=every_folds[1:], memory=memory,
         near=near_duplicates(task.texts, every_folds[0].numbers),
-        leaders=leaders, n_best=n_best, greedy=greedy,
+        tried=tried, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from regress import evaluate
 from regress.blend import blend, save_blend
-from regress.blend.results import blend_experiment
+from regress.blend.results import blend_results
 from regress.commands.regress import app
 from regress.data.source import Source
 from regress.evaluation.metrics import rmse
@@ -49,17 +49,17 @@ def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) 
 
 def test_numbers_of_members_are_their_runs_own(make_task: MakeTask, tmp_path: Path) -> None:
     runs = two_runs(make_task(), tmp_path)
-    contents = all_contents(blend_experiment(blend(runs)))[0]
+    contents = all_contents(blend_results(blend(runs)))[0]
     assert contents.best.kind == "blend"
     for run in map(load_run, runs):
         for saved, result in zip(run.models, run.description["results"], strict=True):
-            [entry] = [
-                one.entry for one in contents.standings
-                if one.entry.name == f"{run.path.name}: {saved.label}"
+            [row] = [
+                standing.row for standing in contents.standings
+                if standing.row.name == f"{run.path.name}: {saved.label}"
             ]  # fmt: skip
-            assert entry.scores.rmse == pytest.approx(saved.scores["rmse"])
-            assert entry.naive_rmse == result["naive_rmse"]
-            np.testing.assert_allclose(entry.fold_rmse, result["fold_rmse"])
+            assert row.scores.rmse == pytest.approx(saved.scores["rmse"])
+            assert row.naive_rmse == result["naive_rmse"]
+            np.testing.assert_allclose(row.fold_rmse, result["fold_rmse"])
 
 
 def table_of(task: Task, path: Path) -> Path:

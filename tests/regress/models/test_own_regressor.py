@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from regress.blend.files import save_blend
 from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,6 +19,7 @@ from sklearn.svm import SVR
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
 from regress.blend.blending import blend
+from regress.blend.save import save_blend
 from regress.compute.arrays import Matrix
 from regress.models.base import (
     Bounds,

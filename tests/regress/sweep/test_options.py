@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 def line(swept: Sweep, label: str) -> Any:
-    return next(one for one in swept.leaders[swept.task.target_names[0]] if one.label == label)
+    return next(row for row in swept.rows(swept.task.target_names[0]) if row.label == label)
 
 
 @pytest.mark.parametrize("memory", [None, 1])
@@ -197,7 +197,7 @@ def test_a_selection_found_in_two_ways_is_one_line(task: Task) -> None:
         for model, select in zip(cells["model"], cells["select"], strict=True)
     ]
     assert len(set(resolved)) == len(resolved)
-    labels = [one.label for one in swept.leaders["target"]]
+    labels = [one.label for one in swept.rows("target")]
     assert len(set(labels)) == len(labels)
 
 
@@ -205,7 +205,7 @@ def test_svr_in_a_sweep_beyond_its_rows_approximates(make_task: MakeTask) -> Non
     task = make_task(60)
     model = TunedSVR([0.5], [1.0], [0.1], max_rows=50, n_landmarks=20)
     swept = sweep(task.bank, task.texts, task.y, models=["ridge", model], n_best=1, greedy=False)
-    best = next(one for one in swept.leaders["target"] if one.model == "svr")
+    best = next(one for one in swept.rows("target") if one.model == "svr")
     alone = evaluate(task.bank, task.texts, task.y, select=best.select, models=[model]).best
     np.testing.assert_allclose(best.predictions, alone.predictions, **EXACT)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm.auto import tqdm
 from typer.testing import CliRunner
 
-from features.console.show import tqdm
 from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
 from regress.commands.regress import app
-from regress.evaluation.metrics import against_best, rmse
+from regress.evaluation.metrics import rmse
 from regress.sweep import Sweep, save_sweep, sweep
 from tests.regress.conftest import Task
 
@@ -75,7 +75,7 @@ def test_the_bar_names_each_stage_and_ends_with_the_work(
                 bars.append(("end", self.n, float(self.total)))
             super().close()
 
-    monkeypatch.setattr("regress.sweep.progress.tqdm", Bar)
+    monkeypatch.setattr("regress.sweep.progress.progress_bar", Bar)
     swept(make_task(60), models=QUICK[:2], n_best=2, progress=True)
     stages = ["sweep, ridge", "sweep, forward search", "sweep, krr", "end"]
     assert [name for name, _, _ in bars[: len(stages)]] == stages
@@ -90,7 +90,7 @@ def test_shuffled_targets_score_nothing_and_the_naive_score_flatters(make_task: 
     found = sweep(task.bank, task.texts, y, models=QUICK)
     for result in found.results:
         assert result.scores.r2 <= 0.02, found.label(result)
-    searched = {line.kind: line for line in found.leaders["target"]}
+    searched = {row.kind: row for row in found.rows("target")}
     assert searched["greedy"].scores.r2 <= 0.02
     assert 1 - searched["greedy"].naive_rmse ** 2 / np.var(y) > searched["greedy"].scores.r2
     auto = found.results[0]
@@ -158,18 +158,6 @@ def test_several_targets_and_two_banks(make_task: MakeTask) -> None:
     assert [found.label(result) for result in found.results] == ["a: auto", "b: auto"]
     assert set(found.leaderboard["target"]) == {"a", "b"}
     assert "one/mean[:]+other/mean[:]" in set(found.leaderboard["select"])
-
-
-def test_the_bootstrap_knows_a_tie() -> None:
-    rng = np.random.default_rng(0)
-    errors = rng.standard_normal((3, 400)) ** 2 + np.array([[0.0], [0.01], [2.0]])
-    best, tie, far = against_best(errors, n_resamples=300)
-    assert best.behind == 0
-    assert tie.ties
-    assert not far.ties
-    assert far.low < far.behind < far.high
-    together = against_best(errors, np.arange(400) // 4, n_resamples=300)
-    assert together[2].behind == pytest.approx(far.behind)
 
 
 def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
