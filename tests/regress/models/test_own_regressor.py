@@ -196,15 +196,17 @@ def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path)
     lines = swept.leaderboard
     lines = lines[(lines["model"] == name) & lines["kind"].isin(["block", "combination"])]
     assert len(lines)
-    for line in lines.itertuples():
-        alone = evaluate(task.bank, task.texts, task.y, select=str(line.select), models=name)
-        # A sum of blocks' products is taken in another order than the products of all columns.
-        assert line.rmse == pytest.approx(alone.best.scores.rmse, rel=1e-6)
+    alone = evaluate(task.bank, task.texts, task.y, select=[*lines["select"]], models=name)
+    expected = {result.select: result.scores.rmse for result in alone.results}
+    # A sum of blocks' products is taken in another order than the products of all columns.
+    assert dict(zip(lines["select"], lines["rmse"], strict=True)) == pytest.approx(
+        expected, rel=1e-6
+    )
     run = load_run(swept.save(tmp_path / "swept"))
-    expected = next(r for r in swept.results if r.model == name)
+    best = next(result for result in swept.results if result.model == name)
     np.testing.assert_allclose(
         run.predict(task.texts, model=name),
-        expected.fitted.predict(task.bank.matrix(task.texts, expected.select)),
+        best.fitted.predict(task.bank.matrix(task.texts, best.select)),
         atol=1e-9,
     )
 
