@@ -260,9 +260,11 @@ def test_one_that_is_not_registered_is_named(
 ) -> None:
     evaluate(task.bank, task.texts, task.y, models="lasso").save(tmp_path / "run")
     monkeypatch.delitem(MODELS, "lasso")
-    with pytest.raises(RunError, match=r"regressor 'lasso'.* regress\.MODELS"):
+    with pytest.raises(RunError, match=r"regressor 'lasso'.* layerbank\.MODELS"):
         load_run(tmp_path / "run")
-    with pytest.raises(InputError, match="TunedLasso is not registered: add it to regress.MODELS"):
+    with pytest.raises(
+        InputError, match="TunedLasso is not registered: add it to layerbank.MODELS"
+    ):
         evaluate(task.bank, task.texts, task.y, models=TunedLasso())
 
 
