@@ -17,7 +17,7 @@ from features import Bank
 from features.errors import BankError, CorruptSegment, InputError, MissingTexts, RunError
 from regress import TunedLightGBM, TunedSVR, evaluate
 from regress.commands.regress import app
-from regress.compute import parallel
+from regress.compute import ray_processes
 from regress.compute.parallel import BACKENDS, on_backend, run_jobs
 from regress.sweep import Sweep, sweep
 from tests.regress.conftest import MadeUpTask
@@ -182,7 +182,7 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="the backend is loky: add --backend ray"):
         with on_backend("loky", "127.0.0.1:6379"):
             pass
-    monkeypatch.setattr(parallel, "find_spec", lambda name: None)
+    monkeypatch.setattr(ray_processes, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'layerbank\[ray\]'"):
         with on_backend("ray"):
             pass

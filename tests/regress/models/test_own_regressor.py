@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from regress.blend.files import save_blend
 from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,10 +19,11 @@ from sklearn.svm import SVR
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
 from regress.blend.blending import blend
+from regress.blend.save import save_blend
+from regress.compute.arrays import Matrix
 from regress.models.base import (
     Bounds,
     FittedModel,
-    Matrix,
     Parts,
     Setting,
     block_sums,
@@ -196,15 +196,17 @@ def test_a_sweep_fits_it_on_what_it_takes(name: str, task: MadeUpTask, tmp_path:
     lines = swept.leaderboard
     lines = lines[(lines["model"] == name) & lines["kind"].isin(["block", "combination"])]
     assert len(lines)
-    for line in lines.itertuples():
-        alone = evaluate(task.bank, task.texts, task.y, select=str(line.select), models=name)
-        # A sum of blocks' products is taken in another order than the products of all columns.
-        assert line.rmse == pytest.approx(alone.best.scores.rmse, rel=1e-6)
+    alone = evaluate(task.bank, task.texts, task.y, select=[*lines["select"]], models=name)
+    expected = {result.select: result.scores.rmse for result in alone.results}
+    # A sum of blocks' products is taken in another order than the products of all columns.
+    assert dict(zip(lines["select"], lines["rmse"], strict=True)) == pytest.approx(
+        expected, rel=1e-6
+    )
     run = load_run(swept.save(tmp_path / "swept"))
-    expected = next(r for r in swept.results if r.model == name)
+    best = next(result for result in swept.results if result.model == name)
     np.testing.assert_allclose(
         run.predict(task.texts, model=name),
-        expected.fitted.predict(task.bank.matrix(task.texts, expected.select)),
+        best.fitted.predict(task.bank.matrix(task.texts, best.select)),
         atol=1e-9,
     )
 
@@ -258,9 +260,11 @@ def test_one_that_is_not_registered_is_named(
 ) -> None:
     evaluate(task.bank, task.texts, task.y, models="lasso").save(tmp_path / "run")
     monkeypatch.delitem(MODELS, "lasso")
-    with pytest.raises(RunError, match=r"regressor 'lasso'.* regress\.MODELS"):
+    with pytest.raises(RunError, match=r"regressor 'lasso'.* layerbank\.MODELS"):
         load_run(tmp_path / "run")
-    with pytest.raises(InputError, match="TunedLasso is not registered: add it to regress.MODELS"):
+    with pytest.raises(
+        InputError, match="TunedLasso is not registered: add it to layerbank.MODELS"
+    ):
         evaluate(task.bank, task.texts, task.y, models=TunedLasso())
 
 
