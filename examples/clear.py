@@ -28,7 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from layerbank import demo_encoder, evaluate, extract, load_run
+from layerbank import evaluate, extract, load_run
+from layerbank.demo import demo_encoder
 
 folder = Path(tempfile.mkdtemp(prefix="layerbank-"))
 with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:

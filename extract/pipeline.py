@@ -52,7 +52,7 @@ def extract(
 
     An option that is not given takes the bank's own value, and a default where there is no bank
     yet. When the bank has all texts, the encoder's files are hashed and compared, but no model is
-    loaded and neither torch nor transformers is imported.
+    loaded, transformers is not imported, and torch only to read weights that are no safetensors.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ def _as_it_was(
         arguments["folds"] = folds["scheme"]
         arguments["random_state"] = [folds["seed"], *(of["seed"] for of in folds["repeats"])]
     arguments["models"] = [
-        MODELS[name][0](**of["params"]) for name, of in description["regressors"].items()
+        MODELS[name](**of["params"]) for name, of in description["regressors"].items()
     ]
     arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
     return source, FoldBanks(labels) if labels else Banks([*banks.values()]), dataset, arguments

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import rlcompleter
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from IPython.core.completer import IPCompleter, provisionalcompleter
 
 import layerbank
 
@@ -16,6 +20,23 @@ COMMANDS = (
     "extract", "info", "export", "regress", "sweep", "blend", "predict", "explain", "verify",
     "compact", "merge", "demo",
 )  # fmt: skip
+
+ESTIMATORS = ("TunedKernelRidge", "TunedLightGBM", "TunedPairwise", "TunedRidge", "TunedSVR")
+PUBLIC = {
+    "layerbank": [
+        "Bank", "LayerbankError", "MODELS", "Selection", "TextFeatures", *ESTIMATORS, "blend",
+        "evaluate", "extract", "extract_on_ray", "load_run", "make_folds", "open_banks", "sweep",
+    ],
+    "extract": ["ExtractReport", "extract", "extract_on_ray"],
+    "features": [
+        "Bank", "Banks", "Block", "LayerbankError", "Selection", "Text", "open_banks", "text_key",
+        "text_keys",
+    ],
+    "regress": [
+        "Experiment", "Folds", "MODELS", "Result", "Run", "SavedModel", "Scores", "TextFeatures",
+        *ESTIMATORS, "evaluate", "load_run", "make_folds", "score",
+    ],
+}  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:
@@ -37,7 +58,7 @@ def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProces
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import layerbank\ntry: layerbank.app(['--help'])\nexcept SystemExit: pass"
+    code = "import layerbank.cli\ntry: layerbank.cli.app(['--help'])\nexcept SystemExit: pass"
     assert not loaded_after(code) & set(HEAVY)
 
 
@@ -51,12 +72,47 @@ def test_the_bank_and_stage_2_never_load_torch(package: str) -> None:
     assert not loaded_after(code) & {"torch", "transformers"}
 
 
-def test_the_public_names() -> None:
-    assert layerbank.__all__ == ["Bank", "Selection", "evaluate", "extract", "load_run"]
-    for name in layerbank.__all__:
-        assert callable(getattr(layerbank, name))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = layerbank.nothing
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_public_names(package: str) -> None:
+    module = import_module(package)
+    assert dir(module) == module.__all__ == sorted(PUBLIC[package])
+    for name in PUBLIC[package]:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("package", [*PUBLIC, "regress.blend", "regress.report", "regress.sweep"])
+def test_type_checkers_see_what_is_there(package: str) -> None:
+    module = import_module(package)
+    assert module.__file__ is not None
+    body = ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body
+    (seen,) = (part for part in body if isinstance(part, ast.If))
+    imports = [line for line in seen.body if isinstance(line, ast.ImportFrom)]
+    names = {alias.name for line in imports for alias in line.names}
+    assert names - {"__version__"} == {*module.__all__}
+    assert all(alias.asname == alias.name for line in imports for alias in line.names)
+    for line in imports:
+        for alias in line.names:
+            assert getattr(import_module(line.module or ""), alias.name) is getattr(
+                module, alias.name
+            )
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_completion_finds_the_public_names(package: str) -> None:
+    scope = {"it": import_module(package)}
+    console = rlcompleter.Completer(scope)
+    found = [console.complete("it.", i) for i in range(len(PUBLIC[package]) + 2)]
+    assert {str(name).removeprefix("it.").rstrip("()") for name in found if name} == {
+        *PUBLIC[package]
+    }
+    for jedi in (True, False):
+        notebook = IPCompleter(namespace=scope)
+        notebook.use_jedi = jedi
+        with provisionalcompleter():
+            completed = {each.text.lstrip(".") for each in notebook.completions("it.", 3)}
+        assert completed == {*PUBLIC[package]}
 
 
 @pytest.mark.parametrize("package", ["extract", "features", "regress", "layerbank"])

@@ -27,7 +27,7 @@ from typing import Any, Self
 ROOT = Path(__file__).parent.parent
 
 #: Commands that are typed in vain here, and where they are run in earnest.
-ELSEWHERE = {"make": "tests/test_fresh_machine.py", "pip": "tests/test_wheel.py"}
+ELSEWHERE = {"make": "tests/test_fresh_machine.py", "pip": "tests/installed/test_wheel.py"}
 
 #: What is loaded beforehand: most of a command's time.
 HEAVY = (

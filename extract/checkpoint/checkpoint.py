@@ -1,7 +1,8 @@
 """An encoder as files: which ones, what decides its numbers, how long a text it takes.
 
-Nothing here imports torch or transformers: a second call on the same texts must be able to tell
-that the encoder is still the one the bank was made with, and do no more.
+Nothing is loaded here: a second call on the same texts must be able to tell that the encoder is
+still the one the bank was made with, and do no more. Where the weights are safetensors, it does
+so without torch.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import torch
 
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
+from extract.checkpoint.weights import read_state
 from extract.engines.onednn import keep_few_primitives
 from features.errors import EncoderError
 
@@ -20,16 +21,6 @@ log = logging.getLogger(__name__)
 
 #: How many names a message lists.
 NAMED = 5
-
-
-def read_state(path: Path) -> Mapping[str, torch.Tensor]:
-    """The tensors of a state dict, of safetensors or of ``torch.save``; no code in it is run."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 def put_weights(model: Any, state: Mapping[str, torch.Tensor], path: Path) -> list[str]:

@@ -98,7 +98,7 @@ def _on_models(experiment: Results) -> Iterator[str]:
         if note := regressor.note(len(experiment.folds)):
             yield f"{name}: {note}"
     for result in experiment.results:
-        base = MODELS[result.model][0].base if result.model in MODELS else None
+        base = MODELS[result.model].base if result.model in MODELS else None
         for other in experiment.results:
             same = (other.select, other.target) == (result.select, result.target)
             if same and other.model == base:

@@ -17,8 +17,7 @@ from regress.data.fold_banks import BankLike
 from regress.data.source import Source
 from regress.explain.explain import N_NEIGHBOURS, Explanations, _explained
 from regress.explain.explanation import TrainingTexts
-from regress.models.ensembles import FoldModels
-from regress.models.pairwise import spread_anchors
+from regress.models.registry import MODELS
 from regress.runs.folder import read_oof
 
 if TYPE_CHECKING:
@@ -162,12 +161,14 @@ def explain(
 
 
 def _candidates(run: Any, chosen: Any, targets: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rows that may be neighbours: all, or the anchors that `pairwise` compares texts with."""
-    if chosen.model != "pairwise":
+    """Rows that may be neighbours: those that the model's regressor compares texts with."""
+    if chosen.model not in MODELS:  # a blend
         return np.arange(len(targets))
-    if isinstance(chosen.fitted, FoldModels):
+    params = run.description["regressors"][chosen.model]["params"]
+    rows = MODELS[chosen.model](**params).compared_rows(targets)
+    if len(rows) < len(targets) and chosen.fitted.fold_wise:
         raise InputError(
-            "pairwise models of one bank a fold have anchors of their own in each fold: name "
-            "another --model, or leave neighbours out with -k 0"
+            f"{chosen.model} models of one bank a fold have anchors of their own in each fold: "
+            "name another --model, or leave neighbours out with -k 0"
         )
-    return spread_anchors(targets, run.description["regressors"]["pairwise"]["params"]["n_anchors"])
+    return rows

@@ -90,7 +90,7 @@ def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
         return BlendModel
     if result["model"] not in MODELS:
         raise ValueError(f"unknown regressor {result['model']!r}")
-    return FoldModels if result.get("fold_models") else MODELS[result["model"]][1]
+    return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from regress.compute.arrays import Matrix
 from regress.compute.parallel import each_result, in_processes, run_jobs
-from regress.models.base import FittedModel, Matrix, Setting
+from regress.data.matrix import n_columns
+from regress.models.base import FittedModel, Setting
 from regress.models.estimator import TunedRegressor
-from regress.models.kernel_ridge import TunedKernelRidge
-from regress.models.ridge import TunedRidge
-from regress.models.svr import TunedSVR
-from regress.models.training import FoldData
+from regress.models.training import FoldData, Size
 from regress.sweep.candidates import Cell, Unit
 from regress.sweep.parts import LeftOut, Store
 from regress.sweep.products import MAX_ROWS, Grams, Products
@@ -18,10 +17,8 @@ from regress.sweep.products import MAX_ROWS, Grams, Products
 #: Called with a share of the work, in seconds about, as it is done.
 OnDone = Callable[[float], object]
 
-
 #: Takes a part as soon as it is fitted.
 Keep = Callable[[Cell, LeftOut, Matrix], None]
-
 
 Regressors = Mapping[str, TunedRegressor]
 
@@ -36,9 +33,9 @@ def fit_parts(
 ) -> None:
     """Fit the parts that are wanted and not there yet.
 
-    Ridge with fewer columns than rows takes X'X of its columns; ridge with more, kernel ridge and
-    SVR add the products of their blocks, which all that have the same folds left out share;
-    everything else gets the columns themselves.
+    Each regressor says what serves a cell best. Where it takes products of rows, those of the
+    cell's blocks are added up, which all cells with the same folds left out share; where its
+    training sets share X'X, all parts of a cell are one job; everything else gets the columns.
     """
     todo = {
         cell: [left_out for left_out in dict.fromkeys(parts) if not store.has(cell, left_out)]
@@ -50,7 +47,7 @@ def fit_parts(
     small = {
         cell: parts
         for cell, parts in todo.items()
-        if cell not in by_products and _is_primal_ridge(grams, store, cell)
+        if cell not in by_products and _regressor(store, cell).is_primal(_size(grams, cell))
     }
 
     def keep(cell: Cell, left_out: LeftOut, predicted: Matrix) -> None:
@@ -147,16 +144,7 @@ def refit(
 
 def work_of(grams: Grams, store: Store, cell: Cell) -> float:
     """How long a part takes, in seconds of one core, very roughly: what progress bars count."""
-    n, n_columns = len(grams.folds), _n_columns(grams, cell)
-    scale = (n / 3000) ** 2
-    regressor = store.regressors[cell.model]
-    if isinstance(regressor, TunedRidge):
-        if _is_primal_ridge(grams, store, cell):
-            return 0.05 * (n_columns / 768) ** 2 + 1e-3
-        return 1.2 * (n / 3000) ** 3 + 1e-3
-    if isinstance(regressor, TunedKernelRidge):
-        return 2.5 * (n / 3000) ** 3 + 1e-3
-    return (3.0 * scale if isinstance(regressor, TunedSVR) else 8.0 * n / 3000) + 1e-3
+    return _regressor(store, cell).work(_size(grams, cell))
 
 
 def _fit_by_products(
@@ -180,13 +168,7 @@ def _fit_by_products(
 
     def fit(cell: Cell) -> None:
         training = grams.combination(cell.candidate.units or (), left_out, known)
-        regressor = regressors[cell.model]
-        if isinstance(regressor, TunedRidge):
-            alphas = [setting["alpha"] for setting in regressor.settings()]
-            predicted = training.ridge_path(alphas)
-        else:
-            predicted = regressor.path(training)
-        keep(cell, left_out, predicted)
+        keep(cell, left_out, regressors[cell.model].path_on_products(training))
 
     n = len(grams.folds)
     run_jobs(fit, [(cell,) for cell in cells], n_jobs=n_jobs, job_bytes=4 * 8 * n * n)
@@ -196,21 +178,13 @@ def _adds(grams: Grams, store: Store, cell: Cell) -> bool:
     """Whether a cell is fitted on sums of its blocks' products."""
     if cell.candidate.units is None or len(grams.folds) > MAX_ROWS:
         return False
-    regressor = store.regressors[cell.model]
-    if isinstance(regressor, TunedRidge):
-        return not _is_primal_ridge(grams, store, cell)
-    # Beyond its rows it approximates, from the columns.
-    return regressor.takes_products and len(grams.folds) <= regressor.max_rows
+    return _regressor(store, cell).takes_products(_size(grams, cell))
 
 
-def _is_primal_ridge(grams: Grams, store: Store, cell: Cell) -> bool:
-    """As `FoldData.primal`, without reading the columns."""
-    if not isinstance(store.regressors[cell.model], TunedRidge):
-        return False
-    numbers = grams.folds.numbers
-    sizes = sorted((numbers == fold).sum() for fold in range(grams.folds.n_folds))
-    return bool(_n_columns(grams, cell) <= len(numbers) - sum(sizes[-2:]))
+def _regressor(store: Store, cell: Cell) -> TunedRegressor:
+    return store.regressors[cell.model]
 
 
-def _n_columns(grams: Grams, cell: Cell) -> int:
-    return sum(grams.banks.by_name[term.bank].width(term) for term in cell.candidate.terms)
+def _size(grams: Grams, cell: Cell) -> Size:
+    columns = n_columns(grams.banks.by_name, cell.candidate.terms)
+    return Size(len(grams.folds), columns, grams.folds.n_train)

@@ -15,11 +15,12 @@ import numpy as np
 
 from features.banks import Banks
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.compute.memory import CHUNK, available_memory, total_memory
 from regress.data.folds import Folds
 from regress.data.matrix import fitting_matrix
 from regress.data.task import Task
-from regress.models.training import FoldData, Matrix, TrainingSet
+from regress.models.training import FoldData, TrainingSet
 from regress.sweep.candidates import Unit
 
 #: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
@@ -152,14 +153,3 @@ class GramTraining(TrainingSet):
 
     def held_kernel(self) -> tuple[Matrix, Matrix]:
         return self._products.held, self._products.held_squares
-
-    def ridge_path(self, alphas: Sequence[float]) -> Matrix:
-        """Ridge predictions for the held-out rows, shape (n_held, n_alphas, n_targets).
-
-        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas;
-        with sample weights, as in `regress.ridge.ridge_weights`.
-        The kernel is **overwritten**: a training set serves one ridge, after everything else.
-        """
-        dual = self.dual_weights(self._products.kernel, np.asarray(alphas, dtype=np.float64))
-        predicted = self._products.held @ dual.reshape(len(dual), -1)
-        return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean

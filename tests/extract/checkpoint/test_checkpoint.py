@@ -3,138 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
 import shutil
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from extract.checkpoint.checkpoint import Checkpoint
-from extract.checkpoint.weights import weights_digest
 from features.errors import EncoderError, InputError
 from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
-
-
-@pytest.fixture(scope="module")
-def state() -> OrderedDict[str, Any]:
-    """A state dict with every oddity that real ones have."""
-    import torch
-
-    torch.manual_seed(1)
-    tensors = OrderedDict(
-        plain=torch.randn(3, 5),
-        transposed=torch.randn(4, 6).t(),
-        numbers=torch.arange(7),
-        half=torch.randn(5).half()[1:4],
-        brain=torch.randn(2, 3).bfloat16(),
-        double=torch.randn(2).double(),
-        scalar=torch.tensor(3.5),
-        empty=torch.zeros(0, 4),
-        truth=torch.tensor([True, False]),
-        parameter=torch.nn.Parameter(torch.randn(2, 2)),
-        step=torch.randn(8)[::2],
-    )
-    tensors._metadata = {"": {"version": 1}}  # type: ignore[attr-defined]
-    return tensors
-
-
-def test_one_digest_whatever_the_format(state: OrderedDict[str, Any], tmp_path: Path) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    plain = {name: tensor.detach().contiguous() for name, tensor in state.items()}
-    save_file(plain, tmp_path / "a.safetensors")
-    names = sorted(plain)
-    save_file({name: plain[name] for name in names[:4]}, tmp_path / "s1.safetensors")
-    save_file({name: plain[name] for name in names[4:]}, tmp_path / "s2.safetensors")
-    torch.save(state, tmp_path / "zip.bin")
-    torch.save(state, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
-    digest = weights_digest([tmp_path / "a.safetensors"])
-    for files in (["zip.bin"], ["old.bin"], ["s1.safetensors", "s2.safetensors"]):
-        assert weights_digest([tmp_path / name for name in files]) == digest
-
-
-@pytest.mark.parametrize("change", ["value", "name", "dtype", "shape", "fewer"])
-def test_the_digest_sees_every_change(
-    state: OrderedDict[str, Any], change: str, tmp_path: Path
-) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    def digest(name: str, tensors: dict[str, Any]) -> str:
-        save_file(tensors, tmp_path / name)
-        return weights_digest([tmp_path / name])
-
-    before = {name: tensor.detach().contiguous() for name, tensor in state.items()}
-    after = dict(before)
-    match change:
-        case "value":
-            after["plain"] = torch.nextafter(before["plain"], torch.tensor(9.0))
-        case "name":
-            after["plane"] = after.pop("plain")
-        case "dtype":
-            after["numbers"] = before["numbers"].view(torch.float64)
-        case "shape":
-            after["plain"] = before["plain"].reshape(5, 3)
-        case "fewer":
-            del after["empty"]
-    assert digest("before.safetensors", before) != digest("after.safetensors", after)
-
-
-class Malicious:
-    """Runs a command when it is unpickled in the usual way."""
-
-    def __init__(self, flag: Path) -> None:
-        self.flag = flag
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.flag}",)
-
-
-@pytest.mark.parametrize("new_format", [True, False])
-def test_a_pickle_that_could_run_code_is_refused(new_format: bool, tmp_path: Path) -> None:
-    import torch
-
-    flag = tmp_path / "ran"
-    content = {"weight": torch.ones(2), "more": Malicious(flag)}
-    torch.save(content, tmp_path / "m.bin", _use_new_zipfile_serialization=new_format)
-    with pytest.raises(EncoderError, match="posix.system"):
-        weights_digest([tmp_path / "m.bin"])
-    (tmp_path / "bare.bin").write_bytes(pickle.dumps(Malicious(flag)))
-    with pytest.raises(EncoderError, match="posix.system"):
-        weights_digest([tmp_path / "bare.bin"])
-    assert not flag.exists()
-
-
-@pytest.mark.parametrize("name", ["a.safetensors", "zip.bin", "old.bin"])
-def test_damaged_weights_are_refused(
-    state: OrderedDict[str, Any], name: str, tmp_path: Path
-) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    path = tmp_path / name
-    if name.endswith("bin"):
-        torch.save(state, path, _use_new_zipfile_serialization=name == "zip.bin")
-    else:
-        save_file({"a": state["plain"]}, path)
-    content = path.read_bytes()
-    for part in (b"", content[:5], content[: len(content) // 2], b"\xff" * 200):
-        path.write_bytes(part)
-        with pytest.raises(EncoderError, match=name):
-            weights_digest([path])
-
-
-def test_an_object_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
-    import torch
-
-    for content in ([torch.ones(1)], {"epoch": 3}, {"state": {"a": torch.ones(1)}}):
-        torch.save(content, tmp_path / "a.bin")
-        with pytest.raises(EncoderError, match="no intact state dict"):
-            weights_digest([tmp_path / "a.bin"])
 
 
 def edit_json(path: Path, **changes: Any) -> None:

@@ -95,8 +95,9 @@ def test_the_same_call_gives_the_same_numbers(tiny_roberta: Path, tmp_path: Path
 def test_a_limit_of_threads_is_heeded(name: str, engine: str, tiny_roberta: Path) -> None:
     # A batch system and Ray set the first; the second stands here for the quota of a container.
     code = (
-        "import sys; from extract.checkpoint import Checkpoint\n"
-        "from extract.encoder import EngineOptions, load_encoder\n"
+        "import sys; from extract.checkpoint.checkpoint import Checkpoint\n"
+        "from extract.engines.encoder import EngineOptions\n"
+        "from extract.engines.load import load_encoder\n"
         "options = EngineOptions('cpu', 'fp32', ('cls',), 64)\n"
         "encoder = load_encoder(Checkpoint.find(sys.argv[1]), options, sys.argv[2])\n"
         "if sys.argv[2] == 'openvino':\n"

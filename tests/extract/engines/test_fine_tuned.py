@@ -127,19 +127,20 @@ def test_the_weights_are_part_of_the_fingerprint(
     assert caught.value.fields == ("weights",)
 
 
-def test_a_second_call_hashes_the_file_without_torch(
-    tiny_roberta: Path, state: State, bank: Path, tmp_path: Path
+@pytest.mark.parametrize(("name", "takes_torch"), [("a.safetensors", "False"), ("a.bin", "True")])
+def test_a_second_call_hashes_the_file_and_loads_no_model(
+    name: str, takes_torch: str, tiny_roberta: Path, state: State, bank: Path, tmp_path: Path
 ) -> None:
-    path = save(under("transformer.", state), tmp_path / "model.bin")
+    path = save(under("transformer.", state), tmp_path / name)
     options = {"encoder": str(tiny_roberta), "encoder_weights": path}
     extract(TEXTS, bank, engine="torch", **options)
     code = (
         "import sys; from extract import extract; "
         f"report = extract({TEXTS!r}, {str(bank)!r}, encoder_weights={str(path)!r}); "
-        "print(report.n_reused, 'torch' in sys.modules)"
+        "print(report.n_reused, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["3", "False"]
+    assert done.stdout.split() == ["3", takes_torch, "False"]
 
 
 def test_the_encoders_own_weights_are_not_needed(

@@ -16,8 +16,8 @@ from extract.texts.stream import NewTexts
 READ = """
 import resource, sys
 from pathlib import Path
-from extract.batching import NewTexts
-from features.table import open_table, read_texts
+from extract.texts.stream import NewTexts
+from features.tables.table import open_table, read_texts
 
 def peak():
     unit = 1 << 10 if sys.platform == "linux" else 1 << 20
