@@ -259,7 +259,10 @@ class Bank:
 
     def require(self, texts: Sequence[Text]) -> None:
         """MissingTexts unless every text is here."""
-        keys = text_keys(texts)
+        self.require_keys(text_keys(texts))
+
+    def require_keys(self, keys: Keys) -> None:
+        """MissingTexts unless every key, shape ``(n, 32)``, is here."""
         self._refuse_missing(keys, np.flatnonzero(~self.contains_keys(keys)))
 
     def _read(self, keys: Keys, read: Callable[[Part], None]) -> None:

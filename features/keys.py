@@ -46,7 +46,7 @@ def digest(*arrays: NDArray[Any]) -> str:
     """SHA-256, in hexadecimal, of the bytes of arrays, one behind the other and in C order."""
     sha256 = hashlib.sha256()
     for array in arrays:
-        sha256.update(np.ascontiguousarray(array).tobytes())
+        sha256.update(np.ascontiguousarray(array).data)
     return sha256.hexdigest()
 
 

@@ -20,16 +20,15 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.keys import text_keys
 from features.tables.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.data.folds import Folds, all_folds
 from regress.data.matrix import term_matrix
 from regress.data.task import checked_task
-from regress.evaluation.results import refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
 from regress.models.base import load_arrays, save_arrays
-from regress.runs.folder import read_oof
 from regress.runs.predict import predict_file
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task
@@ -207,7 +206,7 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
     expected = [
-        one.fitted.predict(term_matrix(run.open_banks(), task.texts, one.terms))
+        one.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), one.terms))
         for one in run.chosen()
     ]
     np.testing.assert_array_equal(run.predict(task.texts), np.stack(expected, axis=1))
@@ -234,7 +233,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
         assert b"\r\nplain" not in file.read_bytes()
     assert read["target"].tolist() == task.y.tolist()
     assert pd.read_csv(out)["prediction"].tolist() == predicted.tolist()
-    assert read_oof(load_run(blended))["id"] == ids
+    assert load_run(blended).read_oof()["id"] == ids
 
 
 def test_ordinary_tables_are_written_as_pandas_does(task: Task, tmp_path: Path) -> None:
