@@ -191,6 +191,10 @@ class Selection:
         return tuple(resolved)
 
 
+#: For signatures that take either form.
+SelectionLike = str | Selection
+
+
 def can_name(bank: str) -> bool:
     """Whether a selection can name a bank, which needs a name without the language's operators.
 

@@ -41,7 +41,7 @@ for package in (extract, features, layerbank, regress):
 
 import numpy as np
 from features import Bank
-from features.disk import system
+from features.disk import snapshot, system
 from features.errors import BankError
 from features.upkeep.compact import compact
 from features.upkeep.merge import merge
@@ -59,6 +59,7 @@ def run(*arguments):
         return ended.code or 0
     return 0
 
+snapshot.KEEP_SEGMENTS = 0  # an index is due, and is not kept
 bank = Bank.open(bank_path)
 np.save(f"{out}/matrix.npy", bank.matrix([f"text number {i}" for i in range(40)], "mean[-2:]"))
 assert verify(bank_path).findings == ()
