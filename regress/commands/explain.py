@@ -20,8 +20,9 @@ from features.console.app import (
     TextOption,
     set_verbosity,
 )
-from regress.commands.options import (
+from regress.commands.saved import (
     DeviceOption,
+    EncodeWith,
     MovedBankOption,
     MovedEncoderOption,
     MovedWeightsOption,
@@ -32,11 +33,6 @@ from regress.commands.options import (
 
 if TYPE_CHECKING:
     from features.tables.table import Dataset
-    from regress.runs.missing import Encode
-
-
-#: What encodes missing texts, from --encoder, --encoder-weights, --device and --quiet.
-EncodeWith = Callable[[str | None, Path | None, str, bool], "Encode"]
 
 
 def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:

@@ -20,7 +20,7 @@ from regress.blend import HONEST, STACKED, blend, save_blend
 from regress.blend.output import blend_text
 from regress.blend.repeat import repeat_blend
 from regress.blend.weights import METHODS
-from regress.commands.regress import app
+from regress.cli import app
 from regress.evaluation.metrics import rmse
 from regress.report.page import repeat_command
 from regress.sweep import save_sweep, sweep

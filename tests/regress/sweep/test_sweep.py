@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from features.console.show import tqdm
 from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
-from regress.commands.regress import app
+from regress.cli import app
 from regress.evaluation.metrics import rmse
 from regress.sweep import Sweep, save_sweep, sweep
 from tests.regress.conftest import Task
