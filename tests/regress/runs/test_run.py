@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.keys import text_keys
 from features.tables.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.blend import blend, save_blend
@@ -205,7 +206,7 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
     expected = [
-        one.fitted.predict(term_matrix(run.open_banks(), task.texts, one.terms))
+        one.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), one.terms))
         for one in run.chosen()
     ]
     np.testing.assert_array_equal(run.predict(task.texts), np.stack(expected, axis=1))
