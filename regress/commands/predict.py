@@ -20,6 +20,7 @@ from features.console.app import (
     TextOption,
     set_verbosity,
 )
+from features.errors import InputError
 from regress.commands.saved import (
     DeviceOption,
     EncodeWith,
@@ -80,7 +81,6 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         [bold]layerbank predict run test.csv --text excerpt --encoder ./roberta-base
         --scratch /tmp/new.bank --out submission.csv[/bold]
         """
-        from features.errors import InputError
         from regress.data.fold_banks import BankLike
         from regress.data.source import Source
         from regress.runs.missing import banks_holding
