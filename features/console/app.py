@@ -16,8 +16,8 @@ from rich.text import Text
 
 from features.errors import LayerbankError
 
-#: The loggers of the packages, for notes on stderr.
-LOGGERS = ("extract", "features", "regress", "layerbank")
+#: The packages, whose loggers say what is to be said on stderr.
+ROOMS = ("extract", "features", "regress", "layerbank")
 
 InputArgument = Annotated[
     Path,
@@ -140,8 +140,8 @@ def saying_when_stopped(kept: Path | None = None) -> Iterator[None]:
 
 def set_verbosity(*, quiet: bool) -> None:
     """Notes on stderr, or silence but for warnings."""
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def on_stdout(text: Text) -> None:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from regress.blend.files import save_blend
 from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +18,7 @@ from sklearn.svm import SVR
 
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
-from regress.blend.blending import blend
+from regress.blend import blend, save_blend
 from regress.models.base import (
     Bounds,
     FittedModel,
@@ -33,7 +32,7 @@ from regress.models.base import (
 from regress.models.estimator import TunedRegressor
 from regress.models.ridge import RidgeModel
 from regress.models.training import Size, TrainingSet
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.regress.conftest import Cli, Task
 from tests.regress.plain import nested_predictions
 
