@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from features import Bank, text_keys
 from features.console.app import run as run_app
-from regress.commands.regress import app
+from regress.cli import app
 from tests.made_up import SETUP, SOURCE
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from regress import evaluate
 from regress.blend import blend, save_blend
 from regress.blend.results import blend_results
-from regress.commands.regress import app
+from regress.cli import app
 from regress.data.source import Source
 from regress.evaluation.metrics import rmse
 from regress.report.contents import all_contents

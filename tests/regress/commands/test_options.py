@@ -35,10 +35,10 @@ def test_repeats_are_means_over_seeds(
     assert "means over 2 divisions into folds (seeds 3, 4)" in out
     alone = [evaluate(task.bank, task.texts, task.y, random_state=seed) for seed in (3, 4)]
     [result] = load_run(run).description["results"]
-    rmse = np.mean([one.best.scores.rmse for one in alone])
+    rmse = np.mean([scored.best.scores.rmse for scored in alone])
     assert result["scores"]["rmse"] == pytest.approx(rmse, abs=1e-12)
     oof = pd.read_csv(run / "oof.csv")
-    first, second = (one.best.predictions for one in alone)
+    first, second = (scored.best.predictions for scored in alone)
     np.testing.assert_allclose(oof["ridge mean[-1]"], first, rtol=0, atol=1e-12)
     np.testing.assert_allclose(oof["ridge mean[-1] (seed 4)"], second, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(oof["fold (seed 4)"], alone[1].folds.numbers)
@@ -138,12 +138,12 @@ def test_from_repeats_to_the_last_digit(
     assert code == 0
     assert "to the last digit" in err
     assert (first / "oof.csv").read_bytes() == (again / "oof.csv").read_bytes()
-    one, other = (load_run(run).description for run in (first, again))
+    then, now = (load_run(run).description for run in (first, again))
     changing = {"created", "results"}
-    assert {k: v for k, v in one.items() if k not in changing} == {
-        k: v for k, v in other.items() if k not in changing
+    assert {k: v for k, v in then.items() if k not in changing} == {
+        k: v for k, v in now.items() if k not in changing
     }
-    for a, b in zip(one["results"], other["results"], strict=True):
+    for a, b in zip(then["results"], now["results"], strict=True):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from features import Bank
 from features.errors import BankError, CorruptSegment, InputError, MissingTexts, RunError
 from regress import TunedLightGBM, TunedSVR, evaluate
-from regress.commands.regress import app
+from regress.cli import app
 from regress.compute import ray_processes
 from regress.compute.parallel import BACKENDS, on_backend, run_jobs
 from regress.sweep import Sweep, sweep

@@ -18,8 +18,7 @@ from sklearn.svm import SVR
 
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.save import save_blend
+from regress.blend import blend, save_blend
 from regress.compute.arrays import Matrix
 from regress.models.base import (
     Bounds,
@@ -33,7 +32,7 @@ from regress.models.base import (
 from regress.models.estimator import TunedRegressor
 from regress.models.ridge import RidgeModel
 from regress.models.training import Size, TrainingSet
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.regress.conftest import Cli, MadeUpTask
 from tests.regress.plain import nested_predictions
 
