@@ -11,9 +11,7 @@ from features.errors import InputError
 
 log = logging.getLogger(__name__)
 
-
 PRECISIONS = ("fp32", "bf16", "fp16")
-
 
 #: What a device may be called.
 DEVICE = r"auto|cpu|mps|cuda(:(?P<number>\d+))?"

@@ -28,18 +28,14 @@ from features.disk.format import canonical_json
 
 log = logging.getLogger(__name__)
 
-
 #: Entries that stay; each is about as large as the encoder's weights.
 KEPT = 4
-
 
 #: How the name of an entry begins while it is written, and when nobody writes it any more: a day,
 #: in seconds.
 UNFINISHED, ABANDONED = ".new-", 86_400
 
-
 FILES = ("graph.xml", "graph.bin")
-
 
 VERSION = 2
 

@@ -20,9 +20,7 @@ from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
-
 Inputs = Mapping[str, Tensor]
-
 
 Take = Callable[[int, Tensor], None]
 

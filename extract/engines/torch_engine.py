@@ -35,21 +35,16 @@ from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
-
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 #: Tokens of a batch. A CPU's caches like small ones; a GPU has to be kept busy.
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536, "mps": 16_384}
 
-
 #: Batches in the device's queue; where it has none, submitting is computing.
 AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
 
-
 #: A GPU may give more in a second than one thread converts, hashes and syncs; a CPU never does.
 N_WRITERS = {"cpu": 1, "cuda": 4, "mps": 1}
-
 
 #: How far padding may move a text's numbers in relation to their size, before it is a leak. An
 #: attention mask leaves nothing at all of it.
@@ -57,7 +52,7 @@ LEAK = 1e-4
 
 
 class TorchEncoder:
-    """An encoder in PyTorch; see :class:`extract.encoder.Encoder` for its attributes.
+    """An encoder in PyTorch; see :class:`extract.engines.encoder.Encoder` for its attributes.
 
     Parameters
     ----------
@@ -110,7 +105,7 @@ class TorchEncoder:
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
-        """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
+        """Load a checkpoint's weights; see :func:`extract.engines.load.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision])
         if options.device == "cpu" and (limit := thread_limit()) is not None:
             torch.set_num_threads(min(limit, torch.get_num_threads()))
@@ -125,7 +120,7 @@ class TorchEncoder:
         return cls(model, options, has_pooler=has_pooler)
 
     def submit(self, batch: Batch) -> TorchPending:
-        """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        """Start a batch; see :meth:`extract.engines.encoder.Encoder.submit`."""
         try:
             with torch.inference_mode(), exact_matmul(self._exact):
                 return self._submit(batch)
@@ -159,7 +154,7 @@ class TorchEncoder:
         output = self._layers.run(inputs, pool)
         if self.has_pooler:
             values[:, -1] = output.pooler_output.float()
-        return TorchPending.of(values, values.isfinite().flatten(1).all(1))
+        return TorchPending.start(values, values.isfinite().flatten(1).all(1))
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -177,7 +172,7 @@ class TorchPending:
     done: torch.cuda.Event | None
 
     @classmethod
-    def of(cls, values: Tensor, finite: Tensor) -> TorchPending:
+    def start(cls, values: Tensor, finite: Tensor) -> TorchPending:
         """Start copying a batch's numbers to the host."""
         if values.device.type != "cuda":
             return cls(values.cpu(), finite.cpu(), None)
@@ -194,7 +189,7 @@ class TorchPending:
         return cls(host[0], host[1], done)
 
     def result(self) -> Pooled:
-        """Wait for the copy; see :meth:`extract.encoder.Pending.result`."""
+        """Wait for the copy; see :meth:`extract.engines.encoder.Pending.result`."""
         if self.done is not None:
             try:
                 self.done.synchronize()

@@ -81,6 +81,11 @@ def banked_blocks(path: Path, texts: Sequence[Text]) -> np.ndarray:
     return matrix.reshape(len(texts), len(bank.blocks), bank.hidden_size)
 
 
+#: Relative error between two computations of the same batches in the same order: the threads of a
+#: matrix library may still part its sums in another way.
+AGAIN = 1e-6
+
+
 def worst_row(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest relative error of any row of any block."""
     error = np.linalg.norm(found - expected, axis=-1)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from extract import extract
 from extract.cli import app
 from extract.scale.devices import parse_devices
+from extract.texts.stream import NewStretches
 from features import Bank
 from features.console.app import run
 from features.errors import EncoderError, InputError
@@ -74,7 +76,7 @@ def test_as_one_process_would_have_made_it(
     whole: Path, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So few that the bank is asked again and again what need not be remembered.
-    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 700)
+    monkeypatch.setattr("extract.pipeline.NewStretches", partial(NewStretches, remembered=700))
     texts = [*MANY, *MANY[:50], *MANY[-50:]]
     report = extract(
         texts, bank, encoder=str(tiny_roberta), precision="fp32", engine="torch", devices="cpu,cpu"
