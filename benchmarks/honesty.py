@@ -24,11 +24,9 @@ from features import Bank
 from features.keys import text_keys
 from features.tables.table import open_table, read_dataset
 from regress import evaluate, load_run, score
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.evaluation.metrics import Scores
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
+from regress.sweep import save_sweep, sweep
 
 #: Share of the texts that are withheld, and how far above the withheld score an estimate may be.
 WITHHELD, ABOVE = 0.3, 0.012

@@ -39,7 +39,7 @@ from regress.data.task import checked_task
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 from regress.sweep import forward_search as search_module
-from regress.sweep.candidates import every_unit
+from regress.sweep.candidates import every_block
 from regress.sweep.products import Grams
 
 ALPHAS = np.logspace(-1, 5, 25)
@@ -92,7 +92,7 @@ def grid(work: Work, model: Any, settings: dict[str, Any], n_jobs: int) -> GridS
 
 def ridge(work: Work) -> None:
     """Every block, 25 alphas, 5 folds; peers on one block, times the number of blocks."""
-    units = every_unit(work.banks)
+    units = every_block(work.banks)
     regressor = TunedRidge([float(alpha) for alpha in ALPHAS])
 
     def ours() -> None:
@@ -101,7 +101,7 @@ def ridge(work: Work) -> None:
 
     mine = timed(ours, work.repeats)
     unit = units[len(units) // 2]
-    X = term_matrix(work.banks.by_name, work.texts, [unit.term]).astype(np.float64)
+    X = term_matrix(work.banks.by_name, work.grams.task.keys, [unit.term]).astype(np.float64)
     what = f"ridge, {len(units)} blocks × 25 alphas × 5 folds, refits and all"
     scale = f"on one block, × {len(units)}"
     for n_jobs in (2, 1):
@@ -169,7 +169,7 @@ def krr(work: Work) -> None:
 
 def greedy(work: Work) -> None:
     """The forward search, by the candidates it tries: the peer refits three blocks, 25 alphas."""
-    units = every_unit(work.banks)
+    units = every_block(work.banks)
     run_jobs, tried = search_module.run_jobs, [0]
 
     def counting(function: Any, tasks: Sequence[Any], **options: Any) -> Any:
@@ -183,7 +183,7 @@ def greedy(work: Work) -> None:
     search_module.run_jobs = counting
     mine = timed(ours, work.repeats).times(1 / tried[0])
     terms = [unit.term for unit in units[-3:]]
-    X = term_matrix(work.banks.by_name, work.texts, terms).astype(np.float64)
+    X = term_matrix(work.banks.by_name, work.grams.task.keys, terms).astype(np.float64)
     search = grid(work, Ridge(), {"ridge__alpha": ALPHAS}, 2)
     theirs = timed(lambda: search.fit(X, work.y), 1)
     what = f"forward search, {len(units)} blocks, one of {tried[0]} candidates, products and all"

@@ -20,11 +20,9 @@ from regression import made_up
 from features import Bank
 from features.tables.table import open_table, read_dataset
 from regress import evaluate
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.evaluation.metrics import against_best
-from regress.sweep.procedure import MODELS, sweep
-from regress.sweep.results import save_sweep
+from regress.sweep import MODELS, save_sweep, sweep
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import typer.main
 from sphinx.application import Sphinx
 
-from layerbank import app
+from layerbank.cli import app
 
 #: What a help text holds besides words: commands, quoted selections, options.
 _CODE = re.compile(

@@ -28,7 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from layerbank import demo_encoder, evaluate, extract, load_run
+from layerbank import evaluate, extract, load_run
+from layerbank.demo import demo_encoder
 
 folder = Path(tempfile.mkdtemp(prefix="layerbank-"))
 with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:
@@ -99,7 +100,7 @@ experiment.table.head(3)[["select", "model", "rmse", "se", "r2"]]
 # chosen, search included, without the fold that they are scored on.
 
 # %%
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 
 swept = sweep(
     bank, texts, passages["level"], models=["ridge"], ids=passages["id"],

@@ -7,31 +7,23 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from features.bank import Bank
-    from features.banks import Banks, open_banks
-    from features.errors import LayerbankError
-    from features.keys import Text, text_key, text_keys
-    from features.selection import Block, Selection
-
-__all__ = [
-    "Bank",
-    "Banks",
-    "Block",
-    "LayerbankError",
-    "Selection",
-    "Text",
-    "open_banks",
-    "text_key",
-    "text_keys",
-]
-
-__getattr__ = lazy_exports(
-    __name__,
-    {
-        "features.bank": ["Bank"],
-        "features.banks": ["Banks", "open_banks"],
-        "features.selection": ["Block", "Selection"],
-        "features.errors": ["LayerbankError"],
-        "features.keys": ["Text", "text_key", "text_keys"],
-    },
-)
+    from features.bank import Bank as Bank
+    from features.banks import Banks as Banks
+    from features.banks import open_banks as open_banks
+    from features.errors import LayerbankError as LayerbankError
+    from features.keys import Text as Text
+    from features.keys import text_key as text_key
+    from features.keys import text_keys as text_keys
+    from features.selection import Block as Block
+    from features.selection import Selection as Selection
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "features.bank": ["Bank"],
+            "features.banks": ["Banks", "open_banks"],
+            "features.errors": ["LayerbankError"],
+            "features.keys": ["Text", "text_key", "text_keys"],
+            "features.selection": ["Block", "Selection"],
+        },
+    )

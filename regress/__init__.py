@@ -7,53 +7,38 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.data.folds import Folds, make_folds
-    from regress.data.text_features import TextFeatures
-    from regress.evaluation.metrics import Scores, score
-    from regress.evaluation.results import Result
-    from regress.experiment import Experiment, evaluate
-    from regress.models.kernel_ridge import TunedKernelRidge
-    from regress.models.lightgbm import TunedLightGBM
-    from regress.models.pairwise import TunedPairwise
-    from regress.models.registry import MODELS
-    from regress.models.ridge import TunedRidge
-    from regress.models.svr import TunedSVR
-    from regress.runs.run import Run, SavedModel, load_run
-
-__all__ = [
-    "MODELS",
-    "Experiment",
-    "Folds",
-    "Result",
-    "Run",
-    "SavedModel",
-    "Scores",
-    "TextFeatures",
-    "TunedKernelRidge",
-    "TunedLightGBM",
-    "TunedPairwise",
-    "TunedRidge",
-    "TunedSVR",
-    "evaluate",
-    "load_run",
-    "make_folds",
-    "score",
-]
-
-__getattr__ = lazy_exports(
-    __name__,
-    {
-        "regress.models.lightgbm": ["TunedLightGBM"],
-        "regress.evaluation.results": ["Result"],
-        "regress.experiment": ["Experiment", "evaluate"],
-        "regress.data.folds": ["Folds", "make_folds"],
-        "regress.models.kernel_ridge": ["TunedKernelRidge"],
-        "regress.evaluation.metrics": ["Scores", "score"],
-        "regress.models.pairwise": ["TunedPairwise"],
-        "regress.runs.run": ["load_run", "Run", "SavedModel"],
-        "regress.models.registry": ["MODELS"],
-        "regress.models.ridge": ["TunedRidge"],
-        "regress.models.svr": ["TunedSVR"],
-        "regress.data.text_features": ["TextFeatures"],
-    },
-)
+    from regress.data.folds import Folds as Folds
+    from regress.data.folds import make_folds as make_folds
+    from regress.data.text_features import TextFeatures as TextFeatures
+    from regress.evaluation.metrics import Scores as Scores
+    from regress.evaluation.metrics import score as score
+    from regress.evaluation.results import Result as Result
+    from regress.experiment import Experiment as Experiment
+    from regress.experiment import evaluate as evaluate
+    from regress.models.kernel_ridge import TunedKernelRidge as TunedKernelRidge
+    from regress.models.lightgbm import TunedLightGBM as TunedLightGBM
+    from regress.models.pairwise import TunedPairwise as TunedPairwise
+    from regress.models.registry import MODELS as MODELS
+    from regress.models.ridge import TunedRidge as TunedRidge
+    from regress.models.svr import TunedSVR as TunedSVR
+    from regress.runs.run import Run as Run
+    from regress.runs.run import SavedModel as SavedModel
+    from regress.runs.run import load_run as load_run
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "regress.data.folds": ["Folds", "make_folds"],
+            "regress.data.text_features": ["TextFeatures"],
+            "regress.evaluation.metrics": ["Scores", "score"],
+            "regress.evaluation.results": ["Result"],
+            "regress.experiment": ["Experiment", "evaluate"],
+            "regress.models.kernel_ridge": ["TunedKernelRidge"],
+            "regress.models.lightgbm": ["TunedLightGBM"],
+            "regress.models.pairwise": ["TunedPairwise"],
+            "regress.models.registry": ["MODELS"],
+            "regress.models.ridge": ["TunedRidge"],
+            "regress.models.svr": ["TunedSVR"],
+            "regress.runs.run": ["Run", "SavedModel", "load_run"],
+        },
+    )

@@ -1,4 +1,9 @@
-"""Which selection, which regressor, how good really: from a bank to scored, fitted models."""
+"""Which selection, which regressor, how good really: from a bank to scored, fitted models.
+
+`evaluate` is the story of stage 2, and the modules that it imports are its chapters: the task and
+its folds in `regress.data`, the regressors in `regress.models`, and nested cross-validation in
+`regress.evaluation`. What it returns is saved by `regress.runs` and drawn by `regress.report`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +13,16 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from features.console.show import tqdm
+from features.console.show import progress_bar
 from features.keys import Text
+from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
-from regress.data.fold_banks import BankLike, FoldBanks, open_with_folds
+from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
-from regress.data.matrix import n_columns
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
-from regress.evaluation.nested import _n_steps, _resolved, _results, _tuned, _tuned_fold_banks
+from regress.evaluation.nested import NestedCV, resolved
 from regress.evaluation.results import Result, Results, refuse_oof_names
-from regress.models.base import Matrix
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 
@@ -39,7 +43,7 @@ class Experiment(Results):
         return experiment_html(self)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
-        """Write a run folder; see `regress.persistence.save_run`."""
+        """Write a run folder; see `regress.runs.save.save_run`."""
         from regress.runs.save import save_run
 
         return save_run(self, path, force=force)
@@ -71,7 +75,7 @@ def evaluate(
     ----------
     bank
         One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``). A
-        path with ``{fold}`` in it stands for one bank a fold; see `regress.fold_banks`.
+        path with ``{fold}`` in it stands for one bank a fold; see `regress.data.fold_banks`.
     texts
         n_samples texts that the bank holds; duplicates never straddle folds.
     y
@@ -82,8 +86,8 @@ def evaluate(
         Names from `MODELS`, or regressors set up otherwise than by default.
     cv, folds, groups
         Number of folds, ``"stratified"`` by deciles of the target, ``"plain"`` or ``"group"``,
-        and the group of each row; see `regress.folds.make_folds`. Or, as `folds`, the fold of
-        each row; see `regress.folds.given_folds`.
+        and the group of each row; see `regress.data.folds.make_folds`. Or, as `folds`, the fold of
+        each row; see `regress.data.folds.given_folds`.
     random_state
         The seed of the folds. With several, all is repeated on each seed's folds: scores are
         means over the repeats, and settings are chosen over all of them.
@@ -123,30 +127,19 @@ def evaluate(
     seeds = several_seeds(random_state)
     regressors = named_regressors(models, seeds[0] if seeds else 0)
     banks, splits = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
-    selections = _resolved(banks, select)
+    selections = resolved(banks, select)
     labels = [f"{name} {selection}" for selection in selections for name in regressors]
     refuse_oof_names(task, labels, splits[1:])
     near = near_duplicates(task.texts, splits[0].numbers)
+    nested = NestedCV(banks, task, splits, regressors, memory, n_jobs)
     results: list[Result] = []
-    bar = tqdm(desc="fits", unit="fit", disable=not progress, leave=False)
-    bar.total = len(selections) * _n_steps(banks, splits, len(regressors))
-    with bar:
+    n_steps = len(selections) * nested.n_steps
+    with progress_bar(
+        total=n_steps, desc="fits", unit="fit", disable=not progress, leave=False
+    ) as bar:
         for selection, terms in selections.items():
             bar.set_postfix_str(selection)
-            fit = _tuned_fold_banks if isinstance(banks, FoldBanks) else _tuned
-            tuned = fit(
-                banks, task, terms, splits, [*regressors.values()], memory, n_jobs, bar.update
-            )
-            for name, of_model in zip(regressors, tuned, strict=True):
-                results += _results(
-                    selection,
-                    terms,
-                    name,
-                    of_model,
-                    task,
-                    splits,
-                    n_columns(banks.by_name, terms),
-                )
+            results += nested.results(selection, terms, bar.update)
     # Scores of different targets stand in different units, and are never ranked together.
     order = {name: number for number, name in enumerate(task.target_names)}
     results.sort(key=lambda result: (order[result.target], result.scores.rmse))

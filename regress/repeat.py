@@ -19,8 +19,7 @@ from regress.experiment import evaluate
 from regress.models.registry import MODELS
 from regress.runs.format import describe_result, plain, versions
 from regress.runs.run import Run
-from regress.sweep.procedure import sweep
-from regress.sweep.results import Sweep
+from regress.sweep import Sweep, sweep
 
 #: Timings are no numbers of the run.
 UNTIMED = ("seconds", "file", "sha256")
@@ -121,7 +120,7 @@ def _as_it_was(
         arguments["folds"] = folds["scheme"]
         arguments["random_state"] = [folds["seed"], *(of["seed"] for of in folds["repeats"])]
     arguments["models"] = [
-        MODELS[name][0](**of["params"]) for name, of in description["regressors"].items()
+        MODELS[name](**of["params"]) for name, of in description["regressors"].items()
     ]
     arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
     return source, FoldBanks(labels) if labels else Banks([*banks.values()]), dataset, arguments

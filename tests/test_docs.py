@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import typer.main
 
-import layerbank
+import layerbank.cli
 from tests.pages import ROOT, anchors, links, pages
 from tests.regress.report.chromium import Browser, installed
 

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import rlcompleter
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from IPython.core.completer import IPCompleter, provisionalcompleter
 
 import layerbank
+from tests.pages import ROOT
+from tests.typed import Reader
 
 HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
 COMMANDS = (
     "extract", "info", "export", "regress", "sweep", "blend", "predict", "explain", "verify",
     "compact", "merge", "demo",
 )  # fmt: skip
+
+ESTIMATORS = ("TunedKernelRidge", "TunedLightGBM", "TunedPairwise", "TunedRidge", "TunedSVR")
+PUBLIC = {
+    "layerbank": [
+        "Bank", "LayerbankError", "MODELS", "Selection", "TextFeatures", *ESTIMATORS, "blend",
+        "evaluate", "extract", "extract_on_ray", "load_run", "make_folds", "open_banks", "sweep",
+    ],
+    "extract": ["ExtractReport", "extract", "extract_on_ray"],
+    "features": [
+        "Bank", "Banks", "Block", "LayerbankError", "Selection", "Text", "open_banks", "text_key",
+        "text_keys",
+    ],
+    "regress": [
+        "Experiment", "Folds", "MODELS", "Result", "Run", "SavedModel", "Scores", "TextFeatures",
+        *ESTIMATORS, "evaluate", "load_run", "make_folds", "score",
+    ],
+}  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:
@@ -26,18 +50,12 @@ def loaded_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
 
 
-def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "layerbank", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
+def call(reader: Reader, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return reader.types(shlex.join(["layerbank", *arguments]), cwd)
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import layerbank\ntry: layerbank.app(['--help'])\nexcept SystemExit: pass"
+    code = "import layerbank.cli\ntry: layerbank.cli.app(['--help'])\nexcept SystemExit: pass"
     assert not loaded_after(code) & set(HEAVY)
 
 
@@ -51,12 +69,47 @@ def test_the_bank_and_stage_2_never_load_torch(package: str) -> None:
     assert not loaded_after(code) & {"torch", "transformers"}
 
 
-def test_the_public_names() -> None:
-    assert layerbank.__all__ == ["Bank", "Selection", "evaluate", "extract", "load_run"]
-    for name in layerbank.__all__:
-        assert callable(getattr(layerbank, name))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = layerbank.nothing
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_public_names(package: str) -> None:
+    module = import_module(package)
+    assert dir(module) == module.__all__ == sorted(PUBLIC[package])
+    for name in PUBLIC[package]:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("package", [*PUBLIC, "regress.blend", "regress.report", "regress.sweep"])
+def test_type_checkers_see_what_is_there(package: str) -> None:
+    module = import_module(package)
+    assert module.__file__ is not None
+    body = ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body
+    (seen,) = (part for part in body if isinstance(part, ast.If))
+    imports = [line for line in seen.body if isinstance(line, ast.ImportFrom)]
+    names = {alias.name for line in imports for alias in line.names}
+    assert names - {"__version__"} == {*module.__all__}
+    assert all(alias.asname == alias.name for line in imports for alias in line.names)
+    for line in imports:
+        for alias in line.names:
+            assert getattr(import_module(line.module or ""), alias.name) is getattr(
+                module, alias.name
+            )
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_completion_finds_the_public_names(package: str) -> None:
+    scope = {"it": import_module(package)}
+    console = rlcompleter.Completer(scope)
+    found = [console.complete("it.", i) for i in range(len(PUBLIC[package]) + 2)]
+    assert {str(name).removeprefix("it.").rstrip("()") for name in found if name} == {
+        *PUBLIC[package]
+    }
+    for jedi in (True, False):
+        notebook = IPCompleter(namespace=scope)
+        notebook.use_jedi = jedi
+        with provisionalcompleter():
+            completed = {each.text.lstrip(".") for each in notebook.completions("it.", 3)}
+        assert completed == {*PUBLIC[package]}
 
 
 @pytest.mark.parametrize("package", ["extract", "features", "regress", "layerbank"])
@@ -65,19 +118,19 @@ def test_generic_names_are_this_distribution(package: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_helps_with_an_example(command: str) -> None:
-    result = call(command, "--help")
+def test_every_command_helps_with_an_example(command: str, reader: Reader) -> None:
+    result = call(reader, command, "--help")
     assert result.returncode == 0
     assert "Example" in result.stdout
     assert f"layerbank {command}" in result.stdout
 
 
-def test_version() -> None:
-    assert call("--version").stdout.strip() == f"layerbank {layerbank.__version__}"
+def test_version(reader: Reader) -> None:
+    assert call(reader, "--version").stdout.strip() == f"layerbank {layerbank.__version__}"
 
 
-def test_a_near_miss_is_told() -> None:
-    result = call("regres")
+def test_a_near_miss_is_told(reader: Reader) -> None:
+    result = call(reader, "regres")
     assert result.returncode == 2
     assert "regress" in result.stderr
 
@@ -96,13 +149,15 @@ def test_a_near_miss_is_told() -> None:
         (["regress", "a.csv", "--target", "y", "--bank", "b", "--out", "r"], "is not a bank"),
     ],
 )
-def test_mistakes_get_one_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_mistakes_get_one_sentence(
+    tmp_path: Path, reader: Reader, arguments: list[str], message: str
+) -> None:
     (tmp_path / "a.csv").write_text("text,y\nhello,1\nworld,2\n")
-    result = call(*arguments, cwd=tmp_path)
+    result = call(reader, *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stdout == ""
     error = result.stderr.strip().splitlines()
     assert len(error) == 1, result.stderr
     assert error[0].startswith("layerbank: error: ")
     assert message in error[0]
-    assert "Traceback" in call(*arguments, "--debug", cwd=tmp_path).stderr
+    assert "Traceback" in call(reader, *arguments, "--debug", cwd=tmp_path).stderr

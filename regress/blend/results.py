@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 
 from features.banks import Banks
 from features.errors import LayerbankError
-from features.keys import Text, text_keys
-from regress.blend.blending import Blend, Blended
+from features.keys import Text, digest, text_keys
+from regress.blend.blended import Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
 from regress.data.task import Task
@@ -140,8 +139,7 @@ def _texts(
         dataset = Source.recorded(recorded).read()[1]
     except (LayerbankError, OSError):
         return None, None
-    digest = hashlib.sha256(np.ascontiguousarray(text_keys(dataset.texts)).tobytes()).hexdigest()
-    if digest != description["texts"]["keys"]:
+    if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:
         return None, None
     return dataset.texts, dataset.groups
 

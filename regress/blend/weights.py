@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix
 
 #: Penalties of ``ridge``, in squared errors of the target's mean.
 PENALTIES = tuple(float(penalty) for penalty in np.logspace(-4, 1, 11))
@@ -51,14 +51,13 @@ def ridge(
     A: Matrix, y: Matrix, folds: NDArray[np.int64], sample_weight: Matrix | None = None
 ) -> Weights:
     """Weights that ridge pulls towards equal ones; the penalty is chosen over the folds given."""
-    numbers = np.unique(folds)
     w = np.ones(len(y)) if sample_weight is None else sample_weight
     errors = np.zeros(len(PENALTIES))
-    for number in numbers:
-        held = folds == number
-        for at, penalty in enumerate(PENALTIES):
+    for fold in np.unique(folds):
+        held = folds == fold
+        for index, penalty in enumerate(PENALTIES):
             fitted = _ridge(A[~held], y[~held], w[~held], penalty)
-            errors[at] += float(w[held] @ (fitted.apply(A[held]) - y[held]) ** 2)
+            errors[index] += float(w[held] @ (fitted.apply(A[held]) - y[held]) ** 2)
     return _ridge(A, y, w, PENALTIES[int(errors.argmin())])
 
 
@@ -72,10 +71,11 @@ def _ridge(A: Matrix, y: Matrix, w: Matrix, penalty: float) -> Weights:
     return Weights(values, mean * (1 - float(values.sum())))
 
 
-def mean_weights(several: Sequence[Weights]) -> Weights:
-    """The mean of weights that were fitted on several divisions into folds."""
-    values = np.mean([of.values for of in several], axis=0)
-    return Weights(values, float(np.mean([of.intercept for of in several])))
+def mean_weights(fitted: Sequence[Weights]) -> Weights:
+    """The mean of weights that were fitted on several splits into folds."""
+    values = np.mean([weights.values for weights in fitted], axis=0)
+    return Weights(values, float(np.mean([weights.intercept for weights in fitted])))
 
 
+#: By the names that ``--method`` knows.
 METHODS: dict[str, Method] = {"nnls": nnls, "ridge": ridge}

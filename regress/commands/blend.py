@@ -48,8 +48,9 @@ def blend_command(
 
     Example: [bold]layerbank blend run1 run2 swept --out blended[/bold]
     """
-    from regress.blend.blending import blend
-    from regress.blend.files import blend_json, blend_text, repeat_blend, save_blend, verdict
+    from regress.blend import blend, save_blend
+    from regress.blend.output import blend_json, blend_text
+    from regress.blend.repeat import repeat_blend, repeated_text
     from regress.runs.save import refuse_existing
 
     set_verbosity(quiet=quiet)
@@ -57,7 +58,7 @@ def blend_command(
     if repeated is not None:
         refuse_beside_from({"--method": method})
         blended = repeat_blend(repeated, runs or ())
-        said = verdict(repeated, blended)
+        said = repeated_text(repeated, blended)
         if not quiet or said.startswith("warning"):
             typer.echo(said, err=True)
     else:

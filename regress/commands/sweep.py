@@ -113,8 +113,9 @@ def sweep_command(
     from regress.report.tables import leaders_text
     from regress.runs.run import load_run
     from regress.runs.save import refuse_existing
-    from regress.sweep.procedure import MODELS, sweep
-    from regress.sweep.results import N_BEST, cache_beside, headline, save_sweep, sweep_json
+    from regress.sweep import MODELS, N_BEST, save_sweep, sweep
+    from regress.sweep.output import headline, sweep_json
+    from regress.sweep.save import cache_beside
 
     set_verbosity(quiet=quiet)
     refuse_existing(out, force=force, parts=cache_beside(out))
@@ -176,7 +177,7 @@ def sweep_command(
     for name, leaders in swept.leaders.items():
         typer.echo(f"\n{name}" if several else "")
         on_stdout(leaders_text(leaders))
-        typer.echo(f"\n{headline(swept, name, swept.folds)}")
+        typer.echo(f"\n{headline(swept, name)}")
     if not quiet:
         show_heat_maps(swept)
         typer.echo(

@@ -17,10 +17,10 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg import cython_lapack
 
-Matrix = NDArray[np.float64]
+from regress.compute.arrays import Matrix
 
-
-_BLOCK = 64  # columns that LAPACK's blocked routines work on at a time
+#: Columns that LAPACK's blocked routines work on at a time.
+_BLOCK = 64
 
 
 class ShiftedSystem:

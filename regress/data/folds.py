@@ -69,6 +69,11 @@ class Folds:
         """The first 12 digits of `digest`, to be shown beside a score."""
         return self.digest[:12]
 
+    @property
+    def n_train(self) -> int:
+        """Rows of the smallest training set: a nested score leaves two folds out at once."""
+        return len(self) - int(np.sort(np.bincount(self.numbers))[-2:].sum())
+
     def __len__(self) -> int:
         return len(self.numbers)
 

@@ -1,24 +1,30 @@
-"""Which selection, which regressor, how good really: from a bank to scored, fitted models."""
+"""The steps of an experiment: a selection's regressors, tuned inside the folds, scored and fitted.
+
+Nested cross-validation of one bank, or of several side by side, is `regress.models.tuning`'s; that
+of one bank a fold stands here, where fold k is tuned, scored and fitted on bank k alone.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
 from features.errors import InputError
-from features.selection import ResolvedTerm, Selection
+from features.selection import ResolvedTerm, Selection, SelectionLike
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import FoldBanks
 from regress.data.folds import Folds
-from regress.data.matrix import fitting_matrix
+from regress.data.matrix import fitting_matrix, n_columns
 from regress.data.task import Task
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, Result, scored
-from regress.models.base import FittedModel, Matrix, Regressor
+from regress.models.base import FittedModel, Regressor, Setting
 from regress.models.ensembles import FoldModels
 from regress.models.estimator import TunedRegressor
 from regress.models.training import FoldData
@@ -32,6 +38,130 @@ from regress.models.tuning import (
     run_on,
     tune,
 )
+
+Terms = tuple[ResolvedTerm, ...]
+
+
+def resolved(banks: Banks, select: SelectionLike | Iterable[SelectionLike]) -> dict[str, Terms]:
+    """Each selection once, as it is written, with the blocks that it names.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    SelectionError
+        One cannot be read, or names what no bank holds.
+    """
+    several = [select] if isinstance(select, (str, Selection)) else select
+    selections = [Selection.parse(selection) for selection in several]
+    if not selections:
+        raise InputError("name at least one selection, such as 'mean[-1]'")
+    return {str(selection): banks.resolve(selection) for selection in selections}
+
+
+@dataclass(frozen=True, eq=False)
+class NestedCV:
+    """Nested cross-validation of some regressors on a task.
+
+    Attributes
+    ----------
+    banks, task
+        What is regressed on what.
+    splits
+        Splits into folds; with several, all is repeated on each.
+    regressors
+        By name.
+    memory, n_jobs
+        As `regress.experiment.evaluate`.
+    """
+
+    banks: Banks
+    task: Task
+    splits: Sequence[Folds]
+    regressors: Mapping[str, TunedRegressor]
+    memory: int | None
+    n_jobs: int | None
+
+    @property
+    def n_steps(self) -> int:
+        """How often `results` calls `on_done`."""
+        n_folds, n_regressors = self.splits[0].n_folds, len(self.regressors)
+        if isinstance(self.banks, FoldBanks):
+            return n_folds * (n_folds + n_regressors)
+        return len(self.splits) * n_steps(n_folds, 0) + n_regressors
+
+    def results(self, selection: str, terms: Terms, on_done: Callable[[], object]) -> list[Result]:
+        """The results of every regressor on a selection, for each target."""
+        tune_all = self._tune_fold_banks if isinstance(self.banks, FoldBanks) else self._tune
+        columns = n_columns(self.banks.by_name, terms)
+        return [
+            self._result(selection, terms, columns, name, target, *tuned)
+            for name, tuned in zip(self.regressors, tune_all(terms, on_done), strict=True)
+            for target in range(len(self.task.target_names))
+        ]
+
+    def _tune(self, terms: Terms, on_done: Callable[[], object]) -> list[tuple[Tuned, list[Tuned]]]:
+        """For each regressor: tuned over all splits and refitted on all rows, and by split."""
+        regressors = [*self.regressors.values()]
+        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self.memory)
+        jobs: Any = {"n_jobs": self.n_jobs, "on_done": on_done}
+        by_split = []
+        # The first split comes last, so that its data are at hand for the refit.
+        for folds in reversed(self.splits):
+            data = self._fold_data(X, folds)
+            by_split.append(tune(data, regressors, refit=False, **jobs))
+        by_regressor = [list(tuned[::-1]) for tuned in zip(*by_split, strict=True)]
+        together = refitted(data, regressors, [*map(pooled, by_regressor)], **jobs)
+        return [*zip(together, by_regressor, strict=True)]
+
+    def _tune_fold_banks(
+        self, terms: Terms, on_done: Callable[[], object]
+    ) -> list[tuple[Tuned, list[Tuned]]]:
+        """The same for one bank a fold, which is never repeated."""
+        names, [folds] = [*self.banks.by_name], self.splits
+
+        def data(fold: int) -> FoldData:
+            own = [term for term in terms if term.bank == names[fold]]
+            X = fitting_matrix(self.banks.by_name, self.task.keys, own, self.memory)
+            return self._fold_data(X, folds)
+
+        regressors = [*self.regressors.values()]
+        every = tune_fold_banks(data, regressors, folds, n_jobs=self.n_jobs, on_done=on_done)
+        return [(tuned, [tuned]) for tuned in every]
+
+    def _fold_data(self, X: Any, folds: Folds) -> FoldData:
+        return FoldData(X, self.task.Y, folds, self.task.weights, memory=self.memory)
+
+    def _result(
+        self,
+        selection: str,
+        terms: Terms,
+        columns: int,
+        model: str,
+        target: int,
+        together: Tuned,
+        by_split: Sequence[Tuned],
+    ) -> Result:
+        first, *repeats = [
+            _repeat(tuned, target, self.task, folds)
+            for tuned, folds in zip(by_split, self.splits, strict=True)
+        ]
+        return Result(
+            select=selection,
+            terms=terms,
+            n_columns=columns,
+            model=model,
+            target=self.task.target_names[target],
+            predictions=first.predictions,
+            scores=mean_scores([repeat.scores for repeat in [first, *repeats]]),
+            naive_rmse=float(together.cv_rmse[:, target].min()),
+            fold_rmse=first.fold_rmse,
+            fold_params=first.fold_params,
+            params=dict(together.settings[together.final[target]]) if together.final else {},
+            fitted=together.models[target],
+            seconds=together.seconds,
+            repeats=tuple(repeats),
+        )
 
 
 def tune_fold_banks(
@@ -53,161 +183,91 @@ def tune_fold_banks(
     -------
     For each regressor; its models are `FoldModels`, `final` is empty.
     """
-    n_folds = folds.n_folds
-    chosen: list[list[NDArray[np.int64]]] = [[] for _ in regressors]
-    errors: list[list[Matrix]] = [[] for _ in regressors]
-    models: list[list[list[FittedModel]]] = [[] for _ in regressors]
-    predictions: list[Matrix] = []
-    seconds = np.zeros(len(regressors))
-    for outer in range(n_folds):
-        start, busy = time.perf_counter(), np.zeros(len(regressors))
-        own = data(outer)
-        own.prepare()
-        pairs = [(min(outer, j), max(outer, j)) for j in range(n_folds) if j != outer]
-        jobs = [(left_out,) for left_out in [(outer,), *pairs]]
-        held = run_on(own, regressors, n_jobs, on_done)(hold_out, jobs)
-        for at, (of_outer, *of_pairs) in enumerate(zip(*held, strict=True)):
-            if not outer:
-                predictions.append(np.empty_like(own.Y))
-            inner = [of.errors[sum(pair) - outer] for of, pair in zip(of_pairs, pairs, strict=True)]
-            best, predicted = choose_for(of_outer, inner)
-            chosen[at].append(best)
-            predictions[at][folds.rows([outer])] = predicted
-            errors[at].append(of_outer.errors[outer])
-            busy[at] = of_outer.seconds + sum(of.seconds for of in of_pairs)
-        refits = [
-            (outer, at, [regressor.settings()[i] for i in chosen[at][-1]])
-            for at, regressor in enumerate(regressors)
-        ]
-        for at, fitted in enumerate(run_on(own, regressors, n_jobs, on_done)(_fit_without, refits)):
-            models[at].append(fitted)
-        seconds += busy / busy.sum() * (time.perf_counter() - start)
-    shares = own.masses / own.masses.sum()
+    by_fold = [_tune_fold(data, regressors, fold, n_jobs, on_done) for fold in range(folds.n_folds)]
     return [
-        Tuned(
-            settings=regressor.settings(),
-            errors=np.mean(errors[at], axis=0),
-            cv_rmse=np.sqrt(np.tensordot(shares, errors[at], axes=1)),
-            final=[],
-            models=[FoldModels(tuple(of_target)) for of_target in zip(*models[at], strict=True)],
-            seconds=float(seconds[at]),
-            chosen=np.array(chosen[at]),
-            predictions=predictions[at],
+        _joined(regressor.settings(), folds, tuned)
+        for regressor, tuned in zip(regressors, zip(*by_fold, strict=True), strict=True)
+    ]
+
+
+class _TunedFold(NamedTuple):
+    """What one regressor makes of one fold, with the bank of that fold."""
+
+    chosen: NDArray[np.int64]  # (n_targets,): settings, chosen without it
+    predictions: Matrix  # (n_held, n_targets), at these settings
+    errors: Matrix  # (n_settings, n_targets): mean squared errors on the fold
+    models: list[FittedModel]  # of each target, fitted without the fold
+    mass: float  # sum of the fold's weights
+    seconds: float
+
+
+def _tune_fold(
+    data: Callable[[int], FoldData],
+    regressors: Sequence[Regressor],
+    outer: int,
+    n_jobs: int | None,
+    on_done: Callable[[], object] | None,
+) -> list[_TunedFold]:
+    start = time.perf_counter()
+    own = data(outer)
+    own.prepare()
+    inner = [fold for fold in range(own.folds.n_folds) if fold != outer]
+    pairs = [(min(outer, fold), max(outer, fold)) for fold in inner]
+    run = run_on(own, regressors, n_jobs, on_done)
+    held_out = [*zip(*run(hold_out, [(left_out,) for left_out in [(outer,), *pairs]]), strict=True)]
+    choices = [
+        choose_for(single, [held.errors[fold] for held, fold in zip(twos, inner, strict=True)])
+        for single, *twos in held_out
+    ]
+    refits = [
+        (outer, number, [regressor.settings()[setting] for setting in chosen])
+        for number, (regressor, (chosen, _)) in enumerate(zip(regressors, choices, strict=True))
+    ]
+    models = run(_fit_without, refits)
+    busy = [sum(held.seconds for held in every) for every in held_out]
+    pace = (time.perf_counter() - start) / sum(busy)
+    return [
+        _TunedFold(*choice, single.errors[outer], fitted, float(own.masses[outer]), seconds * pace)
+        for choice, (single, *_), fitted, seconds in zip(
+            choices, held_out, models, busy, strict=True
         )
-        for at, regressor in enumerate(regressors)
     ]
 
 
 def _fit_without(
-    data: FoldData, regressors: Sequence[Regressor], fold: int, at: int, chosen: Sequence[Any]
+    data: FoldData, regressors: Sequence[Regressor], fold: int, number: int, chosen: Sequence[Any]
 ) -> list[FittedModel]:
-    return regressors[at].refit(data.training((fold,)), chosen)
+    return regressors[number].refit(data.training((fold,)), chosen)
 
 
-def _resolved(
-    banks: Banks, select: str | Selection | Iterable[str | Selection]
-) -> dict[str, tuple[ResolvedTerm, ...]]:
-    """Each selection once, as it prints itself, with the blocks it names."""
-    several = [select] if isinstance(select, (str, Selection)) else select
-    parsed = [Selection.parse(one) for one in several]
-    if not parsed:
-        raise InputError("name at least one selection, such as 'mean[-1]'")
-    return {str(selection): banks.resolve(selection) for selection in parsed}
-
-
-def _n_steps(banks: Banks, splits: Sequence[Folds], n_regressors: int) -> int:
-    n_folds = splits[0].n_folds
-    if isinstance(banks, FoldBanks):
-        return n_folds * (n_folds + n_regressors)
-    return len(splits) * n_steps(n_folds, 0) + n_regressors
-
-
-def _tuned(
-    banks: Banks,
-    task: Task,
-    terms: Sequence[ResolvedTerm],
-    splits: Sequence[Folds],
-    regressors: Sequence[TunedRegressor],
-    memory: int | None,
-    n_jobs: int | None,
-    on_done: Callable[[], object],
-) -> list[list[Tuned]]:
-    """For each regressor, what came out on each division; the first is refitted on all rows."""
-    X = fitting_matrix(banks.by_name, task.texts, terms, memory)
-    repeats = []
-    for folds in reversed(splits):
-        data = FoldData(X, task.Y, folds, task.weights, memory=memory)
-        repeats.append(tune(data, regressors, refit=False, n_jobs=n_jobs, on_done=on_done))
-    # The folds that came last are the first repeat's.
-    by_regressor = [list(of[::-1]) for of in zip(*repeats, strict=True)]
-    together = [pooled(of) for of in by_regressor]
-    together = refitted(data, regressors, together, n_jobs=n_jobs, on_done=on_done)
-    return [[of_all, *of] for of_all, of in zip(together, by_regressor, strict=True)]
-
-
-def _tuned_fold_banks(
-    banks: Banks,
-    task: Task,
-    terms: Sequence[ResolvedTerm],
-    splits: Sequence[Folds],
-    regressors: Sequence[TunedRegressor],
-    memory: int | None,
-    n_jobs: int | None,
-    on_done: Callable[[], object],
-) -> list[list[Tuned]]:
-    """The same for one bank a fold, which is never repeated."""
-
-    def data(number: int) -> FoldData:
-        own = [term for term in terms if term.bank == [*banks.by_name][number]]
-        X = fitting_matrix(banks.by_name, task.texts, own, memory)
-        return FoldData(X, task.Y, splits[0], task.weights, memory=memory)
-
-    tuned = tune_fold_banks(data, regressors, splits[0], n_jobs=n_jobs, on_done=on_done)
-    return [[of, of] for of in tuned]
-
-
-def _results(
-    selection: str,
-    terms: tuple[ResolvedTerm, ...],
-    model: str,
-    tuned: Sequence[Tuned],
-    task: Task,
-    splits: Sequence[Folds],
-    columns: int,
-) -> list[Result]:
-    """The results of one regressor for each target; `tuned` has all repeats in one, then each."""
-    together, *each = tuned
-    results = []
-    for target, name in enumerate(task.target_names):
-        repeats = [_repeat(of, target, task, folds) for of, folds in zip(each, splits, strict=True)]
-        first = repeats[0]
-        results.append(
-            Result(
-                select=selection,
-                terms=terms,
-                n_columns=columns,
-                model=model,
-                target=name,
-                predictions=first.predictions,
-                scores=mean_scores([repeat.scores for repeat in repeats]),
-                naive_rmse=float(together.cv_rmse[:, target].min()),
-                fold_rmse=first.fold_rmse,
-                fold_params=first.fold_params,
-                params=dict(together.settings[together.final[target]]) if together.final else {},
-                fitted=together.models[target],
-                seconds=together.seconds,
-                repeats=tuple(repeats[1:]),
-            )
-        )
-    return results
+def _joined(settings: Sequence[Setting], folds: Folds, by_fold: Sequence[_TunedFold]) -> Tuned:
+    """One regressor's folds as one."""
+    errors = [tuned.errors for tuned in by_fold]
+    masses = np.array([tuned.mass for tuned in by_fold])
+    predictions = np.empty((len(folds), errors[0].shape[1]))
+    for fold, tuned in enumerate(by_fold):
+        predictions[folds.rows([fold])] = tuned.predictions
+    return Tuned(
+        settings=settings,
+        errors=np.mean(errors, axis=0),
+        cv_rmse=np.sqrt(np.tensordot(masses / masses.sum(), errors, axes=1)),
+        final=[],
+        models=[
+            FoldModels(models) for models in zip(*(tuned.models for tuned in by_fold), strict=True)
+        ],
+        seconds=sum(tuned.seconds for tuned in by_fold),
+        chosen=np.array([tuned.chosen for tuned in by_fold]),
+        predictions=predictions,
+    )
 
 
 def _repeat(tuned: Tuned, target: int, task: Task, folds: Folds) -> Repeat:
+    """A regressor's scores of one target on one split."""
     return scored(
         task,
         target,
         folds,
         tuned.predictions[:, target],
         naive_rmse=float(tuned.cv_rmse[:, target].min()),
-        fold_params=[dict(tuned.settings[at]) for at in tuned.chosen[:, target]],
+        fold_params=[dict(tuned.settings[setting]) for setting in tuned.chosen[:, target]],
     )

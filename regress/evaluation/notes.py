@@ -98,7 +98,7 @@ def _on_models(experiment: Results) -> Iterator[str]:
         if note := regressor.note(len(experiment.folds)):
             yield f"{name}: {note}"
     for result in experiment.results:
-        base = MODELS[result.model][0].base if result.model in MODELS else None
+        base = MODELS[result.model].base if result.model in MODELS else None
         for other in experiment.results:
             same = (other.select, other.target) == (result.select, result.target)
             if same and other.model == base:
@@ -106,14 +106,13 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
-    from regress.data.task import drawn_together
     from regress.evaluation.metrics import paired_standard_error
 
     task = experiment.task
     y = task.Y[:, task.target_names.index(result.target)]
     gain = base.scores.rmse - result.scores.rmse
     se = paired_standard_error(
-        y, result.predictions, base.predictions, drawn_together(task), task.weights
+        y, result.predictions, base.predictions, task.drawn_together, task.weights
     )
     verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
     return (

@@ -12,7 +12,7 @@ from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
-from regress.data.task import Task, drawn_together
+from regress.data.task import Task
 from regress.evaluation.lines import Entry, Standing, _single, standings
 from regress.evaluation.metrics import Scores, rmse, score
 from regress.models.base import FittedModel, Matrix
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def _compare(experiment: Results, target: str) -> Callable[[Sequence[Entry]], list[Standing]]:
     task = experiment.task
     y = task.Y[:, task.target_names.index(target)]
-    return partial(standings, y, units=drawn_together(task), weights=task.weights)
+    return partial(standings, y, units=task.drawn_together, weights=task.weights)
 
 
 #: Columns of ``oof.csv``, and what its columns hold.

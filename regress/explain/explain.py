@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import Block, ResolvedTerm
 from regress.data.matrix import term_matrix
-from regress.explain.blocks import parts_of
 from regress.explain.explanation import Explanation, Neighbour, TrainingTexts
-from regress.explain.neighbours import nearest, similarity_to
+from regress.explain.neighbours import nearest
 from regress.models.base import FittedModel
-from regress.models.ensembles import FoldModels
 
 
 class Explained(Protocol):
@@ -80,18 +78,19 @@ def _explained(
     n_neighbours: int,
 ) -> list[Explanation]:
     """Of one target."""
-    fitted, X = chosen.fitted, term_matrix(banks, texts, chosen.terms)
+    keys = text_keys(texts)
+    fitted, X = chosen.fitted, term_matrix(banks, keys, chosen.terms)
     blocks, bounds = _blocks(chosen, banks)
-    parts, predicted = parts_of(fitted, X, bounds), fitted.predict(X)
+    parts, predicted = fitted.parts(X, bounds), fitted.predict(X)
     of_blocks = [_merged(blocks, row) for row in parts.of_blocks.tolist()]
     neighbours: list[list[Neighbour]] = [[] for _ in texts]
     own: list[float | None] = [None] * len(texts)
     if known is not None:
-        targets, same = known.targets[chosen.target], known.numbers_of(texts)
+        targets, same = known.targets[chosen.target], known.numbers_of(keys)
         own = [float(targets[known.numbers == one].mean()) if one >= 0 else None for one in same]
         rows, similar = nearest(
-            similarity_to(fitted, X),
-            lambda part: term_matrix(banks, [known.texts[i] for i in among[part]], chosen.terms),
+            fitted.similarity_to(X),
+            lambda part: term_matrix(banks, known.keys[among[part]], chosen.terms),
             X.shape[1],
             n_neighbours,
             same=same,
@@ -123,7 +122,7 @@ def _explained(
 def _blocks(chosen: Explained, banks: Mapping[str, Bank]) -> tuple[list[str], list[int]]:
     """Names of the blocks in the order of their columns, and where each begins."""
     # One bank a fold holds the same blocks as all others: they count together.
-    folds = isinstance(chosen.fitted, FoldModels)
+    folds = chosen.fitted.fold_wise
     several = not folds and len({term.bank for term in chosen.terms}) > 1
     names, widths = [], []
     for term in chosen.terms:

@@ -15,7 +15,7 @@ from rich.text import Text as Line
 
 from features.console import html
 from features.console.show import beginning, printable, shown
-from features.keys import Text, text_keys
+from features.keys import Text
 
 if TYPE_CHECKING:
     pass
@@ -175,8 +175,8 @@ class TrainingTexts:
 
     Attributes
     ----------
-    texts, ids
-        n_samples texts, and what their rows are called.
+    texts, keys, ids
+        n_samples texts, their keys, shape (n_samples, 32), and what their rows are called.
     id_name
         What the column of these is called.
     numbers
@@ -186,15 +186,16 @@ class TrainingTexts:
     """
 
     texts: Sequence[Text]
+    keys: NDArray[np.uint8]
     ids: Sequence[str]
     id_name: str
     numbers: NDArray[np.int64]
     targets: dict[str, NDArray[np.float64]]
 
-    def numbers_of(self, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Number of each text, -1 where it is none of these."""
-        known = dict(zip(map(bytes, text_keys(self.texts)), self.numbers.tolist(), strict=True))
-        return np.array([known.get(bytes(key), -1) for key in text_keys(texts)], np.int64)
+    def numbers_of(self, keys: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Number of each text by its key, -1 where it is none of these."""
+        known = dict(zip(map(bytes, self.keys), self.numbers.tolist(), strict=True))
+        return np.array([known.get(bytes(key), -1) for key in keys], np.int64)
 
 
 @dataclass(frozen=True)

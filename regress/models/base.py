@@ -2,45 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.training import TrainingSet
-
-Matrix = NDArray[np.float64]
-
+from features.errors import InputError
+from regress.compute.arrays import Matrix as Matrix
+from regress.compute.arrays import Rows
+from regress.models.training import FoldData, Size, TrainingSet
 
 #: One choice of what is chosen inside the training folds, such as ``{"alpha": 10.0}``.
 Setting = Mapping[str, float]
 
+#: Where each block begins in the columns, and where the last one ends: shape (n_blocks + 1,).
+Bounds = Sequence[int]
 
-class FittedModel(Protocol):
-    """A model of one target that predicts from raw features, saved as data."""
+#: Similarities, shape (n_samples, n_others), to others' features of shape (n_others, n_features).
+Similarity = Callable[[NDArray[Any]], Matrix]
 
+
+class Parts(NamedTuple):
+    """What predictions are made of; it adds up to them exactly, in units of the target.
+
+    Attributes
+    ----------
+    base
+        Shape (n_samples,): what there is without any block.
+    of_blocks
+        Shape (n_samples, n_blocks).
+    """
+
+    base: Matrix
+    of_blocks: Matrix
+
+
+class FittedModel(ABC):
+    """A model of one target that predicts from raw features, saved as data.
+
+    `parts` and `similarity_to` explain predictions; a model may do without.
+    """
+
+    #: Whether X has the same blocks from the bank of each fold, side by side.
+    fold_wise: ClassVar[bool] = False
+
+    @abstractmethod
     def predict(self, X: NDArray[Any]) -> Matrix:
         """Predictions, shape (n_samples,), for X of shape (n_samples, n_features)."""
 
+    @abstractmethod
     def save(self, stem: Path) -> Path:
         """Write to one file, `stem` with an ending of the model's own; returns its path."""
 
     @classmethod
+    @abstractmethod
     def load(cls, path: Path) -> Self:
         """Read back what `save` wrote."""
 
+    def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
+        """Divide predictions for X among the blocks of its columns; InputError where it cannot."""
+        raise InputError(
+            f"{type(self).__name__} cannot say what its predictions owe to the blocks: name "
+            "another --model"
+        )
 
-class Regressor(Protocol):
+    def similarity_to(self, X: NDArray[Any]) -> Similarity:
+        """How similar the model takes others for, 1 for equal; InputError where it cannot say."""
+        raise InputError(
+            f"{type(self).__name__} cannot say which texts it takes for similar: name another "
+            "--model, or leave neighbours out with -k 0"
+        )
+
+
+class Regressor(ABC):
     """A family of settings: fitted at all of them at once, refitted at one.
 
-    Adding a regressor takes a class with these three methods and its line in `MODELS`.
+    The engine asks a regressor what it can do; only the first three methods have to be there.
     """
 
+    #: What `refit` gives, and what a run folder's file is read back as.
+    model_class: ClassVar[type[FittedModel]]
+    #: The regressor that this one is built on, and has to beat.
+    base: ClassVar[str | None] = None
+
+    @abstractmethod
     def settings(self) -> Sequence[Setting]:
         """The settings to choose from."""
 
+    @abstractmethod
     def path(self, training: TrainingSet) -> Matrix:
         """Predictions for the held-out rows at every setting.
 
@@ -49,8 +102,45 @@ class Regressor(Protocol):
         Shape (n_held, n_settings, n_targets).
         """
 
+    @abstractmethod
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
         """Models of each target, fitted on the training rows at the setting chosen for it."""
+
+    def path_on_products(self, training: TrainingSet) -> Matrix:
+        """As `path`, for a training set that has products of its rows and no columns.
+
+        It may overwrite the products.
+        """
+        return self.path(training)
+
+    def takes_products(self, size: Size) -> bool:
+        """Whether such a task is fitted on products of its rows, which add up over blocks."""
+        return False
+
+    def is_primal(self, size: Size) -> bool:
+        """Whether such a task is fitted on X'X, which all training sets share and one job takes."""
+        return False
+
+    def work(self, size: Size) -> float:
+        """Seconds of one core that fitting one training set takes, very roughly."""
+        return 8.0 * size.n_samples / 3000 + 1e-3
+
+    def job_bytes(self, data: FoldData) -> int:
+        """Memory that fitting one training set of these data takes at the most, about."""
+        return data.job_bytes
+
+    def compared_rows(self, y: Matrix) -> Rows:
+        """Numbers of the training rows, with targets y, that predictions compare a text with."""
+        return np.arange(len(y))
+
+    def note(self, n_samples: int) -> str:
+        """What users have to know of how so many rows are fitted; mostly nothing."""
+        return ""
+
+
+def block_sums(values: Matrix, bounds: Bounds) -> Matrix:
+    """Sums over each block's columns, shape (n_samples, n_blocks)."""
+    return np.stack([values[:, a:b].sum(axis=1) for a, b in pairwise(bounds)], axis=1)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:

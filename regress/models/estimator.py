@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,46 +11,21 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from features.errors import InputError
 from regress.data.folds import make_folds, row_keys
-from regress.models.base import FittedModel, Matrix, Setting
-from regress.models.training import FoldData, TrainingSet
+from regress.models.base import Matrix, Regressor
+from regress.models.training import FoldData
 from regress.models.tuning import tune
 
 
-class TunedRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class TunedRegressor(Regressor, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """A regressor that chooses its settings by cross-validation when it is fitted.
 
-    Subclasses say which settings there are and how to fit them (`regress.model.Regressor`), and
-    take at least `cv`, `random_state` and `n_jobs`.
+    Subclasses say which settings there are and how to fit them (`regress.models.base.Regressor`).
+    Their ``__init__`` takes at least `cv`, `random_state` and `n_jobs`, and keeps what it takes.
     """
 
     cv: int
     random_state: int
     n_jobs: int | None
-    #: The regressor that this one is built on, and has to beat.
-    base: ClassVar[str | None] = None
-    #: Whether `path` asks a training set for products of its rows alone, up to `max_rows` of them.
-    takes_products: ClassVar[bool] = False
-    max_rows: int
-
-    def note(self, n_samples: int) -> str:
-        """What users have to know of how so many rows are fitted; mostly nothing."""
-        return ""
-
-    def job_bytes(self, data: FoldData) -> int:
-        """Memory that fitting one training set of these data takes at the most, about."""
-        return data.job_bytes
-
-    @abstractmethod
-    def settings(self) -> Sequence[Setting]:
-        """The settings to choose from."""
-
-    @abstractmethod
-    def path(self, training: TrainingSet) -> Matrix:
-        """Predictions for the held-out rows, shape (n_held, n_settings, n_targets)."""
-
-    @abstractmethod
-    def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
-        """Models of each target at the setting chosen for it."""
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose a setting over stratified folds and refit it on all rows.

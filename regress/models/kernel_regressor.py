@@ -8,12 +8,13 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from regress.models.base import FittedModel, Matrix, Setting
+from regress.compute.arrays import Matrix, Rows
+from regress.models.base import FittedModel, Setting
 from regress.models.estimator import TunedRegressor
-from regress.models.rbf import Landmarks, RBFModel, each_kernel, kernel_gamma
-from regress.models.training import FoldData, TrainingSet
+from regress.models.kernels import Landmarks, each_kernel, kernel_gamma
+from regress.models.rbf import RBFModel
+from regress.models.training import FoldData, Size, TrainingSet
 
 
 class Solution(NamedTuple):
@@ -39,7 +40,7 @@ def fit_each(
 class Basis(NamedTuple):
     """The rows whose kernels are added up, at one gamma."""
 
-    rows: NDArray[np.int64]
+    rows: Rows
     """Their numbers, shape (n_basis,)."""
     held: Matrix
     """The kernel of held-out rows with them, shape (n_held, n_basis)."""
@@ -53,7 +54,12 @@ class KernelRegressor(TunedRegressor):
     Settings have a `gamma`, a multiple of scikit-learn's ``gamma="scale"``.
     """
 
-    takes_products: ClassVar[bool] = True
+    model_class: ClassVar[type[FittedModel]] = RBFModel
+    #: Beyond so many rows, products of rows are not taken.
+    max_rows: int
+
+    def takes_products(self, size: Size) -> bool:
+        return size.n_samples <= self.max_rows
 
     @abstractmethod
     def solve(
@@ -109,10 +115,9 @@ class KernelRegressor(TunedRegressor):
 class NystroemRegressor(KernelRegressor):
     """The same for any number of rows: from some on, the kernel is approximated.
 
-    Subclasses take `max_rows`, beyond which it is, and `n_landmarks` (`regress.nystroem`).
+    Subclasses take `max_rows`, beyond which it is, and `n_landmarks`.
     """
 
-    max_rows: int
     n_landmarks: int
     #: What else is different then, for :meth:`note`.
     approximate_note: ClassVar[str] = ""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix
 from regress.compute.lapack import ShiftedSystem
-from regress.models.base import Matrix, Setting
+from regress.models.base import Setting
 from regress.models.kernel_regressor import NystroemRegressor, Solution
-from regress.models.rbf import GAMMAS, MAX_ROWS
-from regress.models.ridge import checked_alphas
-from regress.models.training import TrainingSet
+from regress.models.kernels import GAMMAS, MAX_ROWS
+from regress.models.ridge import alphas_of, checked_alphas
+from regress.models.training import Size, TrainingSet
 
 #: Four to a decade. The kernel's diagonal is one, so no number of rows or columns enters.
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 1, 21))
@@ -35,7 +35,7 @@ class TunedKernelRidge(NystroemRegressor):
         Penalties to choose from, all above 0; None for 21 between 0.0001 and 10.
     max_rows, n_landmarks
         For more rows than `max_rows`, the kernel is approximated from so many of them
-        (`regress.nystroem`).
+        (`regress.models.kernels`).
     cv
         Number of folds.
     random_state
@@ -73,18 +73,19 @@ class TunedKernelRidge(NystroemRegressor):
         self.n_jobs = n_jobs
 
     def settings(self) -> list[Setting]:
+        alphas = checked_alphas(ALPHAS if self.alphas is None else self.alphas)
         return [
-            {"gamma": float(gamma), "alpha": float(alpha)}
-            for gamma, alpha in product(dict.fromkeys(self.gammas), self._alphas())
+            {"gamma": float(gamma), "alpha": alpha}
+            for gamma, alpha in product(dict.fromkeys(self.gammas), alphas)
         ]
 
-    def _alphas(self) -> NDArray[np.float64]:
-        return np.array(checked_alphas(ALPHAS if self.alphas is None else self.alphas))
+    def work(self, size: Size) -> float:
+        return 2.5 * (size.n_samples / 3000) ** 3 + 1e-3
 
     def solve(
         self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]
     ) -> Solution:
-        weights = training.dual_weights(K, _alphas_of(settings))
+        weights = training.dual_weights(K, alphas_of(settings))
         return _solution(weights, training, targets)
 
     def solve_features(
@@ -92,13 +93,9 @@ class TunedKernelRidge(NystroemRegressor):
     ) -> Solution:
         weighted = F if training.weights is None else F * training.weights[:, None]
         weights = ShiftedSystem(weighted.T @ F).solve(
-            weighted.T @ (training.Y - training.y_mean), _alphas_of(settings)
+            weighted.T @ (training.Y - training.y_mean), alphas_of(settings)
         )
         return _solution(weights, training, targets)
-
-
-def _alphas_of(settings: Sequence[Setting]) -> Matrix:
-    return np.array([setting["alpha"] for setting in settings])
 
 
 def _solution(weights: Matrix, training: TrainingSet, targets: Sequence[int]) -> Solution:

@@ -15,16 +15,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix, Rows
 from regress.compute.memory import row_chunks
 from regress.data.matrix import StreamedMatrix
-from regress.models.base import FittedModel, Matrix, Setting
+from regress.models.base import Bounds, FittedModel, Parts, Setting, Similarity, block_sums
 from regress.models.estimator import TunedRegressor
 from regress.models.training import TrainingSet
+
+
+@dataclass(frozen=True)
+class BoostedModel(FittedModel):
+    """Fitted trees, in LightGBM's own text format."""
+
+    text: str
+
+    def predict(self, X: NDArray[Any]) -> Matrix:
+        booster = self._booster()
+        return np.asarray(booster.predict(X, num_threads=1), dtype=np.float64)
+
+    def save(self, stem: Path) -> Path:
+        path = stem.with_name(stem.name + ".txt")
+        path.write_text(self.text, encoding="utf-8", newline="\n")
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return cls(path.read_text(encoding="utf-8"))
+
+    def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
+        """SHAP values (Lundberg, Erion and Lee, 2018), as LightGBM computes them.
+
+        The base is the mean over its training texts.
+        """
+        booster = self._booster()
+        base, of_blocks = np.empty(len(X)), np.empty((len(X), len(bounds) - 1))
+        for rows in row_chunks(len(X), X.shape[1]):
+            values = np.asarray(booster.predict(X[rows], pred_contrib=True, num_threads=1))
+            base[rows], of_blocks[rows] = values[:, -1], block_sums(values[:, :-1], bounds)
+        return Parts(base, of_blocks)
+
+    def similarity_to(self, X: NDArray[Any]) -> Similarity:
+        """The share of trees in which both texts fall into the same leaf."""
+        booster = self._booster()
+
+        def leaves(features: NDArray[Any]) -> NDArray[Any]:
+            found = np.asarray(booster.predict(features, pred_leaf=True, num_threads=1))
+            return found.reshape(len(features), -1)
+
+        own = leaves(X)
+
+        def similarity(others: NDArray[Any]) -> Matrix:
+            theirs = leaves(others)
+            return np.stack([(theirs == row).mean(axis=1) for row in own])
+
+        return similarity
+
+    def _booster(self) -> Any:
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.text)
 
 
 class TunedLightGBM(TunedRegressor):
@@ -57,6 +111,8 @@ class TunedLightGBM(TunedRegressor):
     model_
         The fitted `BoostedModel`.
     """
+
+    model_class: ClassVar[type[FittedModel]] = BoostedModel
 
     def __init__(
         self,
@@ -133,7 +189,7 @@ class TunedLightGBM(TunedRegressor):
         return lightgbm.train(params, dataset, rounds)
 
 
-def _batches(X: StreamedMatrix, rows: NDArray[np.int64], chunk: int) -> Any:
+def _batches(X: StreamedMatrix, rows: Rows, chunk: int) -> Any:
     """Rows that LightGBM reads and bins a batch at a time, so that they are never all there."""
     import lightgbm
 
@@ -150,25 +206,3 @@ def _batches(X: StreamedMatrix, rows: NDArray[np.int64], chunk: int) -> Any:
             return np.asarray(X[rows[at]], dtype=np.float64)
 
     return Batches()
-
-
-@dataclass(frozen=True)
-class BoostedModel:
-    """Fitted trees, in LightGBM's own text format."""
-
-    text: str
-
-    def predict(self, X: NDArray[Any]) -> Matrix:
-        import lightgbm
-
-        booster = lightgbm.Booster(model_str=self.text)
-        return np.asarray(booster.predict(X, num_threads=1), dtype=np.float64)
-
-    def save(self, stem: Path) -> Path:
-        path = stem.with_name(stem.name + ".txt")
-        path.write_text(self.text, encoding="utf-8", newline="\n")
-        return path
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        return cls(path.read_text(encoding="utf-8"))

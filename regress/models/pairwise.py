@@ -24,17 +24,15 @@ from itertools import product
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.svm import SVR
 
 from features.errors import InputError
-from regress.models.base import Matrix, Setting
+from regress.compute.arrays import Matrix, Rows
+from regress.models.base import Setting
 from regress.models.kernel_regressor import Basis, KernelRegressor, Solution, fit_each
-from regress.models.rbf import MAX_ROWS
+from regress.models.kernels import MAX_ROWS
 from regress.models.svr import scaled_target
 from regress.models.training import FoldData, TrainingSet
-
-Rows = NDArray[np.int64]
 
 
 class TunedPairwise(KernelRegressor):
@@ -105,6 +103,9 @@ class TunedPairwise(KernelRegressor):
         n = n_samples * self.n_pairs
         drawn = f"fitted on {self.max_pairs} of {n} pairs, more than its kernel holds"
         return drawn if n > self.max_pairs else ""
+
+    def compared_rows(self, y: Matrix) -> Rows:
+        return spread_anchors(y, self.n_anchors)
 
     def job_bytes(self, data: FoldData) -> int:
         n = min(len(data.X) * self.n_pairs, self.max_pairs)

@@ -1,101 +1,33 @@
-"""The RBF kernel of standardised rows, and the models that are sums of it."""
+"""A fitted sum of RBF kernels with training rows, and what its predictions come from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import erf
 
+from regress.compute.arrays import Matrix
 from regress.compute.memory import row_chunks
-from regress.models.base import Matrix, load_arrays, save_arrays
-from regress.models.training import TrainingSet, standardise
-
-Rows = NDArray[np.int64]
-
-
-#: Directions whose share of the largest is below this are rounding.
-RANK = 1e-12
-
-
-class Landmarks:
-    """Some training rows, and what the kernel with them makes of others.
-
-    Attributes
-    ----------
-    rows
-        Numbers of the landmarks, ascending.
-    """
-
-    def __init__(self, training: TrainingSet, n_landmarks: int, random_state: int) -> None:
-        self._training = training
-        rng = np.random.default_rng(random_state)
-        n = min(n_landmarks, len(training.rows))
-        self.rows: Rows = np.sort(rng.choice(training.rows, n, replace=False))
-        self._Z = training.standardised(self.rows)
-        self._squares = np.einsum("ij,ij->i", self._Z, self._Z)
-
-    def whitening(self, gamma: float) -> Matrix:
-        """``V S^-1/2``, shape (n_landmarks, rank)."""
-        values, vectors = np.linalg.eigh(self.kernel(self.rows, gamma))
-        kept = values > RANK * values[-1]
-        return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
-
-    def kernel(self, rows: Rows, gamma: float) -> Matrix:
-        """The kernel of rows with the landmarks, shape (n_rows, n_landmarks)."""
-        K = np.empty((len(rows), len(self.rows)))
-        width = max(self._Z.shape[1], len(self.rows))
-        for part in row_chunks(len(rows), width, self._training.data.chunk):
-            Z = self._training.standardised(rows[part])
-            squares = np.einsum("ij,ij->i", Z, Z)[:, None] + self._squares
-            K[part] = np.exp(-gamma * np.maximum(squares - 2 * (Z @ self._Z.T), 0))
-        return K
-
-
-#: Multiples of ``gamma="scale"`` that regressors choose from.
-GAMMAS = (0.25, 0.5)
-
-
-#: The kernel of so many rows takes 0.8 GB, some of which stand side by side in each worker, and
-#: what is fitted on it grows with their square at the least.
-MAX_ROWS = 10_000
-
-
-def each_kernel(
-    training: TrainingSet, multiples: Iterable[float]
-) -> Iterator[tuple[float, Matrix, Matrix]]:
-    """For each distinct multiple, the kernel of training rows, and of held-out rows with them.
-
-    Shapes (n_train, n_train), the caller's own, and (n_held, n_train). Both follow from one matrix
-    of products, since ``|a - b|^2 = aa + bb - 2ab``.
-    """
-    within = _distances(training)
-    products, held_squares = training.held_kernel()
-    apart = held_squares[:, None] + np.diag(training.kernel) - 2 * products
-    for multiple in dict.fromkeys(multiples):
-        yield multiple, _rbf(within, multiple, training), _rbf(apart, multiple, training)
-
-
-def kernel_gamma(multiple: float, training: TrainingSet) -> float:
-    """Gamma on standardised columns, of which those that vary have variance 1."""
-    return multiple / max(training.n_active, 1)
-
-
-def _distances(training: TrainingSet) -> Matrix:
-    squares = np.diag(training.kernel)
-    return squares[:, None] + squares - 2 * training.kernel
-
-
-def _rbf(distances: Matrix, multiple: float, training: TrainingSet) -> Matrix:
-    K = distances * -kernel_gamma(multiple, training)
-    return np.exp(K, out=K)
+from regress.models.base import (
+    Bounds,
+    FittedModel,
+    Parts,
+    Similarity,
+    block_sums,
+    load_arrays,
+    save_arrays,
+)
+from regress.models.training import standardise
 
 
 @dataclass(frozen=True, eq=False)
-class RBFModel:
+class RBFModel(FittedModel):
     """A fitted sum of kernels: ``intercept + exp(-gamma |z - s|^2) @ dual_coef``, s over support.
 
     Attributes
@@ -137,3 +69,58 @@ class RBFModel:
         arrays = load_arrays(path)
         intercept, gamma = float(arrays.pop("intercept")), float(arrays.pop("gamma"))
         return cls(intercept=intercept, gamma=gamma, **arrays)
+
+    def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
+        """Changes along the straight line from the average text, as far as each block causes them.
+
+        ``∫ z_b · ∂f/∂z_b (t z) dt``, t from 0 to 1 (integrated gradients: Sundararajan, Taly and
+        Yan, 2017), in closed form: with A = |z|², B = z·s and C = |s|² the kernel is
+        ``k(t) = exp(-γ (A t² - 2 B t + C))``, and a block's part is
+        ``-2γ Σ a (A_b T1 - B_b T0)``, T0 = ∫ k dt and T1 = ∫ t k dt. T0 is a difference of error
+        functions. T1 follows from ``∫ (A t - B) k dt = (k(0) - k(1)) / 2γ``, so that the parts
+        add up exactly however T0 is rounded. The base is what an average text is predicted.
+        """
+        gamma, dual = self.gamma, self.dual_coef
+        S = standardise(self.support, self.mean, self.scale)
+        squares = np.einsum("ij,ij->i", S, S)
+        at_zero = np.exp(-gamma * squares)
+        of_blocks = np.zeros((len(X), len(bounds) - 1))
+        for rows in row_chunks(len(X), max(X.shape[1], len(S))):
+            Z = standardise(X[rows], self.mean, self.scale)
+            A = block_sums(Z * Z, bounds)
+            A_all, B_all = A.sum(axis=1), Z @ S.T
+            T0 = _line_integral(gamma, A_all, B_all, squares)
+            at_one = np.exp(-gamma * (A_all[:, None] - 2 * B_all + squares))
+            safe = np.where(A_all > 0, A_all, 1.0)[:, None]
+            T1 = (B_all * T0 + (at_zero - at_one) / (2 * gamma)) / safe
+            weighted = T0 * dual
+            of_blocks[rows] = A * (T1 @ dual)[:, None]
+            for b, (start, stop) in enumerate(pairwise(bounds)):
+                B = Z[:, start:stop] @ S[:, start:stop].T
+                of_blocks[rows, b] -= np.einsum("ij,ij->i", B, weighted)
+            of_blocks[rows] *= -2 * gamma
+            of_blocks[rows][A_all == 0] = 0.0
+        return Parts(np.full(len(X), self.intercept + float(at_zero @ dual)), of_blocks)
+
+    def similarity_to(self, X: NDArray[Any]) -> Similarity:
+        """The kernel itself, which is 1 for equal texts."""
+        Z = standardise(X, self.mean, self.scale)
+        squares = np.einsum("ij,ij->i", Z, Z)
+
+        def similarity(others: NDArray[Any]) -> Matrix:
+            T = standardise(others, self.mean, self.scale)
+            distances = squares[:, None] + np.einsum("ij,ij->i", T, T) - 2 * (Z @ T.T)
+            K: Matrix = np.exp(-self.gamma * np.maximum(distances, 0))
+            return K
+
+        return similarity
+
+
+def _line_integral(gamma: float, A: Matrix, B: Matrix, C: Matrix) -> Matrix:
+    """``∫ exp(-γ (A t² - 2 B t + C)) dt`` over t from 0 to 1, shape (n_samples, n_support)."""
+    safe = np.where(A > 0, A, 1.0)[:, None]
+    root, middle = np.sqrt(gamma * safe), B / safe
+    lowest = np.maximum(C - B * middle, 0.0)  # the squared distance of the line from s
+    width = erf(root * (1 - middle)) + erf(root * middle)
+    integral: Matrix = np.exp(-gamma * lowest) * width * (math.sqrt(math.pi) / 2) / root
+    return integral

@@ -1,4 +1,15 @@
-"""The regressors by the names that ``--model`` knows."""
+"""The regressors by the names that ``--model`` knows; a user's own is one class and one line.
+
+The class derives from `TunedRegressor`, takes `cv`, `random_state` and `n_jobs`, and names in
+`model_class` the kind of model that it fits, which knows how to save and to load itself. The line
+stands anywhere before the regressor is used, or a run that holds it is loaded::
+
+    from regress import MODELS
+
+    MODELS["neighbours"] = TunedNeighbours
+
+From then on it is fitted, searched, blended, explained, saved and read like any other.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +17,19 @@ import difflib
 from collections.abc import Iterable
 
 from features.errors import InputError
-from regress.models.base import FittedModel
 from regress.models.estimator import TunedRegressor
 from regress.models.kernel_ridge import TunedKernelRidge
-from regress.models.lightgbm import BoostedModel, TunedLightGBM
+from regress.models.lightgbm import TunedLightGBM
 from regress.models.pairwise import TunedPairwise
-from regress.models.rbf import RBFModel
-from regress.models.ridge import RidgeModel, TunedRidge
+from regress.models.ridge import TunedRidge
 from regress.models.svr import TunedSVR
 
-#: Each regressor, and what a saved one is read back as.
-MODELS: dict[str, tuple[type[TunedRegressor], type[FittedModel]]] = {
-    "ridge": (TunedRidge, RidgeModel),
-    "krr": (TunedKernelRidge, RBFModel),
-    "svr": (TunedSVR, RBFModel),
-    "lightgbm": (TunedLightGBM, BoostedModel),
-    "pairwise": (TunedPairwise, RBFModel),
+MODELS: dict[str, type[TunedRegressor]] = {
+    "ridge": TunedRidge,
+    "krr": TunedKernelRidge,
+    "svr": TunedSVR,
+    "lightgbm": TunedLightGBM,
+    "pairwise": TunedPairwise,
 }
 
 
@@ -39,18 +47,12 @@ def named_regressors(
     named: dict[str, TunedRegressor] = {}
     for model in several:
         if isinstance(model, str):
-            if model not in MODELS:
-                near = difflib.get_close_matches(model, MODELS, 1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
-                raise InputError(
-                    f"there is no regressor {model!r}{hint}: it is one of {', '.join(MODELS)}"
-                )
-            named[model] = MODELS[model][0](random_state=random_state)
+            named[model] = _new(model, random_state)
         else:
             named[name_of(model)] = model
     for regressor in [*named.values()]:
         if regressor.base is not None and regressor.base not in named:
-            named[regressor.base] = MODELS[regressor.base][0](random_state=random_state)
+            named[regressor.base] = _new(regressor.base, random_state)
     if not named:
         raise InputError(f"name at least one regressor: {', '.join(MODELS)}")
     return named
@@ -58,7 +60,17 @@ def named_regressors(
 
 def name_of(regressor: TunedRegressor) -> str:
     """The name under which a regressor's class is registered."""
-    for name, (kind, _) in MODELS.items():
-        if type(regressor) is kind:
+    for name, regressor_class in MODELS.items():
+        if type(regressor) is regressor_class:
             return name
-    raise InputError(f"{type(regressor).__name__} is not registered in regress.registry.MODELS")
+    raise InputError(
+        f"{type(regressor).__name__} is not registered: add it to regress.MODELS under a name"
+    )
+
+
+def _new(name: str, random_state: int) -> TunedRegressor:
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(f"there is no regressor {name!r}{hint}: it is one of {', '.join(MODELS)}")
+    return MODELS[name](random_state=random_state)

@@ -11,14 +11,14 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, LinearSVR
 
-from regress.models.base import Matrix, Setting
+from regress.compute.arrays import Matrix
+from regress.models.base import Setting
 from regress.models.kernel_regressor import NystroemRegressor, Solution, fit_each
-from regress.models.rbf import GAMMAS, MAX_ROWS
-from regress.models.training import TrainingSet
+from regress.models.kernels import GAMMAS, MAX_ROWS
+from regress.models.training import Size, TrainingSet
 
+#: Penalties and insensitive widths to choose from, in standard deviations of the target.
 CS = (0.5, 2.0, 8.0)
-
-
 EPSILONS = (0.1, 0.3)
 
 
@@ -39,7 +39,7 @@ class TunedSVR(NystroemRegressor):
         In units of the target's standard deviation, so that one grid serves every unit.
     max_rows, n_landmarks
         For more rows than `max_rows`, the kernel is approximated from so many of them
-        (`regress.nystroem`).
+        (`regress.models.kernels`).
     cv
         Number of folds.
     random_state
@@ -85,6 +85,9 @@ class TunedSVR(NystroemRegressor):
             {"gamma": float(gamma), "C": float(C), "epsilon": float(epsilon)}
             for gamma, C, epsilon in product(self.gammas, self.Cs, self.epsilons)
         ]
+
+    def work(self, size: Size) -> float:
+        return 3.0 * (size.n_samples / 3000) ** 2 + 1e-3
 
     def solve(
         self, K: Matrix, training: TrainingSet, settings: Sequence[Setting], targets: Sequence[int]

@@ -12,37 +12,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix, Rows, weights_of
 from regress.compute.lapack import ShiftedSystem
 from regress.compute.memory import chunk_values
 from regress.data.folds import Folds
-
-if TYPE_CHECKING:
-    from regress.data.matrix import StreamedMatrix
-
-
-Matrix = NDArray[np.float64]
-
-
-Rows = NDArray[np.int64]
-
+from regress.data.matrix import StreamedMatrix
 
 #: A column whose standard deviation is within this share of its mean counts as constant: what is
 #: left of it is the rounding of the dtype it was computed in.
 CONSTANT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}
 
-
 #: The same share of how far a training set's mean is from where sums are taken: what is left is
 #: the rounding of squares of float64.
 ROUNDING = 1e-6
 
-
 #: Rows whose median X is shifted by: few of them may be far from all others.
 SHIFT_ROWS = 31
+
+
+class Size(NamedTuple):
+    """How large a task is, which decides how it is fitted best, and how long that takes."""
+
+    n_samples: int
+    n_columns: int
+    n_train: int
+    """Rows of the smallest training set, which leaves out the two largest folds."""
+
+    @property
+    def primal(self) -> bool:
+        """Whether X'X, of columns, is a smaller product than XX', of training rows."""
+        return self.n_columns <= self.n_train
 
 
 class FoldData:
@@ -101,8 +105,7 @@ class FoldData:
     @property
     def primal(self) -> bool:
         """Whether X'X is the smaller product for the smallest training sets."""
-        smallest = len(self.X) - np.sort(self.counts)[-2:].sum()
-        return bool(self.X.shape[1] <= smallest)
+        return Size(len(self.X), self.X.shape[1], self.folds.n_train).primal
 
     @cached_property
     def grams(self) -> tuple[Matrix, Matrix]:
@@ -167,7 +170,7 @@ class TrainingSet:
         self.rows = data.folds.rows(self.kept)
         self.held_rows = data.folds.rows(self.left_out)
         self.Y = data.Y[self.rows]
-        self.weights = None if data.weights is None else data.weights[self.rows]
+        self.weights = weights_of(data.weights, self.rows)
         self.y_mean: Matrix = np.average(self.Y, axis=0, weights=self.weights)
         self.mass = n = float(data.masses[self.kept].sum())
         # The folds kept are added up, rather than the others subtracted from a total: an

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,6 @@ from numpy.typing import NDArray
 from regress.compute.parallel import run_jobs
 from regress.models.base import FittedModel, Matrix, Regressor, Setting
 from regress.models.training import FoldData
-
-
-@runtime_checkable
-class _Sized(Protocol):
-    """A regressor that knows how much memory its jobs take."""
-
-    def job_bytes(self, data: FoldData) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +145,9 @@ def run_on(
     on_done: Callable[[], object] | None,
 ) -> Any:
     """`run_jobs` of functions that begin with these data and regressors."""
-    takes = [of.job_bytes(data) if isinstance(of, _Sized) else data.job_bytes for of in regressors]
     return partial(
-        run_jobs, shared=(data, regressors), n_jobs=n_jobs, job_bytes=max(takes),
-        memory=data.memory, on_done=on_done,
+        run_jobs, shared=(data, regressors), n_jobs=n_jobs, memory=data.memory, on_done=on_done,
+        job_bytes=max(regressor.job_bytes(data) for regressor in regressors),
     )  # fmt: skip
 
 

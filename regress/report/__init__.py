@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.report.writing import write_report
-
-__all__ = ["write_report"]
-
-__getattr__ = lazy_exports(__name__, {"regress.report.writing": ["write_report"]})
+    from regress.report.writing import write_report as write_report
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__, {"regress.report.writing": ["write_report"]}
+    )

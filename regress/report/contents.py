@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from features.console.show import beginning, shown
 from features.errors import LayerbankError
 from features.keys import Text
-from regress.data.task import drawn_together
 from regress.evaluation.lines import Entry, Standing, standings
 from regress.evaluation.metrics import Vector
 from regress.evaluation.results import Results, entries
@@ -117,7 +116,7 @@ def _contents(
     task = experiment.task
     y = task.Y[:, task.target_names.index(target)]
     found = entries(experiment, target)
-    units = drawn_together(task)
+    units = task.drawn_together
     compare = partial(standings, y, units=units, weights=task.weights)
     ranked = compare(found)
     headline = next((one for one in ranked if one.entry.kind in ("auto", "blend")), ranked[0])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.banks import Banks
 from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
+from regress.data.matrix import term_matrix
 from regress.evaluation.lines import Entry
 from regress.evaluation.metrics import rmse, rmse_standard_error
 from regress.evaluation.results import Results, entries
@@ -68,7 +69,7 @@ def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCur
         return None
     task = experiment.task
     y = task.Y[:, task.target_names.index(target)]
-    X = experiment.banks.matrix(task.texts, best.select)
+    X = term_matrix(experiment.banks.by_name, task.keys, experiment.banks.resolve(best.select))
     points = [
         _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
     ]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from features.console import html
-from regress.data.task import drawn_together
 from regress.evaluation.lines import standings
 from regress.evaluation.results import Results, entries
 from regress.report.heat_maps import MARKS, HeatMap, decimals, heat_maps
@@ -32,7 +31,7 @@ def experiment_html(experiment: Results) -> str:
     ]
     for number, target in enumerate(task.target_names):
         compare = partial(
-            standings, task.Y[:, number], units=drawn_together(task), weights=task.weights
+            standings, task.Y[:, number], units=task.drawn_together, weights=task.weights
         )
         found = entries(experiment, target)
         ranked = compare(found)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.errors import InputError, RunError
-from features.keys import Text, text_keys
+from features.keys import Text, digest, text_keys
 from regress.data.fold_banks import BankLike
 from regress.data.source import Source
 from regress.explain.explain import N_NEIGHBOURS, Explanations, _explained
 from regress.explain.explanation import TrainingTexts
-from regress.models.ensembles import FoldModels
-from regress.models.pairwise import spread_anchors
+from regress.models.registry import MODELS
 from regress.runs.folder import read_oof
-
-if TYPE_CHECKING:
-    pass
 
 
 def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None) -> TrainingTexts:
@@ -60,14 +55,14 @@ def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None
         where = source.path
         training = source.read()[1].texts
     keys = text_keys(training)
-    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes()).hexdigest()
-    if digest != run.description["texts"]["keys"]:
+    if digest(keys) != run.description["texts"]["keys"]:
         raise InputError(
             f"{where} are not the texts that {run.path} was trained on: give the file as it was "
             "with --train, or leave neighbours out with -k 0"
         )
     return TrainingTexts(
         texts=list(training),  # a pandas series would be indexed by its labels
+        keys=keys,
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
@@ -164,12 +159,14 @@ def explain(
 
 
 def _candidates(run: Any, chosen: Any, targets: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rows that may be neighbours: all, or the anchors that `pairwise` compares texts with."""
-    if chosen.model != "pairwise":
+    """Rows that may be neighbours: those that the model's regressor compares texts with."""
+    if chosen.model not in MODELS:  # a blend
         return np.arange(len(targets))
-    if isinstance(chosen.fitted, FoldModels):
+    params = run.description["regressors"][chosen.model]["params"]
+    rows = MODELS[chosen.model](**params).compared_rows(targets)
+    if len(rows) < len(targets) and chosen.fitted.fold_wise:
         raise InputError(
-            "pairwise models of one bank a fold have anchors of their own in each fold: name "
-            "another --model, or leave neighbours out with -k 0"
+            f"{chosen.model} models of one bank a fold have anchors of their own in each fold: "
+            "name another --model, or leave neighbours out with -k 0"
         )
-    return spread_anchors(targets, run.description["regressors"]["pairwise"]["params"]["n_anchors"])
+    return rows

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from features.disk.atomic import new_folder
 from features.errors import RunError
+from features.tables.readers import csv_reader
 from regress.evaluation.results import FOLD, WEIGHT, seeded
 from regress.models.base import load_arrays
 
@@ -55,6 +57,26 @@ class RunFolder:
         """A file of the folder; RunError where it is missing or not what was written."""
         recorded = self.description.get("sha256") or {}  # which runs of before lack
         return _content(self.path / name, recorded.get(name))
+
+
+@contextlib.contextmanager
+def new_run(path: Path) -> Iterator[Path]:
+    """A folder that becomes the run `path` when all has been written into it.
+
+    What was encoded into a run that it replaces stays.
+
+    Raises
+    ------
+    RunError
+        It cannot be written; a run that was there is intact.
+    """
+    try:
+        with new_folder(path, keep=SCRATCH) as folder:
+            yield folder
+    except OSError as error:
+        raise RunError(
+            f"could not write the run {path} ({error}): make room and try again"
+        ) from error
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -118,8 +140,7 @@ def _rows(run: RunFolder) -> list[list[str]]:
     """Rows of a run's ``oof.csv`` under its header, one a text and all of one length."""
     content, n_rows = run.content(OOF), run.description["texts"]["n"]
     try:
-        csv.field_size_limit(sys.maxsize)
-        rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+        rows = list(csv_reader(io.StringIO(content.decode(), newline="")))
     except (csv.Error, ValueError) as error:
         raise _damaged(run.path / OOF, str(error)) from None
     if len(rows) != n_rows + 1:

@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from regress.data.fold_banks import FoldBanks
-from regress.models.ensembles import FoldModels
 
 if TYPE_CHECKING:
     from regress.evaluation.results import Result, Results
@@ -91,7 +90,7 @@ def describe_result(experiment: Results, result: Result) -> dict[str, Any]:
         "params": result.params,
         "seconds": round(result.seconds, 3),
         "column": experiment.label(result),
-        "fold_models": isinstance(result.fitted, FoldModels),
+        "fold_models": result.fitted.fold_wise,
         "repeats": [
             {
                 "scores": asdict(repeat.scores),

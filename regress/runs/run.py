@@ -15,7 +15,7 @@ from features.bank import Bank
 from features.console import html
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import Block, ResolvedTerm
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
@@ -81,16 +81,19 @@ def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
         params=dict(result["params"]),
         path=path / result["file"],
         sha256=result["sha256"],
-        kind=_kind(result),
+        kind=_kind(path, result),
     )
 
 
-def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
+def _kind(path: Path, result: Mapping[str, Any]) -> type[FittedModel]:
     if result["model"] == "blend":
         return BlendModel
     if result["model"] not in MODELS:
-        raise ValueError(f"unknown regressor {result['model']!r}")
-    return FoldModels if result.get("fold_models") else MODELS[result["model"]][1]
+        raise RunError(
+            f"{path} holds a model of the regressor {result['model']!r}, which is not registered: "
+            "add its class to regress.MODELS before the run is loaded"
+        )
+    return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,12 +233,13 @@ class Run(RunFolder):
             The banks lack some of the texts.
         """
         banks = self.open_banks(bank, model=model)
+        keys = text_keys(texts)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
         matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
         columns = []
         for chosen in self.chosen(model):
             if chosen.terms not in matrices:
-                matrices[chosen.terms] = term_matrix(banks, texts, chosen.terms)
+                matrices[chosen.terms] = term_matrix(banks, keys, chosen.terms)
             columns.append(chosen.fitted.predict(matrices[chosen.terms]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.disk.atomic import new_folder
 from features.disk.system import is_writable
 from features.errors import RunError
-from regress.runs.folder import MANIFEST, OOF, SCRATCH, hashes, write_frame
+from regress.runs.folder import MANIFEST, OOF, hashes, new_run, write_frame
 from regress.runs.format import describe, describe_result, plain
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def save_run(
     table = experiment.oof
     # The command line asked before, and in its own words.
     refuse_existing(path, force=force, in_python=True)
-    with new_folder(path, keep=SCRATCH) as folder:
+    with new_run(path) as folder:
         (folder / "models").mkdir()
         results = []
         for number, result in enumerate(experiment.results):

@@ -1,18 +1,35 @@
-"""Which selections a sweep tries."""
+"""What a sweep tries: regressors on selections, which stay the blocks that they are made of.
+
+A selection is written out once, where it is made, for those who read it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from features.bank import Bank
 from features.banks import Banks
-from features.errors import InputError
-from features.selection import POOLER, Block, ResolvedTerm, Selection
+from features.selection import (
+    EVERY_POOLING,
+    POOLER,
+    Block,
+    ResolvedTerm,
+    Selection,
+    SelectionLike,
+    Term,
+)
+
+#: How many of the last layers are concatenated.
+LAST = (2, 4, 8)
+
+#: As in ``mean[:]``.
+ALL_LAYERS = slice(None)
 
 
-class Unit(NamedTuple):
-    """One block of one bank: what combinations are made of."""
+class BankBlock(NamedTuple):
+    """One block of one bank: what concatenations are made of."""
 
     bank: str
     block: Block
@@ -23,111 +40,118 @@ class Unit(NamedTuple):
         return ResolvedTerm(self.bank, (self.block,), False)
 
 
-def units_of(terms: Iterable[ResolvedTerm]) -> tuple[Unit, ...] | None:
-    """The blocks that terms concatenate; None where a term averages blocks instead."""
-    several = tuple(terms)
-    if any(term.average and len(term.blocks) > 1 for term in several):
-        return None
-    return tuple(Unit(term.bank, block) for term in several for block in term.blocks)
+@dataclass(frozen=True)
+class ResolvedSelection:
+    """A selection's blocks.
+
+    Attributes
+    ----------
+    text
+        How it is written, ``mean[-4:]``.
+    terms
+        What it concatenates.
+    """
+
+    text: str
+    terms: tuple[ResolvedTerm, ...]
+
+    @property
+    def blocks(self) -> tuple[BankBlock, ...] | None:
+        """The blocks whose products add up to the selection's; None where blocks are averaged."""
+        if any(term.average and len(term.blocks) > 1 for term in self.terms):
+            return None
+        return tuple(BankBlock(term.bank, block) for term in self.terms for block in term.blocks)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Equal for selections of the same columns, however they are written and ordered."""
+        return tuple(sorted(self.terms if self.blocks is None else self.blocks, key=repr))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A selection by name and by blocks."""
-
-    select: str
-    terms: tuple[ResolvedTerm, ...]
-
-    @property
-    def units(self) -> tuple[Unit, ...] | None:
-        """The blocks whose products add up to the selection's."""
-        return units_of(self.terms)
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        """Equal for selections of the same columns, whatever their names and order."""
-        return tuple(sorted(self.terms if self.units is None else self.units, key=repr))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One regressor on one selection."""
+    """A regressor on a selection, which is scored."""
 
     model: str
-    candidate: Candidate
-
-    @property
-    def label(self) -> str:
-        """What it is called: ``ridge mean[-1]``."""
-        return f"{self.model} {self.candidate.select}"
+    selection: ResolvedSelection
 
 
-#: How many of the last layers are concatenated.
-LAST = (2, 4, 8)
-
-
-def single_blocks(banks: Banks) -> list[Candidate]:
+def single_blocks(banks: Banks) -> list[ResolvedSelection]:
     """Every block by itself."""
-    return [_named(banks, name_of(banks, [unit])) for unit in every_unit(banks)]
+    return [concatenated(banks, [block]) for block in every_block(banks)]
 
 
-def every_unit(banks: Banks) -> list[Unit]:
+def every_block(banks: Banks) -> list[BankBlock]:
     """Every block of every bank, in the banks' order."""
-    return [Unit(bank.name, block) for bank in banks.by_name.values() for block in bank.blocks]
+    return [BankBlock(bank.name, block) for bank in banks.by_name.values() for block in bank.blocks]
 
 
-def combined(banks: Banks, select: Iterable[str] = ()) -> list[Candidate]:
-    """The usual concatenations of each bank, those across banks, and what the user adds."""
-    several = len(banks.by_name) > 1
-    found: list[str] = []
-    for bank in banks.by_name.values():
-        prefix = f"{bank.name}/" if several else ""
-        texts = [f"{p}[-{k}:]" for p in bank.poolings for k in LAST if k < bank.n_layers]
-        texts += [f"{pooling}[:]" for pooling in bank.poolings]
-        if {"mean", "max"} <= set(bank.poolings):
-            texts += ["mean[-1]+max[-1]", "mean[:]+max[:]"]
-        if {"cls", "mean"} <= set(bank.poolings):
-            texts += ["cls[:]+mean[:]"]
-        texts += ["*[:]+pooler" if bank.has_pooler else "*[:]"]
-        found += ["+".join(prefix + term for term in text.split("+")) for text in texts]
-    if several:
-        for pooling in ("mean", "*"):
-            if all(pooling == "*" or pooling in b.poolings for b in banks.by_name.values()):
-                found.append("+".join(f"{name}/{pooling}[:]" for name in banks.by_name))
-    return distinct([_named(banks, text) for text in [*found, *select]])
+def concatenated(banks: Banks, blocks: Iterable[BankBlock]) -> ResolvedSelection:
+    """Some blocks, in the banks' order; layers of one pooling together: ``mean[1,4]+max[2]``."""
+    chosen = set(blocks)
+    together: dict[tuple[str, str], list[Block]] = {}
+    for bank, block in every_block(banks):
+        if (bank, block) in chosen:
+            together.setdefault((bank, block.pooling), []).append(block)
+    terms = [ResolvedTerm(bank, tuple(several), False) for (bank, _), several in together.items()]
+    return ResolvedSelection("+".join(str(_written(banks, term)) for term in terms), tuple(terms))
 
 
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first of those that have the same columns, in whatever order."""
-    seen: dict[object, Candidate] = {}
-    for candidate in candidates:
-        seen.setdefault(candidate.content, candidate)
-    return list(seen.values())
+def _written(banks: Banks, term: ResolvedTerm) -> Term:
+    """How a term of one pooling's blocks is written."""
+    layers = tuple(block.layer for block in term.blocks if block.layer is not None)
+    return Term(_prefix(banks, term.bank), term.blocks[0].pooling, layers or None, term.average)
 
 
-def of_units(banks: Banks, units: Sequence[Unit]) -> Candidate:
-    """The concatenation of blocks, in the banks' order."""
-    if not units:
-        raise InputError("a selection needs a block at least")
-    return _named(banks, name_of(banks, units))
+def _prefix(banks: Banks, name: str) -> str | None:
+    """A bank's name as terms have it: a single bank need not be named."""
+    return name if len(banks.by_name) > 1 else None
 
 
-def name_of(banks: Banks, units: Sequence[Unit]) -> str:
-    """Blocks as a selection, layers of one pooling together: ``mean[1,4]+max[2]``."""
-    several = len(banks.by_name) > 1
-    layers: dict[tuple[str, str], list[int]] = {}
-    for unit in (unit for unit in every_unit(banks) if unit in set(units)):
-        of_pooling = layers.setdefault((unit.bank, unit.block.pooling), [])
-        of_pooling += [] if unit.block.layer is None else [unit.block.layer]
-    terms = [
-        (f"{bank}/" if several else "")
-        + (POOLER if pooling == POOLER else f"{pooling}[{','.join(map(str, at))}]")
-        for (bank, pooling), at in layers.items()
+def combinations(banks: Banks, select: Iterable[SelectionLike] = ()) -> list[ResolvedSelection]:
+    """The usual concatenations of each bank, those across banks, and what the user adds.
+
+    Raises
+    ------
+    SelectionError
+        One of `select` cannot be read, or names what no bank holds.
+    """
+    selections = [
+        Selection(tuple(Term(_prefix(banks, bank.name), *blocks, False) for blocks in together))
+        for bank in banks.by_name.values()
+        for together in _usual(bank)
     ]
-    return "+".join(terms)
+    if len(banks.by_name) > 1:
+        for pooling in ("mean", EVERY_POOLING):
+            if all(pooling in (*bank.poolings, EVERY_POOLING) for bank in banks.by_name.values()):
+                terms = [Term(name, pooling, ALL_LAYERS, False) for name in banks.by_name]
+                selections.append(Selection(tuple(terms)))
+    selections += [Selection.parse(given) for given in select]
+    return distinct(
+        [ResolvedSelection(str(selection), banks.resolve(selection)) for selection in selections]
+    )
 
 
-def _named(banks: Banks, text: str) -> Candidate:
-    selection = Selection.parse(text)
-    terms: tuple[ResolvedTerm, ...] = banks.resolve(selection)
-    return Candidate(str(selection), terms)
+def _usual(bank: Bank) -> Iterator[list[tuple[str, slice | int | None]]]:
+    """The usual concatenations of a bank's blocks, each a list of poolings with their layers."""
+    for pooling in bank.poolings:
+        for n_last in LAST:
+            if n_last < bank.n_layers:
+                yield [(pooling, slice(-n_last, None))]
+    for pooling in bank.poolings:
+        yield [(pooling, ALL_LAYERS)]
+    if {"mean", "max"} <= set(bank.poolings):
+        yield [("mean", -1), ("max", -1)]
+        yield [("mean", ALL_LAYERS), ("max", ALL_LAYERS)]
+    if {"cls", "mean"} <= set(bank.poolings):
+        yield [("cls", ALL_LAYERS), ("mean", ALL_LAYERS)]
+    pooler: list[tuple[str, slice | int | None]] = [(POOLER, None)] if bank.has_pooler else []
+    yield [(EVERY_POOLING, ALL_LAYERS), *pooler]
+
+
+def distinct(selections: Iterable[ResolvedSelection]) -> list[ResolvedSelection]:
+    """The first of those that have the same columns, in whatever order."""
+    by_content: dict[object, ResolvedSelection] = {}
+    for selection in selections:
+        by_content.setdefault(selection.content, selection)
+    return list(by_content.values())

@@ -1,216 +1,221 @@
-"""Fitting the cells of a sweep, each by the cheapest exact way."""
+"""Fitting the candidates of a sweep, each by the cheapest exact way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from regress.compute.arrays import Matrix
 from regress.compute.parallel import each_result, in_processes, run_jobs
-from regress.models.base import FittedModel, Matrix, Setting
+from regress.data.matrix import n_columns
+from regress.models.base import FittedModel, Setting
 from regress.models.estimator import TunedRegressor
-from regress.models.kernel_ridge import TunedKernelRidge
-from regress.models.ridge import TunedRidge
-from regress.models.svr import TunedSVR
-from regress.models.training import FoldData
-from regress.sweep.candidates import Cell, Unit
-from regress.sweep.parts import LeftOut, Store
-from regress.sweep.products import MAX_ROWS, Grams, Products
+from regress.models.training import FoldData, Size
+from regress.sweep.candidates import BankBlock, Candidate
+from regress.sweep.products import MOST_SUMMED_ROWS, Grams, Products
+from regress.sweep.store import LeftOut, Store
 
-#: Called with a share of the work, in seconds about, as it is done.
+#: Hears of work as it is done, in seconds of one core, about.
 OnDone = Callable[[float], object]
 
+#: Takes what a fit predicts.
+Keep = Callable[[Candidate, LeftOut, Matrix], None]
 
-#: Takes a part as soon as it is fitted.
-Keep = Callable[[Cell, LeftOut, Matrix], None]
-
+#: Fits of candidates, each by the folds that it leaves out.
+Fits = Mapping[Candidate, Sequence[LeftOut]]
 
 Regressors = Mapping[str, TunedRegressor]
 
 
-def fit_parts(
+def fit_candidates(
     grams: Grams,
     store: Store,
-    wanted: Mapping[Cell, Iterable[LeftOut]],
+    wanted: Mapping[Candidate, Iterable[LeftOut]],
     *,
     n_jobs: int | None = None,
     on_done: OnDone = lambda work: None,
 ) -> None:
-    """Fit the parts that are wanted and not there yet.
+    """Make the fits that are wanted and not there yet.
 
-    Ridge with fewer columns than rows takes X'X of its columns; ridge with more, kernel ridge and
-    SVR add the products of their blocks, which all that have the same folds left out share;
-    everything else gets the columns themselves.
+    Each regressor says what serves a candidate best. Where it takes products of rows, those of the
+    candidate's blocks are added up, which all candidates share that leave out the same folds.
+    Where its training sets share X'X, all fits of a candidate are one job. Everything else gets
+    the columns.
     """
-    todo = {
-        cell: [left_out for left_out in dict.fromkeys(parts) if not store.has(cell, left_out)]
-        for cell, parts in wanted.items()
-    }
-    for cell, parts in wanted.items():
-        on_done(work_of(grams, store, cell) * (len(set(parts)) - len(todo[cell])))
-    by_products = {cell: parts for cell, parts in todo.items() if _adds(grams, store, cell)}
-    small = {
-        cell: parts
-        for cell, parts in todo.items()
-        if cell not in by_products and _is_primal_ridge(grams, store, cell)
-    }
+    todo: dict[Candidate, list[LeftOut]] = {}
+    for candidate, fits in wanted.items():
+        distinct = dict.fromkeys(fits)
+        todo[candidate] = [left_out for left_out in distinct if not store.has(candidate, left_out)]
+        on_done(work_of(grams, store, candidate) * (len(distinct) - len(todo[candidate])))
 
-    def keep(cell: Cell, left_out: LeftOut, predicted: Matrix) -> None:
-        store.put(cell, left_out, predicted)
-        on_done(work_of(grams, store, cell))
+    def keep(candidate: Candidate, left_out: LeftOut, predicted: Matrix) -> None:
+        store.put(candidate, left_out, predicted)
+        on_done(work_of(grams, store, candidate))
 
-    jobs = [(cell, parts) for cell, parts in small.items() if parts]
-    fitted = each_result(_cell_parts, jobs, shared=(grams, store.regressors), n_jobs=n_jobs)
-    for (cell, parts), predictions in zip(jobs, fitted, strict=True):
-        for left_out, predicted in zip(parts, predictions, strict=True):
-            keep(cell, left_out, predicted)
-    every = dict.fromkeys(left_out for parts in by_products.values() for left_out in parts)
-    batches = [
-        ([cell for cell, parts in by_products.items() if left_out in parts], left_out)
-        for left_out in sorted(every, key=lambda folds: (len(folds), folds))
-    ]
-    large = {
-        cell: parts
-        for cell, parts in todo.items()
-        if parts and cell not in by_products and cell not in small
-    }
+    by_products: dict[Candidate, list[LeftOut]] = {}
+    primal: dict[Candidate, list[LeftOut]] = {}
+    by_columns: dict[Candidate, list[LeftOut]] = {}
+    for candidate, unfinished in todo.items():
+        if _adds(grams, store, candidate):
+            by_products[candidate] = unfinished
+        elif unfinished:
+            shares = _regressor(store, candidate).is_primal(_size(grams, candidate))
+            (primal if shares else by_columns)[candidate] = unfinished
+    _fit_primal(grams, store, primal, n_jobs, keep)
+    batches = _batches(by_products)
     if in_processes():
-        _fit_far(grams, store, batches, large, n_jobs, keep)
+        _fit_far(grams, store, batches, by_columns, n_jobs, keep)
         return
-    for cells, left_out in batches:
-        _fit_by_products(grams, store.regressors, cells, left_out, n_jobs, keep)
-    for cell, parts in large.items():
-        data = grams.fold_data(cell.candidate.terms)
-        data.prepare()
-
-        def fit_part(left_out: LeftOut, cell: Cell = cell, data: FoldData = data) -> None:
-            path = store.regressors[cell.model].path
-            keep(cell, left_out, path(data.training(left_out)))
-
-        needs = store.regressors[cell.model].job_bytes(data)
-        run_jobs(fit_part, [(left_out,) for left_out in parts], n_jobs=n_jobs, job_bytes=needs)
-
-
-def _fit_far(
-    grams: Grams,
-    store: Store,
-    batches: Sequence[tuple[Sequence[Cell], LeftOut]],
-    large: Mapping[Cell, Sequence[LeftOut]],
-    n_jobs: int | None,
-    keep: Keep,
-) -> None:
-    """The same in other processes, where products are taken once for each training set."""
-    shared, n = (grams, store.regressors), len(grams.folds)
-    by_sums = each_result(
-        _parts_by_products, batches, shared=shared, n_jobs=n_jobs, job_bytes=4 * 8 * n * n
-    )
-    for (cells, left_out), predictions in zip(batches, by_sums, strict=True):
-        for cell, predicted in zip(cells, predictions, strict=True):
-            keep(cell, left_out, predicted)
-    jobs = [(cell, left_out) for cell, parts in large.items() for left_out in parts]
-    needs = [grams.job_bytes(cell.candidate.terms) for cell in large]
-    parts = each_result(_part, jobs, shared=shared, n_jobs=n_jobs, job_bytes=max(needs, default=0))
-    for (cell, left_out), predicted in zip(jobs, parts, strict=True):
-        keep(cell, left_out, predicted)
-
-
-def _cell_parts(
-    grams: Grams, regressors: Regressors, cell: Cell, parts: Sequence[LeftOut]
-) -> list[Matrix]:
-    data = grams.fold_data(cell.candidate.terms)
-    return [regressors[cell.model].path(data.training(left_out)) for left_out in parts]
-
-
-def _parts_by_products(
-    grams: Grams, regressors: Regressors, cells: Sequence[Cell], left_out: LeftOut
-) -> list[Matrix]:
-    fitted: dict[Cell, Matrix] = {}
-
-    def keep(cell: Cell, _: LeftOut, predicted: Matrix) -> None:
-        fitted[cell] = predicted
-
-    _fit_by_products(grams, regressors, cells, left_out, 1, keep)
-    return [fitted[cell] for cell in cells]
-
-
-def _part(grams: Grams, regressors: Regressors, cell: Cell, left_out: LeftOut) -> Matrix:
-    data = grams.last_fold_data(cell.candidate.terms)
-    return regressors[cell.model].path(data.training(left_out))
+    for candidates, left_out in batches:
+        _fit_by_products(grams, store.regressors, candidates, left_out, n_jobs, keep)
+    for candidate, unfinished in by_columns.items():
+        _fit_by_columns(grams, store, candidate, unfinished, n_jobs, keep)
 
 
 def refit(
-    grams: Grams, store: Store, cell: Cell, target: int, setting: Setting, left_out: LeftOut = ()
+    grams: Grams,
+    store: Store,
+    candidate: Candidate,
+    target: int,
+    setting: Setting,
+    left_out: LeftOut = (),
 ) -> FittedModel:
-    """A cell's model of one target, fitted on all rows or without some folds."""
-    data = grams.fold_data(cell.candidate.terms)
+    """A candidate's model of one target, fitted on all rows or without some folds."""
+    data = grams.fold_data(candidate.selection.terms)
     chosen = [setting] * len(store.task.target_names)
-    return store.regressors[cell.model].refit(data.training(left_out), chosen)[target]
+    return _regressor(store, candidate).refit(data.training(left_out), chosen)[target]
 
 
-def work_of(grams: Grams, store: Store, cell: Cell) -> float:
-    """How long a part takes, in seconds of one core, very roughly: what progress bars count."""
-    n, n_columns = len(grams.folds), _n_columns(grams, cell)
-    scale = (n / 3000) ** 2
-    regressor = store.regressors[cell.model]
-    if isinstance(regressor, TunedRidge):
-        if _is_primal_ridge(grams, store, cell):
-            return 0.05 * (n_columns / 768) ** 2 + 1e-3
-        return 1.2 * (n / 3000) ** 3 + 1e-3
-    if isinstance(regressor, TunedKernelRidge):
-        return 2.5 * (n / 3000) ** 3 + 1e-3
-    return (3.0 * scale if isinstance(regressor, TunedSVR) else 8.0 * n / 3000) + 1e-3
+def work_of(grams: Grams, store: Store, candidate: Candidate) -> float:
+    """How long a fit takes, in seconds of one core, very roughly: what progress bars count."""
+    return _regressor(store, candidate).work(_size(grams, candidate))
+
+
+def _regressor(store: Store, candidate: Candidate) -> TunedRegressor:
+    return store.regressors[candidate.model]
+
+
+def _size(grams: Grams, candidate: Candidate) -> Size:
+    columns = n_columns(grams.banks.by_name, candidate.selection.terms)
+    return Size(len(grams.folds), columns, grams.folds.n_train)
+
+
+def _adds(grams: Grams, store: Store, candidate: Candidate) -> bool:
+    """Whether a candidate is fitted on sums of its blocks' products."""
+    if candidate.selection.blocks is None or len(grams.folds) > MOST_SUMMED_ROWS:
+        return False
+    return _regressor(store, candidate).takes_products(_size(grams, candidate))
+
+
+def _batches(fits: Fits) -> list[tuple[list[Candidate], LeftOut]]:
+    """The candidates that leave out the same folds, single folds first."""
+    every = dict.fromkeys(left_out for unfinished in fits.values() for left_out in unfinished)
+    return [
+        ([candidate for candidate, unfinished in fits.items() if left_out in unfinished], left_out)
+        for left_out in sorted(every, key=lambda folds: (len(folds), folds))
+    ]
+
+
+def _fit_primal(grams: Grams, store: Store, fits: Fits, n_jobs: int | None, keep: Keep) -> None:
+    shared = (grams, store.regressors)
+    fitted = each_result(_all_fits, [*fits.items()], shared=shared, n_jobs=n_jobs)
+    for (candidate, unfinished), predictions in zip(fits.items(), fitted, strict=True):
+        for left_out, predicted in zip(unfinished, predictions, strict=True):
+            keep(candidate, left_out, predicted)
 
 
 def _fit_by_products(
     grams: Grams,
     regressors: Regressors,
-    cells: Sequence[Cell],
+    candidates: Sequence[Candidate],
     left_out: LeftOut,
     n_jobs: int | None,
     keep: Keep,
 ) -> None:
-    uses: dict[Unit, int] = {}
-    for cell in cells:
-        for unit in cell.candidate.units or ():
-            uses[unit] = uses.get(unit, 0) + 1
-    # Where not all fit, those that most cells add are kept, and the others taken again.
-    kept = sorted(uses, key=lambda unit: -uses[unit])[: grams.how_many_fit(left_out)]
-    for unit in uses:
-        grams.training(unit, left_out)  # reads the features, before threads ask for them
-    taken = run_jobs(grams.products, [(unit, left_out) for unit in kept], n_jobs=n_jobs)
-    known: dict[Unit, Products] = dict(zip(kept, taken, strict=True))
+    uses: dict[BankBlock, int] = {}
+    for candidate in candidates:
+        for block in candidate.selection.blocks or ():
+            uses[block] = uses.get(block, 0) + 1
+    # Where not all fit, those that most candidates add are kept, and the others taken again.
+    kept = sorted(uses, key=lambda block: -uses[block])[: grams.how_many_fit(left_out)]
+    for block in uses:
+        grams.training(block, left_out)  # reads the features, before threads ask for them
+    taken = run_jobs(grams.products, [(block, left_out) for block in kept], n_jobs=n_jobs)
+    known: dict[BankBlock, Products] = dict(zip(kept, taken, strict=True))
 
-    def fit(cell: Cell) -> None:
-        training = grams.combination(cell.candidate.units or (), left_out, known)
-        regressor = regressors[cell.model]
-        if isinstance(regressor, TunedRidge):
-            alphas = [setting["alpha"] for setting in regressor.settings()]
-            predicted = training.ridge_path(alphas)
-        else:
-            predicted = regressor.path(training)
-        keep(cell, left_out, predicted)
+    def fit(candidate: Candidate) -> None:
+        training = grams.combination(candidate.selection.blocks or (), left_out, known)
+        keep(candidate, left_out, regressors[candidate.model].path_on_products(training))
 
     n = len(grams.folds)
-    run_jobs(fit, [(cell,) for cell in cells], n_jobs=n_jobs, job_bytes=4 * 8 * n * n)
+    jobs = [(candidate,) for candidate in candidates]
+    run_jobs(fit, jobs, n_jobs=n_jobs, job_bytes=4 * 8 * n * n)
 
 
-def _adds(grams: Grams, store: Store, cell: Cell) -> bool:
-    """Whether a cell is fitted on sums of its blocks' products."""
-    if cell.candidate.units is None or len(grams.folds) > MAX_ROWS:
-        return False
-    regressor = store.regressors[cell.model]
-    if isinstance(regressor, TunedRidge):
-        return not _is_primal_ridge(grams, store, cell)
-    # Beyond its rows it approximates, from the columns.
-    return regressor.takes_products and len(grams.folds) <= regressor.max_rows
+def _fit_by_columns(
+    grams: Grams,
+    store: Store,
+    candidate: Candidate,
+    unfinished: Sequence[LeftOut],
+    n_jobs: int | None,
+    keep: Keep,
+) -> None:
+    data: FoldData = grams.fold_data(candidate.selection.terms)
+    data.prepare()
+    regressor = _regressor(store, candidate)
+
+    def fit(left_out: LeftOut) -> None:
+        keep(candidate, left_out, regressor.path(data.training(left_out)))
+
+    jobs = [(left_out,) for left_out in unfinished]
+    run_jobs(fit, jobs, n_jobs=n_jobs, job_bytes=regressor.job_bytes(data))
 
 
-def _is_primal_ridge(grams: Grams, store: Store, cell: Cell) -> bool:
-    """As `FoldData.primal`, without reading the columns."""
-    if not isinstance(store.regressors[cell.model], TunedRidge):
-        return False
-    numbers = grams.folds.numbers
-    sizes = sorted((numbers == fold).sum() for fold in range(grams.folds.n_folds))
-    return bool(_n_columns(grams, cell) <= len(numbers) - sum(sizes[-2:]))
+def _fit_far(
+    grams: Grams,
+    store: Store,
+    batches: Sequence[tuple[Sequence[Candidate], LeftOut]],
+    by_columns: Fits,
+    n_jobs: int | None,
+    keep: Keep,
+) -> None:
+    """The same in other processes, where products are taken once for each training set."""
+    shared, n = (grams, store.regressors), len(grams.folds)
+    fitted = each_result(
+        _batch_by_products, batches, shared=shared, n_jobs=n_jobs, job_bytes=4 * 8 * n * n
+    )
+    for (candidates, left_out), predictions in zip(batches, fitted, strict=True):
+        for candidate, predicted in zip(candidates, predictions, strict=True):
+            keep(candidate, left_out, predicted)
+    jobs = [(candidate, left_out) for candidate, fits in by_columns.items() for left_out in fits]
+    needs = [grams.job_bytes(candidate.selection.terms) for candidate in by_columns]
+    single = each_result(
+        _one_fit, jobs, shared=shared, n_jobs=n_jobs, job_bytes=max(needs, default=0)
+    )
+    for (candidate, left_out), predicted in zip(jobs, single, strict=True):
+        keep(candidate, left_out, predicted)
 
 
-def _n_columns(grams: Grams, cell: Cell) -> int:
-    return sum(grams.banks.by_name[term.bank].width(term) for term in cell.candidate.terms)
+def _all_fits(
+    grams: Grams, regressors: Regressors, candidate: Candidate, fits: Sequence[LeftOut]
+) -> list[Matrix]:
+    data = grams.fold_data(candidate.selection.terms)
+    return [regressors[candidate.model].path(data.training(left_out)) for left_out in fits]
+
+
+def _one_fit(
+    grams: Grams, regressors: Regressors, candidate: Candidate, left_out: LeftOut
+) -> Matrix:
+    data = grams.last_fold_data(candidate.selection.terms)
+    return regressors[candidate.model].path(data.training(left_out))
+
+
+def _batch_by_products(
+    grams: Grams, regressors: Regressors, candidates: Sequence[Candidate], left_out: LeftOut
+) -> list[Matrix]:
+    fitted: dict[Candidate, Matrix] = {}
+
+    def keep(candidate: Candidate, _: LeftOut, predicted: Matrix) -> None:
+        fitted[candidate] = predicted
+
+    _fit_by_products(grams, regressors, candidates, left_out, 1, keep)
+    return [fitted[candidate] for candidate in candidates]

@@ -15,15 +15,16 @@ import numpy as np
 
 from features.banks import Banks
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.compute.memory import CHUNK, available_memory, total_memory
 from regress.data.folds import Folds
 from regress.data.matrix import fitting_matrix
 from regress.data.task import Task
-from regress.models.training import FoldData, Matrix, TrainingSet
-from regress.sweep.candidates import Unit
+from regress.models.training import FoldData, TrainingSet
+from regress.sweep.candidates import BankBlock
 
 #: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
-MAX_ROWS = 12_000
+MOST_SUMMED_ROWS = 12_000
 
 
 class Products(NamedTuple):
@@ -55,22 +56,23 @@ class Grams:
         self._limit = memory
         #: Of `memory`, what one process keeps for itself. Decides no number.
         self.room = self.memory
-        self._data: dict[Unit, FoldData] = {}
+        self._data: dict[BankBlock, FoldData] = {}
         self._last: tuple[Sequence[ResolvedTerm], FoldData] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process reads the features from the banks, where it needs them.
         return {**vars(self), "_data": {}, "_last": None}
 
+    def require(self) -> None:
+        """MissingTexts unless the banks hold every text."""
+        for bank in self.banks.by_name.values():
+            bank.require_keys(self.task.keys)
+
     def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """Statistics of the terms' columns."""
-        X = fitting_matrix(self.banks.by_name, self.task.texts, terms, self._limit)
+        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self._limit)
         task = self.task
         return FoldData(X, task.Y, self.folds, task.weights, memory=self._limit)
-
-    def forget(self) -> None:
-        """Let go of the features that were kept."""
-        self._data.clear()
 
     def last_fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """As `fold_data`, at once where it was asked for these terms the last time."""
@@ -79,6 +81,10 @@ class Grams:
             self._last = terms, self.fold_data(terms)
         return self._last[1]
 
+    def forget(self) -> None:
+        """Let go of the features that were kept."""
+        self._data.clear()
+
     def job_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
         """Memory that reading the terms' columns and fitting a training set on them takes."""
         n_samples = len(self.task.texts)
@@ -86,18 +92,18 @@ class Grams:
         side = min(n_samples, n_columns)
         return int(8 * (5 * side * side + 3 * CHUNK) + 4 * n_samples * n_columns)
 
-    def training(self, unit: Unit, left_out: Sequence[int]) -> TrainingSet:
+    def training(self, block: BankBlock, left_out: Sequence[int]) -> TrainingSet:
         """A block's training set; its features stay in memory as long as these do not fill it."""
-        data = self._data.get(unit)
+        data = self._data.get(block)
         if data is None:
-            data = self.fold_data([unit.term])
+            data = self.fold_data([block.term])
             if (len(self._data) + 1) * data.X.nbytes <= self.room // 4:
-                self._data[unit] = data
+                self._data[block] = data
         return data.training(left_out)
 
-    def products(self, unit: Unit, left_out: Sequence[int]) -> Products:
+    def products(self, block: BankBlock, left_out: Sequence[int]) -> Products:
         """Products of one block's rows, standardised by the rows that are not left out."""
-        training = self.training(unit, left_out)
+        training = self.training(block, left_out)
         return Products(training.kernel, *training.held_kernel())
 
     def how_many_fit(self, left_out: Sequence[int]) -> int:
@@ -108,9 +114,9 @@ class Grams:
 
     def combination(
         self,
-        units: Sequence[Unit],
+        blocks: Sequence[BankBlock],
         left_out: Sequence[int],
-        known: Mapping[Unit, Products] | None = None,
+        known: Mapping[BankBlock, Products] | None = None,
     ) -> GramTraining:
         """The training set of several blocks side by side, by adding their products.
 
@@ -119,21 +125,16 @@ class Grams:
         known
             Products that were taken before; the others are taken here, one at a time.
         """
-        sets = [self.training(unit, left_out) for unit in units]
+        sets = [self.training(block, left_out) for block in blocks]
         n_held, n_train = len(sets[0].held_rows), len(sets[0].rows)
         total = Products(
             np.zeros((n_train, n_train)), np.zeros((n_held, n_train)), np.zeros(n_held)
         )
-        for unit in units:
-            of_unit = known.get(unit) if known else None
-            for added, part in zip(total, of_unit or self.products(unit, left_out), strict=True):
-                added += part
+        for block in blocks:
+            products = known.get(block) if known else None
+            for added, term in zip(total, products or self.products(block, left_out), strict=True):
+                added += term
         return GramTraining(sets, total)
-
-    def require(self) -> None:
-        """MissingTexts unless the banks hold every text."""
-        for bank in self.banks.by_name.values():
-            bank.require(self.task.texts)
 
 
 class GramTraining(TrainingSet):
@@ -152,14 +153,3 @@ class GramTraining(TrainingSet):
 
     def held_kernel(self) -> tuple[Matrix, Matrix]:
         return self._products.held, self._products.held_squares
-
-    def ridge_path(self, alphas: Sequence[float]) -> Matrix:
-        """Ridge predictions for the held-out rows, shape (n_held, n_alphas, n_targets).
-
-        ``y_mean + K_held (K + alpha I)^-1 (y - y_mean)``, from one factorisation for all alphas;
-        with sample weights, as in `regress.ridge.ridge_weights`.
-        The kernel is **overwritten**: a training set serves one ridge, after everything else.
-        """
-        dual = self.dual_weights(self._products.kernel, np.asarray(alphas, dtype=np.float64))
-        predicted = self._products.held @ dual.reshape(len(dual), -1)
-        return predicted.reshape(len(predicted), *dual.shape[1:]) + self.y_mean

@@ -1,32 +1,19 @@
-"""A sweep's run folder: a run like any other, with the leaderboard beside it.
-
-To what `regress.persistence` writes it adds ``leaderboard.csv``, ``inner.npz`` (for each column of
-``oof.csv``, shape (n_folds, n_samples): what a blend needs to choose its weights honestly), and in
-``run.json`` the object ``sweep``: what its results' scores are scores of, and the leaderboard.
-"""
+"""What a sweep found: the procedures, the headline first, and its leaderboard."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from regress.data.folds import Folds
+from regress.compute.arrays import Matrix
 from regress.evaluation.lines import Entry, Leader, _single, as_row
 from regress.evaluation.metrics import rmse
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Result
+from regress.evaluation.results import Result, labelled
 from regress.experiment import Experiment
-from regress.models.base import Matrix, save_arrays
-from regress.runs.folder import INNER, write_frame
-from regress.runs.save import save_run
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 #: Selections that the costlier regressors are tried on.
 N_BEST = 5
@@ -39,10 +26,10 @@ class AutoResult(Result):
     Attributes
     ----------
     procedure
-        ``"auto"``, or ``"auto svr"`` for the choice among one regressor's cells alone.
+        ``"auto"``, or ``"auto svr"`` for the choice among one regressor's candidates.
     inner
-        For each division into folds, shape (n_folds, n_samples): see
-        `regress.search.Search.inner_predictions`.
+        For each split into folds, shape (n_folds, n_samples): see
+        `regress.sweep.choice.SplitSearch.inner_predictions`.
     """
 
     procedure: str = "auto"
@@ -74,8 +61,9 @@ class Sweep(Experiment):
         return _tried(self, target)
 
     def label(self, result: Result) -> str:
-        label = result.procedure if isinstance(result, AutoResult) else super().label(result)
-        return f"{result.target}: {label}" if len(self.task.target_names) > 1 else label
+        if isinstance(result, AutoResult):
+            return labelled(result.procedure, result.target, self.task.target_names)
+        return super().label(result)
 
     @property
     def leaderboard(self) -> pd.DataFrame:
@@ -89,17 +77,6 @@ class Sweep(Experiment):
             for one in leaders
         ]
         return pd.DataFrame(rows)
-
-
-def headline(swept: Sweep, target: str, folds: Folds) -> str:
-    """The procedure's honest score beside the winner's flattering one, in a sentence."""
-    auto = next(r for r in swept.results if r.target == target and swept.label(r).endswith("auto"))
-    return (
-        f"auto: nested RMSE {auto.scores.rmse:.4f} ± {auto.scores.se:.4f} (R² "
-        f"{auto.scores.r2:.3f}) for the whole procedure, chosen without the fold it is scored on; "
-        f"its winner on all rows is {auto.model} {auto.select} (naive CV RMSE "
-        f"{auto.naive_rmse:.4f}); folds {folds.short}"
-    )
 
 
 def _tried(swept: Sweep, target: str) -> list[Entry]:
@@ -130,83 +107,3 @@ def _tried(swept: Sweep, target: str) -> list[Entry]:
 def _once(leaders: Iterable[Leader]) -> list[Leader]:
     """Each line once: what a search found may be a block that was tried by itself, too."""
     return list({(one.label, one.select): one for one in leaders}.values())
-
-
-WHAT = (
-    "scores of each result are those of the whole procedure (choice of selection, regressor and "
-    "setting, each fold predicted by what was chosen and fitted without it); its model is what the "
-    "procedure chose on all rows, refitted on them"
-)
-
-
-def cache_beside(out: Path) -> Path:
-    """The folder that keeps the finished parts of the sweep that writes a run folder."""
-    return out.with_name(f"{out.name}.parts")
-
-
-def save_sweep(
-    swept: Sweep,
-    path: str | Path,
-    *,
-    force: bool = False,
-    source: Mapping[str, Any] | None = None,
-    figures: bool = False,
-) -> Path:
-    """Write the run folder; as `regress.persistence.save_run`."""
-
-    def also(folder: Path) -> Mapping[str, Any]:
-        board = swept.leaderboard
-        write_frame(board, folder / "leaderboard.csv")
-        inner = {
-            name: of_division
-            for result in swept.results
-            if isinstance(result, AutoResult)
-            for name, of_division in zip(swept.columns(result), result.inner, strict=True)
-        }
-        save_arrays(folder / INNER, inner)
-        searched = {"scores": WHAT, "n_best": swept.n_best, "greedy": swept.greedy}
-        return {"sweep": {**searched, "leaderboard": _lines(swept)}}
-
-    return save_run(swept, path, force=force, source=source, figures=figures, also=also)
-
-
-def sweep_json(swept: Sweep, run: str) -> str:
-    """The leaderboard and the procedures' scores for programs."""
-    folds = swept.folds
-    report = {
-        "run": run,
-        "n_texts": len(folds),
-        "folds": {
-            "scheme": folds.scheme,
-            "n_folds": folds.n_folds,
-            "hash": folds.digest,
-            "repeats": [{"seed": of.seed, "hash": of.digest} for of in swept.repeats],
-        },
-        "notes": notes(swept),
-        "results": [
-            {
-                "procedure": swept.label(result),
-                "target": result.target,
-                "model": result.model,
-                "select": result.select,
-                "rmse": result.scores.rmse,
-                "se": result.scores.se,
-                "r2": result.scores.r2,
-                "naive_rmse": result.naive_rmse,
-            }
-            for result in swept.results
-        ],
-        "leaderboard": _lines(swept),
-    }
-    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _lines(swept: Sweep) -> list[dict[str, Any]]:
-    return [
-        {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in {"target": target, **as_row(one)}.items()
-        }
-        for target, leaders in swept.leaders.items()
-        for one in leaders
-    ]

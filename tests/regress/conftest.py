@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,25 +40,28 @@ def fill(bank: Bank, texts: list[str], hidden_states: np.ndarray) -> None:
     bank.refresh()
 
 
+def made_up_task(
+    folder: Path, n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank"
+) -> Task:
+    """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
+    rng = np.random.default_rng(seed)
+    setup: dict[str, Any] = {**SETUP, "hidden_size": hidden, "pooler": False}
+    bank = Bank.create(folder / name, setup, SOURCE)
+    y = rng.standard_normal(n)
+    states = rng.standard_normal((n, len(bank.blocks), hidden))
+    for i, block in enumerate(bank.blocks):
+        states[:, i] += 0.3 * (block.layer or 0) * y[:, None]
+        if (block.pooling, block.layer) == ("cls", 0):
+            states[:, i] = rng.standard_normal(hidden)
+    texts = [f"text {i} of seed {seed}" for i in range(n)]
+    fill(bank, texts, states.astype(np.float32))
+    return Task(bank, texts, 10 + 3 * y)
+
+
 @pytest.fixture
 def make_task(tmp_path: Path) -> Callable[..., Task]:
-    """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
-
-    def make(n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank") -> Task:
-        rng = np.random.default_rng(seed)
-        setup: dict[str, Any] = {**SETUP, "hidden_size": hidden, "pooler": False}
-        bank = Bank.create(tmp_path / name, setup, SOURCE)
-        y = rng.standard_normal(n)
-        states = rng.standard_normal((n, len(bank.blocks), hidden))
-        for i, block in enumerate(bank.blocks):
-            states[:, i] += 0.3 * (block.layer or 0) * y[:, None]
-            if (block.pooling, block.layer) == ("cls", 0):
-                states[:, i] = rng.standard_normal(hidden)
-        texts = [f"text {i} of seed {seed}" for i in range(n)]
-        fill(bank, texts, states.astype(np.float32))
-        return Task(bank, texts, 10 + 3 * y)
-
-    return make
+    """Makes made-up tasks, their banks in this test's folder."""
+    return partial(made_up_task, tmp_path)
 
 
 @pytest.fixture
@@ -94,7 +99,15 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-@pytest.fixture
-def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def saved_without_reports() -> Iterator[None]:
     """Runs are saved without their report, which takes longer than small fits."""
-    monkeypatch.setattr("regress.report.write_report", lambda *_, **__: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def without_reports() -> Iterator[None]:
+    with saved_without_reports():
+        yield

@@ -41,7 +41,7 @@ texts_with_literals = st.lists(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts_with_literals)
 def test_no_text_gives_a_special_token(folders: dict[str, Path], kind: str, text: str) -> None:
     tokenizer = _loaded(folders[kind])
@@ -59,7 +59,7 @@ def _loaded(folder: Path) -> Tokenizer:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), other=st.one_of(st.none(), st.text(min_size=1)))
 def test_other_texts_are_tokenised_as_transformers_does(
     folders: dict[str, Path], kind: str, text: str, other: str | None

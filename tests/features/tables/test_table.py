@@ -80,18 +80,13 @@ def test_other_encodings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
-@pytest.mark.parametrize(
-    ("encoding", "why"),
-    [
-        ("utf-16", "UTF-16 stream does not start with BOM"),
-        ("undefined", "undefined encoding"),
-        ("punycode", "Invalid extended code point ' '"),
-    ],
-)
-def test_codecs_that_do_not_say_where(tmp_path: Path, ending: str, encoding: str, why: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "undefined", "punycode"])
+def test_codecs_that_do_not_say_where(tmp_path: Path, ending: str, encoding: str) -> None:
+    """From Python 3.13 on some of them do: with UTF-16 it is the first byte."""
     path = tmp_path / f"a.{ending}"
     path.write_text("text-\n")
-    with pytest.raises(InputError, match=rf"cannot be read as {encoding} \({why}\): save it"):
+    found = rf"(cannot be read as {encoding} \(.+\)|is not {encoding} at byte \d): save it"
+    with pytest.raises(InputError, match=found):
         list(read_texts(open_table(path, encoding=encoding)))
 
 

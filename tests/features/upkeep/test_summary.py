@@ -109,8 +109,8 @@ def test_a_sample_of_many_segments_is_said_to_be_one(
 
 def test_the_command_is_light_plain_on_a_pipe_and_drawn_on_a_terminal(bank: Bank) -> None:
     code = (
-        "import sys, layerbank\n"
-        f"try: layerbank.app(['info', {str(bank.path)!r}])\n"
+        "import sys, layerbank.cli\n"
+        f"try: layerbank.cli.app(['info', {str(bank.path)!r}])\n"
         "except SystemExit: pass\n"
         "print(*sys.modules, file=sys.stderr)"
     )

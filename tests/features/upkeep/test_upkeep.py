@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,10 @@ from features.upkeep import compact
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
 from tests.made_up import SETUP, SOURCE, add, values_of
+from tests.pages import ROOT
 
+#: Files that a process may have open, its streams and libraries included.
+FEW_DESCRIPTORS = 64
 TEXTS = [f"text {i}" for i in range(60)]
 
 
@@ -73,6 +78,20 @@ def test_compact_keeps_dtypes_apart_and_large_segments_as_they_are(
     assert before <= {segment.path.name for segment in Bank.open(bank.path).segments}
 
 
+def test_compact_counts_numbers_and_not_the_room_around_them(
+    make_bank: Callable[..., Bank],
+) -> None:
+    bank = make_bank()
+    for text in TEXTS[:12]:
+        add(bank, [text])
+    file = bank.segments[0]
+    assert file.size > 10 * file.n_data_bytes  # header and alignment
+    report = compact.compact(bank.path, segment_bytes=6 * file.n_data_bytes)
+    assert (report.n_before, report.n_after) == (12, 2)
+    assert compact.compact(bank.path, segment_bytes=6 * file.n_data_bytes).n_after == 2
+    assert_holds(bank, TEXTS[:12])
+
+
 def test_what_was_retired_goes_after_a_day(make_bank: Callable[..., Bank]) -> None:
     bank = make_bank(TEXTS[:3])
     add(bank, TEXTS[3:6])
@@ -109,20 +128,12 @@ def test_merge_refuses_others_and_itself(make_bank: Callable[..., Bank]) -> None
         merge([], into)
 
 
-@pytest.fixture
-def few_descriptors() -> Iterator[int]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = len(os.listdir("/proc/self/fd")) + 24 if Path("/proc/self/fd").exists() else 64
-    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
-    yield few
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_more_segments_than_descriptors(
-    make_bank: Callable[..., Bank], few_descriptors: int
-) -> None:
-    bank = make_bank()
-    texts = [f"text {i}" for i in range(3 * few_descriptors)]
+def many_segments(folder: str) -> None:
+    """A bank of more segments than this process may have files open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, hard))
+    bank = Bank.create(folder, SETUP, SOURCE)
+    texts = [f"text {i}" for i in range(3 * FEW_DESCRIPTORS)]
     row = len(bank.blocks) * 4 * 4
     add(bank, texts, segment_bytes=row)
     assert len(bank.segments) == len(texts)
@@ -130,6 +141,12 @@ def test_more_segments_than_descriptors(
     assert verify(bank.path).findings == ()
     assert compact.compact(bank.path).n_after == 1
     assert_holds(bank, texts)
+
+
+def test_more_segments_than_descriptors(tmp_path: Path) -> None:
+    """In a process of its own: other tests' open files are none of the bank's."""
+    program = f"from {__name__} import many_segments; many_segments({str(tmp_path / 'a.bank')!r})"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_a_kept_index_serves_and_grows(

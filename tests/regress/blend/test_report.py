@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from regress import evaluate
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.blend.results import blend_experiment
 from regress.commands.regress import app
 from regress.data.source import Source

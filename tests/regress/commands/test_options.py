@@ -16,7 +16,7 @@ from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.matrix import StreamedMatrix
 from regress.data.near_duplicates import near_duplicates
 from regress.report.tables import text_table
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]

@@ -24,13 +24,10 @@ from features.console.app import new_app
 from features.errors import InputError, LayerbankError, RunError
 from features.keys import Text
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.commands.explain import explain_command_with
 from regress.data.source import Source
-from regress.explain.blocks import parts_of
 from regress.explain.explanation import explanations_text
-from regress.explain.neighbours import similarity_to
 from regress.models.base import FittedModel
 from regress.models.pairwise import TunedPairwise, spread_anchors
 from regress.models.rbf import RBFModel
@@ -58,11 +55,11 @@ def made_up(kind: type[Any], seed: int, spread: float) -> tuple[Any, np.ndarray]
 
 
 @pytest.mark.parametrize("kind", [RidgeModel, RBFModel])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 1e-8, 0.1, 1.0, 10.0, 1e3]))
 def test_blocks_add_up(kind: type[Any], seed: int, spread: float) -> None:
     model, X = made_up(kind, seed, spread)
-    base, of_blocks = parts_of(model, X, BOUNDS)
+    base, of_blocks = model.parts(X, BOUNDS)
     np.testing.assert_allclose(base + of_blocks.sum(axis=1), model.predict(X), atol=1e-9)
     np.testing.assert_array_equal(of_blocks[0], 0)
 
@@ -70,7 +67,7 @@ def test_blocks_add_up(kind: type[Any], seed: int, spread: float) -> None:
 def test_a_ridge_block_is_its_own_sum() -> None:
     model, X = made_up(RidgeModel, 0, 1.0)
     expected = ((X - model.mean) / model.scale * model.coef)[:, 2:3].sum(axis=1)
-    base, of_blocks = parts_of(model, X, BOUNDS)
+    base, of_blocks = model.parts(X, BOUNDS)
     np.testing.assert_allclose(of_blocks[:, 1], expected)
     np.testing.assert_array_equal(base, model.intercept)
 
@@ -83,7 +80,7 @@ def test_an_svr_block_is_the_integral_along_the_line() -> None:
         kernel = np.exp(-model.gamma * ((t * z - S) ** 2).sum(axis=1)) * model.dual_coef
         return float(kernel @ (-2 * model.gamma * (t * z - S))[:, columns] @ z[columns])
 
-    of_blocks = parts_of(model, X, BOUNDS).of_blocks
+    of_blocks = model.parts(X, BOUNDS).of_blocks
     for z, parts in zip(standardise(X, model.mean, model.scale), of_blocks, strict=True):
         for part, (start, stop) in zip(parts, itertools.pairwise(BOUNDS), strict=True):
             expected, _ = quad(slope, 0, 1, args=(z, slice(start, stop)), epsabs=1e-12)
@@ -148,7 +145,7 @@ def test_neighbours_are_the_nearest_by_the_kernel(task: Task, tmp_path: Path) ->
     X = task.bank.matrix(task.texts, "mean[1:]+avg(max[:])")
     for saved in run.models:
         K = kernel_of(saved.fitted, X)
-        np.testing.assert_allclose(similarity_to(saved.fitted, X[:5])(X), K[:5], atol=1e-9)
+        np.testing.assert_allclose(saved.fitted.similarity_to(X[:5])(X), K[:5], atol=1e-9)
         [one] = run.explain([task.texts[7]], model=saved.model, n_neighbours=89)
         K[7, 7] = -np.inf
         found = {int(near.id): near.similarity for near in one.neighbours}

@@ -15,7 +15,7 @@ from features import Bank
 from features.banks import Banks
 from features.console.html import bar, front, shade
 from regress import evaluate, load_run
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.made_up import SETUP, SOURCE, add
 from tests.regress.conftest import Task
 from tests.regress.report.test_report import BLOCKS, EVIL, evil_experiment

@@ -18,8 +18,8 @@ import pytest
 from features import Bank
 from features.console.show import beginning
 from regress import Experiment, TunedSVR, evaluate
-from regress.blend.blending import blend
-from regress.blend.files import blend_json, save_blend
+from regress.blend import blend, save_blend
+from regress.blend.output import blend_json
 from regress.evaluation.lines import standings
 from regress.evaluation.metrics import Z95, against_best, paired_standard_error
 from regress.evaluation.notes import notes
@@ -29,7 +29,7 @@ from regress.report.heat_maps import heat_maps
 from regress.report.learning import learning_curve
 from regress.report.page import embedded_json
 from regress.runs.save import save_run
-from regress.sweep.procedure import sweep
+from regress.sweep import sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task, fill
 

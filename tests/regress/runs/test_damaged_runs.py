@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,32 +13,40 @@ import pytest
 
 from features.errors import RunError
 from regress import evaluate, load_run
-from regress.blend.blending import HONEST, blend
+from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
-from tests.regress.conftest import Cli, Task
+from regress.sweep import save_sweep, sweep
+from tests.regress.conftest import Cli, made_up_task, saved_without_reports
 
-MakeTask = Callable[..., Task]
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 
-@pytest.fixture
-def run(task: Task, tmp_path: Path) -> Path:
-    """Two models, weights and two divisions into folds."""
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs: two models, weights and two divisions into folds; and a sweep."""
+    folder = tmp_path_factory.mktemp("saved")
+    task = made_up_task(folder, 60)
     experiment = evaluate(
         task.bank, task.texts, task.y, select=["mean[1]", "max[-1]"], random_state=[0, 1],
         sample_weight=np.arange(1, 61),
     )  # fmt: skip
-    return experiment.save(tmp_path / "run")
-
-
-@pytest.fixture
-def swept(task: Task, tmp_path: Path) -> Path:
     found = sweep(
         task.bank, task.texts, task.y, models=["ridge", "krr"], n_best=1, greedy=False
     )  # fmt: skip
-    return save_sweep(found, tmp_path / "swept")
+    with saved_without_reports():
+        experiment.save(folder / "run")
+        save_sweep(found, folder / "swept")
+    return folder
+
+
+@pytest.fixture
+def run(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def swept(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved / "swept", tmp_path / "swept"))
 
 
 def edit(run: Path, change: Callable[[dict[str, Any]], object]) -> None:

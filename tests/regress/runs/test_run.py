@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.keys import text_keys
 from features.tables.table import Dataset, open_table
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
+from regress.blend import blend, save_blend
 from regress.data.folds import Folds, all_folds
 from regress.data.matrix import term_matrix
 from regress.data.task import checked_task
@@ -207,7 +207,7 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
     expected = [
-        one.fitted.predict(term_matrix(run.open_banks(), task.texts, one.terms))
+        one.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), one.terms))
         for one in run.chosen()
     ]
     np.testing.assert_array_equal(run.predict(task.texts), np.stack(expected, axis=1))

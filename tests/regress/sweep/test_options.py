@@ -17,11 +17,10 @@ from regress import TunedRidge, TunedSVR, evaluate, load_run
 from regress.data.folds import make_folds
 from regress.data.task import checked_task
 from regress.report.page import repeat_command
-from regress.sweep.candidates import every_unit
-from regress.sweep.forward_search import _Ranking
-from regress.sweep.procedure import sweep
+from regress.sweep import Sweep, save_sweep, sweep
+from regress.sweep.candidates import every_block
 from regress.sweep.products import Grams
-from regress.sweep.results import Sweep, save_sweep
+from regress.sweep.ranking import Ranking
 from tests.regress.conftest import Cli, Task, fill
 
 MakeTask = Callable[..., Task]
@@ -59,9 +58,9 @@ def test_the_forward_search_is_weighted(task: Task) -> None:
     task = checked_task(task.texts, task.y, sample_weight=weights)
     folds = make_folds(task.keys, task.Y)
     grams = Grams(evaluate(task.bank, task.texts, task.y).banks, task, folds, 1 << 30)
-    units = every_unit(grams.banks)[-2:]
-    ranking = _Ranking(grams, units, (1,), 0)
-    found = ranking.error(sum(ranking.products(unit) for unit in units), 30.0)
+    blocks = every_block(grams.banks)[-2:]
+    ranking = Ranking(grams, blocks, (1,), 0)
+    found = ranking.error(sum(ranking.products(block) for block in blocks), 30.0)
 
     rows = ranking.rows
     X, w = task.bank.matrix(task.texts, "max[1:]").astype(float)[rows], task.weights[rows]

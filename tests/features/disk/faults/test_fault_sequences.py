@@ -120,6 +120,5 @@ TestSequences = BankMachine.TestCase
 TestSequences.settings = settings(
     max_examples=25,
     stateful_step_count=15,
-    deadline=None,
     suppress_health_check=[*HealthCheck],
 )

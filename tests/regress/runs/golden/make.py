@@ -29,10 +29,8 @@ from regress import (
     evaluate,
     load_run,
 )
-from regress.blend.blending import blend
-from regress.blend.files import save_blend
-from regress.sweep.procedure import sweep
-from regress.sweep.results import save_sweep
+from regress.blend import blend, save_blend
+from regress.sweep import save_sweep, sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
 

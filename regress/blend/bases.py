@@ -1,0 +1,163 @@
+"""What the runs bring into a blend: their models and out-of-fold predictions, and their banks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.errors import InputError
+from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
+from regress.evaluation.results import seeded
+from regress.runs.folder import read_inner, read_oof
+from regress.runs.run import Run, SavedModel
+
+
+@dataclass(frozen=True, eq=False)
+class BlendBase:
+    """One model of one run, and its nested out-of-fold predictions.
+
+    Attributes
+    ----------
+    name
+        The run's folder and the model's column, ``sweep: auto svr``; each of a blend has its own.
+    saved, recorded
+        The model, and what its run says of it.
+    terms
+        Its blocks, with banks by the names they have in the blend.
+    predictions
+        Shape (n_samples,), for each split into folds.
+    inner
+        Shape (n_folds, n_samples), likewise, where the run has it: see
+        `regress.sweep.choice.SplitSearch.inner_predictions`.
+    """
+
+    name: str
+    saved: SavedModel
+    recorded: Mapping[str, Any]
+    terms: tuple[ResolvedTerm, ...]
+    predictions: Sequence[Matrix]
+    inner: Sequence[Matrix] | None
+
+
+class BlendRun(NamedTuple):
+    """A run in a blend.
+
+    Attributes
+    ----------
+    name
+        What it is called there.
+    table
+        Columns of its ``oof.csv``.
+    inner
+        Arrays of its ``inner.npz``; none where it has no such file.
+    bank_names
+        What its banks are called in the blend.
+    """
+
+    run: Run
+    name: str
+    table: Mapping[str, Sequence[str]]
+    inner: Mapping[str, Matrix]
+    bank_names: Mapping[str, str]
+
+    def bases(self, target: str) -> list[BlendBase]:
+        """The run's models of a target."""
+        described = zip(self.run.models, self.run.description["results"], strict=True)
+        return [
+            self._base(saved, recorded) for saved, recorded in described if saved.target == target
+        ]
+
+    def _base(self, saved: SavedModel, recorded: Mapping[str, Any]) -> BlendBase:
+        column = recorded["column"]
+        columns = [column, *(seeded(column, seed) for seed in self.seeds)]
+        return BlendBase(
+            name=f"{self.name}: {column}",
+            saved=saved,
+            recorded=recorded,
+            terms=tuple(term._replace(bank=self.bank_names[term.bank]) for term in saved.terms),
+            predictions=[np.array(self.table[name], dtype=np.float64) for name in columns],
+            inner=[self.inner[name] for name in columns] if {*columns} <= {*self.inner} else None,
+        )
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the further splits into folds."""
+        return [repeat["seed"] for repeat in self.run.description["folds"]["repeats"]]
+
+
+def blend_runs(runs: Sequence[Run]) -> tuple[list[BlendRun], list[dict[str, Any]]]:
+    """Read what runs bring into a blend; beside it, their banks, each under a name of its own.
+
+    Raises
+    ------
+    InputError
+        They have other texts, targets, weights or folds than the first.
+    RunError
+        A file of one is missing or damaged.
+    """
+    for other in runs[1:]:
+        _refuse_other(runs[0], other)
+    banks, bank_names = _merged_banks(runs)
+    named = zip(runs, _names(runs), bank_names, strict=True)
+    read = [BlendRun(run, name, read_oof(run), read_inner(run), own) for run, name, own in named]
+    return read, banks
+
+
+def _refuse_other(first: Run, other: Run) -> None:
+    """InputError unless two runs have the same texts, targets, weights and folds."""
+    for what, ours, theirs in (
+        ("texts", first.description["texts"]["keys"], other.description["texts"]["keys"]),
+        ("targets", first.targets, other.targets),
+        (
+            "target values or weights",
+            first.description["texts"]["targets"],
+            other.description["texts"]["targets"],
+        ),
+        ("folds", _hashes(first), _hashes(other)),
+    ):
+        if ours != theirs:
+            told = f" ({ours} and {theirs})" if what == "folds" else ""
+            raise InputError(
+                f"{first.path} and {other.path} have different {what}{told}, so their out-of-fold "
+                "predictions cannot be blended: repeat one like the other"
+            )
+
+
+def _hashes(run: Run) -> str:
+    """The beginning of the hash of each split into folds."""
+    folds = run.description["folds"]
+    return ", ".join(split["hash"][:12] for split in (folds, *folds["repeats"]))
+
+
+def _merged_banks(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """The runs' banks, each once and under a name of its own; and each run's names for them."""
+    merged: dict[str, dict[str, Any]] = {}
+    names: list[dict[str, str]] = []
+    for run in runs:
+        renamed = {}
+        for bank in run.banks:
+            if bank["fingerprint"] not in merged:
+                name, number = bank["name"], 2
+                while name in {other["name"] for other in merged.values()}:
+                    name, number = f"{bank['name']}-{number}", number + 1
+                merged[bank["fingerprint"]] = {**bank, "name": name}
+            renamed[bank["name"]] = merged[bank["fingerprint"]]["name"]
+        names.append(renamed)
+    return list(merged.values()), names
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """What the runs' folders are called, with as many folders above them as tell them apart."""
+    paths = [run.path.parts for run in runs]
+    depth = 1
+    while len({path[-depth:] for path in paths}) < len({*paths}):
+        depth += 1
+    short = [path[-1] for path in paths]
+    return [
+        name if short.count(name) == 1 else "/".join(path[-depth:])
+        for name, path in zip(short, paths, strict=True)
+    ]
