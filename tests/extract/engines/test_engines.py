@@ -17,8 +17,8 @@ import pytest
 from extract import extract
 from extract.engines.pooling import POOLINGS
 from features import Text
-from tests.extract.engines.test_oracle import LENGTHS, some_texts
 from tests.extract.plain import AGAIN, banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.some_texts import LENGTHS, some_texts
 
 TEXTS: list[Text] = [
     *some_texts(LENGTHS[::2], 5),

@@ -14,8 +14,8 @@ from extract import extract
 from extract.checkpoint.checkpoint import Checkpoint
 from features import Bank
 from features.errors import EncoderError, FingerprintMismatch
-from tests.extract.engines.test_oracle import some_texts
 from tests.extract.plain import AGAIN, banked_blocks, plain_blocks, worst_row
+from tests.extract.some_texts import some_texts
 from tests.tiny_encoders import save_encoder, save_tokenizer
 
 TEXTS = some_texts([3, 9, 40])

@@ -17,9 +17,8 @@ from extract.engines.graph_cache import cache_folder
 from extract.engines.load import load_encoder
 from features import Bank
 from features.errors import InputError
-from tests.extract.engines.test_oracle import TEXTS
 from tests.extract.plain import AGAIN, banked_blocks, plain_blocks, worst_block, worst_row
-from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
+from tests.extract.some_texts import TEXTS
 
 pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
 
@@ -47,18 +46,6 @@ def test_every_block_is_that_of_the_plain_forward_pass(
                 assert worst_row(found, expected) <= 1e-5
             else:
                 assert worst_block(found, expected) <= 2e-2
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_other_families_are_exact_or_left_to_pytorch(family: str, tmp_path: Path) -> None:
-    folder = tmp_path / f"tiny-{family}"
-    save_tokenizer(folder)
-    save_encoder(folder, family)
-    texts = TEXTS[:12]
-    extract(texts, tmp_path / "a.bank", encoder=str(folder), precision="fp32", max_length=64)
-    expected = plain_blocks(folder, texts, max_length=64)
-    found = banked_blocks(tmp_path / "a.bank", texts)[:, : expected.shape[1]]
-    assert worst_row(found, expected) <= 1e-5
 
 
 def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path) -> None:

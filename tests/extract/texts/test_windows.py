@@ -21,8 +21,8 @@ from extract.texts.stream import Stretch
 from extract.texts.windows import Windows, groups
 from features import Bank, Text
 from features.errors import FingerprintMismatch, InputError
-from tests.extract.engines.test_oracle import some_texts
 from tests.extract.plain import AGAIN, banked_blocks, worst_row
+from tests.extract.some_texts import some_texts
 
 ALL = tuple(POOLINGS)
 #: By pooling: the text's vector from the token states of its windows, in order.
