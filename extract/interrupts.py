@@ -21,8 +21,8 @@ def second_ctrl_c_stops() -> Iterator[None]:
     """
 
     def first(number: int, frame: FrameType | None) -> None:
-        for either in STOPPING:
-            signal.signal(either, second)
+        for stopping in STOPPING:
+            signal.signal(stopping, second)
         # Not by logging: the signal may have come in the middle of a write.
         with suppress(OSError):  # the same Ctrl-C may have ended whoever reads it
             os.write(2, SAID)
@@ -31,8 +31,8 @@ def second_ctrl_c_stops() -> Iterator[None]:
     def second(number: int, frame: FrameType | None) -> None:
         os._exit(128 + number)
 
-    before = {either: signal.signal(either, first) for either in STOPPING}
+    before = {number: signal.signal(number, first) for number in STOPPING}
     yield
     # Not after an interrupt: what is left to do then may be stopped as well.
-    for either, handler in before.items():
-        signal.signal(either, handler)
+    for number, handler in before.items():
+        signal.signal(number, handler)

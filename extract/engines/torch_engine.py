@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -27,10 +26,11 @@ from extract.engines.encoder import (
     is_out_of_memory,
     refuse_long,
 )
-from extract.engines.hidden_states import Layers, find_layers, is_causal
+from extract.engines.hidden_states import Layers, find_layers
 from extract.engines.load_model import load_model
 from extract.engines.onednn import use_onednn
 from extract.engines.pooling import POOLINGS
+from extract.engines.probes import is_causal, padding_leaks, position_rows, probe_inputs
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
@@ -45,10 +45,6 @@ AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
 
 #: A GPU may give more in a second than one thread converts, hashes and syncs; a CPU never does.
 N_WRITERS = {"cpu": 1, "cuda": 4, "mps": 1}
-
-#: How far padding may move a text's numbers in relation to their size, before it is a leak. An
-#: attention mask leaves nothing at all of it.
-LEAK = 1e-4
 
 
 class TorchEncoder:
@@ -238,42 +234,6 @@ def refuse_device(error: Exception, device: torch.device) -> None:
 def first_line(error: Exception) -> str:
     """What an error says, without the advice to programmers below it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def padding_leaks(model: nn.Module, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether masked padding reaches the numbers of a text, as where Fourier transforms or
-    convolutions stand in for attention.
-
-    Other ids under the mask must change nothing: so the padding is tried out in any precision,
-    in batches of one shape.
-    """
-    ids = inputs["input_ids"]
-    n = ids.shape[1]
-    mask = torch.cat([torch.ones_like(ids), torch.zeros_like(ids)], dim=1)
-    here, there = (
-        model(input_ids=torch.cat([ids, padding], 1), attention_mask=mask, return_dict=True)
-        .last_hidden_state[:, :n]
-        .float()
-        for padding in (ids, ids.flip(1).roll(1, 1))
-    )
-    return bool((here - there).norm() > LEAK * here.norm())
-
-
-def probe_inputs(model: Any, device: torch.device) -> dict[str, Tensor]:
-    """One text of a few distinct tokens, none of them padding."""
-    n_ids = int(model.get_input_embeddings().num_embeddings)
-    padding = getattr(model.config, "pad_token_id", None)
-    ids = [i for i in np.linspace(0, n_ids - 1, 10, dtype=int)[1:-1].tolist() if i != padding]
-    return {"input_ids": torch.tensor([list(dict.fromkeys(ids))], device=device)}
-
-
-def position_rows(model: nn.Module) -> int | None:
-    """Tokens that the position table has room for; None where there is no such table."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
-            first = 0 if module.padding_idx is None else module.padding_idx + 1
-            return module.num_embeddings - first
-    return None
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
