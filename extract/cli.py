@@ -252,7 +252,8 @@ def extract_command(
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
-            from extract.scale.on_ray import run_on_ray, sources_of
+            from extract.scale.on_ray import run_on_ray
+            from extract.scale.ray_input import sources_of
 
             sources = sources_of(
                 inputs, text, format=format, encoding=encoding, skip_empty=skip_empty
