@@ -12,16 +12,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from regression import made_up
 
 from features import Bank
 from features.tables.table import open_table, read_dataset
 from regress import evaluate
 from regress.blend import blend, save_blend
-from regress.evaluation.metrics import against_best
+from regress.blend.results import blend_results
 from regress.sweep import MODELS, save_sweep, sweep
 
 
@@ -56,26 +56,25 @@ def main() -> None:
         blended = blend([run])
         save_blend(blended, folder / "blended")
         of_blend = time.perf_counter() - began
-    [of_all] = blended.targets
-    lines = [
-        *((f"ridge `{one.select}`", one.seconds, one.naive_rmse, one.scores, one.predictions)
-          for one in plain.results),
-        *((f"sweep, {swept.label(one)} ({one.model} `{one.select}`)",
-           of_sweep if swept.label(one) == "auto" else None, one.naive_rmse, one.scores,
-           one.predictions) for one in swept.results),
-        ("blend of the sweep", of_blend, of_all.naive_rmse, of_all.scores, of_all.predictions),
+    rows = [
+        *(replace(row, name=f"ridge `{row.select}`") for row in plain.rows("target")),
+        *(replace(row, name=f"sweep, {row.kind} ({row.model} `{row.select}`)",
+                  seconds=of_sweep if row.kind == "auto" else None)
+          for row in swept.rows("target") if row.kind.startswith("auto")),
+        replace(blend_results(blended).rows("target")[0], name="blend of the sweep",
+                seconds=of_blend),
     ]  # fmt: skip
-    lines.sort(key=lambda line: line[3].rmse)
-    behind = against_best(np.stack([(line[4] - y) ** 2 for line in lines]))
     print(f"{bank}: {len(texts)} texts, {len(bank.blocks)} blocks × {bank.hidden_size}; folds "
           f"{swept.folds.short}\n")  # fmt: skip
     print("| procedure | seconds | naive RMSE | nested RMSE | ± | behind (95 %) |")
     print("|---|---|---|---|---|---|")
-    for (what, seconds, naive, scores, _), far in zip(lines, behind, strict=True):
-        took = "" if seconds is None else f"{seconds:.0f}"
-        interval = f"{far.behind:.4f} ({far.low:.4f} to {far.high:.4f})" if far.behind else ""
-        print(f"| {what} | {took} | {naive:.4f} | {scores.rmse:.4f} | {scores.se:.4f} "
-              f"| {interval} |")  # fmt: skip
+    for standing in plain.standings("target", rows):
+        row, behind = standing.row, standing.behind
+        took = "" if row.seconds is None else f"{row.seconds:.0f}"
+        interval = f"{behind.value:.4f} ({behind.low:.4f} to {behind.high:.4f})"
+        interval = "" if standing.verdict == "best" else interval
+        print(f"| {row.name} | {took} | {row.naive_rmse:.4f} | {row.scores.rmse:.4f} "
+              f"| {row.scores.se:.4f} | {interval} |")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from regress.models.ridge import TunedRidge as TunedRidge
     from regress.models.svr import TunedSVR as TunedSVR
     from regress.runs.run import Run as Run
-    from regress.runs.run import SavedModel as SavedModel
     from regress.runs.run import load_run as load_run
+    from regress.runs.saved_model import SavedModel as SavedModel
 else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
@@ -39,6 +39,7 @@ else:
             "regress.models.registry": ["MODELS"],
             "regress.models.ridge": ["TunedRidge"],
             "regress.models.svr": ["TunedSVR"],
-            "regress.runs.run": ["Run", "SavedModel", "load_run"],
+            "regress.runs.run": ["Run", "load_run"],
+            "regress.runs.saved_model": ["SavedModel"],
         },
     )

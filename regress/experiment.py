@@ -22,7 +22,8 @@ from regress.data.folds import all_folds, several_seeds
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
 from regress.evaluation.nested import NestedCV, resolved
-from regress.evaluation.results import Result, Results, refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
+from regress.evaluation.results import Result, Results
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 

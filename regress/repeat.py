@@ -17,7 +17,7 @@ from regress.data.task import checked_task
 from regress.evaluation.results import Results
 from regress.experiment import evaluate
 from regress.models.registry import MODELS
-from regress.runs.format import describe_result, plain, versions
+from regress.runs.format import plain, result_description, versions
 from regress.runs.run import Run
 from regress.sweep import Sweep, sweep
 
@@ -78,7 +78,7 @@ def repeat_sweep(
     Parameters
     ----------
     cache
-        As `regress.sweep.procedure`.
+        As `regress.sweep.sweep`.
     """
     source, banks, dataset, arguments = _as_it_was(run, "sweep", input, bank)
     searched = run.description["sweep"]
@@ -99,12 +99,7 @@ def _as_it_was(
     """A run's file, its banks and its data set, and what else `evaluate` or `sweep` was given."""
     description = run.description
     recorded = description.get("input")
-    made_by = next((name for name in ("sweep", "blend") if name in description), "regress")
-    if made_by != command:
-        raise RunError(
-            f"{run.path} was made by `layerbank {made_by}`: repeat it with "
-            f"`layerbank {made_by} --from {run.path}`"
-        )
+    run.require_made_by(command)
     if not recorded or "selections" not in description:
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
     source = Source.recorded(recorded)
@@ -112,18 +107,18 @@ def _as_it_was(
     arguments = source.arguments(dataset)
     _refuse_changes(run, source, dataset.texts, dataset.targets, arguments)
     banks = run.open_all(bank)
-    for name, one in banks.items():
-        one.name = name  # selections know it by the name it had
-    labels = {of["fold"]: banks[of["name"]] for of in run.banks if "fold" in of}
+    for name, opened in banks.items():
+        opened.name = name  # selections know it by the name it had
+    by_fold = {own["fold"]: banks[own["name"]] for own in run.banks if "fold" in own}
     folds = description["folds"]
     if folds["scheme"] != "given":
         arguments["folds"] = folds["scheme"]
-        arguments["random_state"] = [folds["seed"], *(of["seed"] for of in folds["repeats"])]
+        arguments["random_state"] = [folds["seed"], *(split["seed"] for split in folds["repeats"])]
     arguments["models"] = [
-        MODELS[name](**of["params"]) for name, of in description["regressors"].items()
+        MODELS[name](**recorded["params"]) for name, recorded in description["regressors"].items()
     ]
     arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
-    return source, FoldBanks(labels) if labels else Banks([*banks.values()]), dataset, arguments
+    return source, FoldBanks(by_fold) if by_fold else Banks([*banks.values()]), dataset, arguments
 
 
 def _refuse_other_folds(run: Run, experiment: Results, source: Source) -> None:
@@ -133,11 +128,15 @@ def _refuse_other_folds(run: Run, experiment: Results, source: Source) -> None:
 
 def differences(run: Run, experiment: Results) -> list[str]:
     """Results whose numbers are not the recorded ones to the last digit."""
-    now = {_numbers(plain(describe_result(experiment, one))) for one in experiment.results}
-    return [str(one["column"]) for one in run.description["results"] if _numbers(one) not in now]
+    now = {_numbers(result_description(experiment, result)) for result in experiment.results}
+    return [
+        str(recorded["column"])
+        for recorded in run.description["results"]
+        if _numbers(recorded) not in now
+    ]
 
 
-def verdict(run: Run, experiment: Results) -> str:
+def repeated_text(run: Run, experiment: Results) -> str:
     """Whether the numbers are the same and, if not, what else has changed."""
     differing = differences(run, experiment)
     if not differing:

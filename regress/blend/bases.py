@@ -11,9 +11,9 @@ import numpy as np
 from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
-from regress.evaluation.results import seeded
-from regress.runs.folder import read_inner, read_oof
-from regress.runs.run import Run, SavedModel
+from regress.evaluation.oof import seeded
+from regress.runs.run import Run
+from regress.runs.saved_model import SavedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def blend_runs(runs: Sequence[Run]) -> tuple[list[BlendRun], list[dict[str, Any]
         _refuse_other(runs[0], other)
     banks, bank_names = _merged_banks(runs)
     named = zip(runs, _names(runs), bank_names, strict=True)
-    read = [BlendRun(run, name, read_oof(run), read_inner(run), own) for run, name, own in named]
+    read = [BlendRun(run, name, run.read_oof(), run.read_inner(), own) for run, name, own in named]
     return read, banks
 
 

@@ -11,7 +11,8 @@ from regress.blend.bases import BlendBase
 from regress.blend.weights import Weights
 from regress.compute.arrays import Matrix
 from regress.evaluation.metrics import Scores
-from regress.evaluation.results import Repeat, labelled
+from regress.evaluation.oof import labelled
+from regress.evaluation.results import Repeat
 from regress.models.ensembles import Base, BlendModel
 from regress.runs.run import Run
 

@@ -20,9 +20,9 @@ from regress.blend.bases import BlendBase, blend_runs
 from regress.blend.blended import HONEST, STACKED, Blend, Blended
 from regress.blend.weights import METHODS, Method, Weights, mean_weights
 from regress.compute.arrays import Matrix, weights_of
-from regress.evaluation.metrics import mean_scores, rmse, score
-from regress.evaluation.results import WEIGHT, Repeat
-from regress.runs.folder import numbers_of_folds
+from regress.evaluation.metrics import mean_scores, rmse, rmse_by_fold, score
+from regress.evaluation.oof import WEIGHT
+from regress.evaluation.results import Repeat
 from regress.runs.run import load_run
 
 
@@ -50,7 +50,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
         raise InputError("name the runs to blend")
     members, banks = blend_runs(loaded)
     first, table = loaded[0], members[0].table
-    splits = numbers_of_folds(first, table)
+    splits = first.fold_numbers(table)
     weighted = first.description["texts"].get("weighted")
     sample_weight = np.array(table[WEIGHT], dtype=np.float64) if weighted else None
     targets = []
@@ -139,9 +139,6 @@ def _scored(
         predictions=predictions,
         scores=score(y, predictions, sample_weight),
         naive_rmse=rmse(y, naive, sample_weight),
-        fold_rmse=[
-            rmse(y[held], predictions[held], weights_of(sample_weight, held))
-            for held in (folds == fold for fold in range(int(folds.max()) + 1))
-        ],
+        fold_rmse=rmse_by_fold(y, predictions, folds, sample_weight),
         fold_params=[],
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 from regress.blend.blended import Blend
 from regress.blend.results import notes_on_blend
-from regress.runs.format import plain
+from regress.runs.format import as_json
 
 
 def blend_text(blend: Blend) -> str:
@@ -44,4 +43,4 @@ def blend_json(blend: Blend, out: str) -> str:
         "notes": notes_on_blend(blend.runs[0].description),
         "results": results,
     }
-    return json.dumps(plain(report), indent=1)
+    return as_json(report)

@@ -30,13 +30,8 @@ def repeat_blend(path: str | Path, runs: Sequence[str | Path] = ()) -> Blend:
         It is no blend, or its runs are gone or have changed.
     """
     run = load_run(path)
-    made = run.description.get("blend")
-    if made is None:
-        made_by = "sweep" if "sweep" in run.description else "regress"
-        raise RunError(
-            f"{run.path} was made by `layerbank {made_by}`: repeat it with "
-            f"`layerbank {made_by} --from {run.path}`"
-        )
+    run.require_made_by("blend")
+    made = run.description["blend"]
     again = blend([*(runs or made["runs"])], method=made["method"])
     for member, recorded in zip(again.runs, made.get("sha256", ()), strict=False):
         if content_of(member) != recorded:

@@ -1,9 +1,10 @@
-"""What has to be said beside the scores of an experiment, a sentence each."""
+"""What there is to be shown of a blend: its leaderboard, and what has to be said beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,13 @@ import numpy as np
 from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, digest, text_keys
-from regress.blend.blended import Blend, Blended
+from regress.blend.blended import MODEL, Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
 from regress.data.task import Task
-from regress.evaluation.lines import Entry
-from regress.evaluation.metrics import Vector, mean_scores, rmse, score
-from regress.evaluation.notes import _pairs
-from regress.evaluation.results import Prepared
-from regress.runs.folder import numbers_of_folds
+from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
+from regress.evaluation.notes import text_pairs
+from regress.evaluation.results import Results
 
 
 class NoBanks(Banks):
@@ -30,21 +29,22 @@ class NoBanks(Banks):
 
 
 @dataclass(frozen=True, eq=False)
-class BlendExperiment(Prepared):
-    """A blend as the report takes experiments.
+class BlendResults(Results):
+    """A blend as the report takes results.
 
     Attributes
     ----------
-    weights
-        By target, the weight of each member by name, the largest first.
-    notes
-        What has to be said beside its scores.
+    blended
+        By target, the blend and its bases, the blend first.
     """
 
-    weights: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    blended: Mapping[str, list[LeaderboardRow]] = field(default_factory=dict)
+
+    def rows(self, target: str) -> list[LeaderboardRow]:
+        return self.blended[target]
 
 
-def blend_experiment(blend: Blend) -> BlendExperiment:
+def blend_results(blend: Blend) -> BlendResults:
     """What there is to be shown of a blend."""
     table, description = blend.table, blend.runs[0].description
     id_name, ids = next(iter(table.items()))
@@ -63,74 +63,52 @@ def blend_experiment(blend: Blend) -> BlendExperiment:
         groups=groups,
         weights=np.array(table["weight"], np.float64) if weighted else None,
     )
-    of_folds = description["folds"]
+    recorded = description["folds"]
     folds = Folds(
-        numbers=numbers_of_folds(blend.runs[0], table)[0],
-        n_folds=of_folds["n_folds"],
-        scheme=of_folds["scheme"],
-        seed=of_folds["seed"] or 0,
-        digest=of_folds["hash"],
-        labels=tuple(of_folds.get("labels") or ()),
+        numbers=blend.runs[0].fold_numbers(table)[0],
+        n_folds=recorded["n_folds"],
+        scheme=recorded["scheme"],
+        seed=recorded["seed"] or 0,
+        digest=recorded["hash"],
+        labels=tuple(recorded.get("labels") or ()),
     )
-    weights = {
-        one.target: sorted(
-            zip((b.name for b in one.bases), one.weights.values.tolist(), strict=True),
-            key=lambda item: -abs(item[1]),
-        )
-        for one in blend.targets
-    }
-    return BlendExperiment(
+    return BlendResults(
         banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
-        prepared={one.target: _entries(blend, one, task, folds) for one in blend.targets},
-        weights=weights, notes=notes_on_blend(description),
+        blended={each.target: _rows(blend, each, task, folds) for each in blend.targets},
     )  # fmt: skip
 
 
-def _entries(blend: Blend, one: Blended, task: Task, folds: Folds) -> list[Entry]:
-    y = task.Y[:, task.target_names.index(one.target)]
+def largest_weights(blend: Blend) -> dict[str, list[tuple[str, float]]]:
+    """By target, the weight of each base by name, the largest first."""
+    return {
+        blended.target: sorted(blended.named_weights.items(), key=lambda item: -abs(item[1]))
+        for blended in blend.targets
+    }
 
-    def by_fold(predictions: Vector) -> list[float]:
-        rows = (folds.rows([fold]) for fold in range(folds.n_folds))
-        counts = task.weights
-        return [rmse(y[of], predictions[of], None if counts is None else counts[of]) for of in rows]
 
-    members = [
-        Entry(
-            kind="result",
-            model=base.saved.model,
-            select=base.saved.select,
-            n_columns=int(base.recorded["n_columns"]),
-            scores=mean_scores([score(y, of, task.weights) for of in base.predictions]),
-            naive_rmse=float(base.recorded["naive_rmse"]),
-            fold_rmse=by_fold(base.predictions[0]),
-            predictions=base.predictions[0],
-            bank_block=None,
-            params=base.saved.params,
-            name=base.name,
-        )
-        for base in one.bases
-    ]
-    columns = {base.terms: base.recorded["n_columns"] for base in one.bases}
+def _rows(blend: Blend, blended: Blended, task: Task, folds: Folds) -> list[LeaderboardRow]:
+    row = partial(
+        leaderboard_row, task=task, target=task.target_names.index(blended.target), folds=folds
+    )
+    columns = {base.terms: int(base.recorded["n_columns"]) for base in blended.bases}
     return [
-        Entry(
-            kind="blend",
-            model="blend",
-            select="+".join(dict.fromkeys(base.saved.select for base in one.bases)),
-            n_columns=int(sum(columns.values())),
-            scores=one.scores,
-            naive_rmse=one.naive_rmse,
-            fold_rmse=list(one.fold_rmse),
-            predictions=one.predictions,
-            bank_block=None,
-            name=f"blend by {blend.method}",
+        row(
+            MODEL, MODEL, blended.select, (), sum(columns.values()),
+            predictions=[blended.predictions, *(repeat.predictions for repeat in blended.repeats)],
+            naive_rmse=blended.naive_rmse, params={}, name=f"blend by {blend.method}",
         ),
-        *members,
-    ]
+        *(
+            row(
+                "result", base.saved.model, base.saved.select, (), columns[base.terms],
+                predictions=base.predictions, naive_rmse=float(base.recorded["naive_rmse"]),
+                params=base.saved.params, name=base.name,
+            )
+            for base in blended.bases
+        ),
+    ]  # fmt: skip
 
 
-def _texts(
-    description: Mapping[str, Any],
-) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
+def _texts(description: Mapping[str, Any]) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
     """Texts and groups from the runs' file, where it is as it was."""
     recorded = description.get("input")
     if not recorded:
@@ -154,7 +132,7 @@ def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
     near = texts.get("near_duplicates") or {}
     if near.get("straddling"):
         found.append(
-            f"near-duplicates: {_pairs(near['pairs'])}, {near['straddling']} of them in "
+            f"near-duplicates: {text_pairs(near['pairs'])}, {near['straddling']} of them in "
             "different folds, which flatters the scores"
         )
     return found

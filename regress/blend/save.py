@@ -7,7 +7,6 @@ what the scores are scores of.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import Any
 
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
-from regress.evaluation.results import (
+from regress.evaluation.oof import (
     FOLD,
     FOLDS,
     IDS,
@@ -27,8 +26,9 @@ from regress.evaluation.results import (
     refuse_shared_names,
     seeded,
 )
-from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run, write_rows
-from regress.runs.format import FORMAT, VERSION, plain, versions
+from regress.runs.csv_writing import write_rows
+from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run
+from regress.runs.format import FORMAT, VERSION, as_json, versions
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
 
@@ -45,7 +45,7 @@ def save_blend(
     InputError
         A target or the ids are called like what ``oof.csv`` holds beside them.
     """
-    from regress.blend.results import blend_experiment
+    from regress.blend.results import blend_results, largest_weights, notes_on_blend
     from regress.report.writing import write_report
 
     path = Path(path).absolute()
@@ -56,9 +56,11 @@ def save_blend(
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])
         description = {**_description(blend), "results": results, "sha256": hashes(folder)}
-        text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        write_report(blend_experiment(blend), description, folder, run=path, save_figures=figures)
+        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        write_report(
+            blend_results(blend), description, folder, notes=notes_on_blend(description),
+            weights=largest_weights(blend), run=path, save_figures=figures,
+        )  # fmt: skip
     return path
 
 

@@ -97,15 +97,11 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         from features.console.app import on_stdout
         from features.errors import InputError
         from features.tables.table import open_table, read_dataset
-        from regress.explain.explanation import (
-            explanations_json,
-            explanations_page,
-            explanations_text,
-        )
-        from regress.runs.explain import explain, training_texts
+        from regress.runs.format import as_json
         from regress.runs.missing import banks_holding
         from regress.runs.predict import refuse_existing_file
         from regress.runs.run import load_run
+        from regress.runs.training import training_texts
 
         set_verbosity(quiet=quiet)
         if html is not None and json:
@@ -129,20 +125,20 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             loaded, texts, encode_with(encoder, encoder_weights, device, quiet),
             model=model, bank=bank, scratch=scratch, training=training,
         )  # fmt: skip
-        found = explain(
-            loaded, texts, banks, model=model, n_neighbours=neighbours, training=training,
+        found = loaded.explain(
+            texts, banks, model=model, n_neighbours=neighbours, training=training,
             ids=[names[at] for at in kept],
         )  # fmt: skip
         if json:
-            typer.echo(explanations_json(found, loaded.path))
+            typer.echo(as_json(found.as_dict()))
         elif html is not None:
             from features.disk.atomic import replacing
 
             with replacing(html) as file:
-                file.write(explanations_page(found, loaded.path).encode())
+                file.write(found.page().encode())
             typer.echo(f"{html}: {len(texts)} texts explained")
         else:
-            on_stdout(explanations_text(found, named=id or "row"))
+            on_stdout(found.text(id or "row"))
 
     return explain_command
 

@@ -98,8 +98,9 @@ def regress_command(
     from regress.compute.parallel import on_backend
     from regress.data.source import Source
     from regress.experiment import evaluate
-    from regress.repeat import repeat_run, verdict
-    from regress.report.tables import json_report, show_results
+    from regress.repeat import repeat_run, repeated_text
+    from regress.report.tables import show_results
+    from regress.runs.format import results_json
     from regress.runs.run import load_run
     from regress.runs.save import refuse_existing, save_run
 
@@ -121,7 +122,7 @@ def regress_command(
                 experiment, source = repeat_run(
                     run, input=input, bank=bank or None, n_jobs=jobs, progress=not quiet
                 )
-            said = verdict(run, experiment)
+            said = repeated_text(run, experiment)
             if not quiet or said.startswith("warning"):
                 typer.echo(said, err=True)
         else:
@@ -150,7 +151,7 @@ def regress_command(
                 )
         folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
     if json:
-        typer.echo(json_report(experiment, str(folder)))
+        typer.echo(results_json(experiment, str(folder)))
         return
     show_results(experiment, quiet=quiet)
     if not quiet:

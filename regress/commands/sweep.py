@@ -108,9 +108,9 @@ def sweep_command(
     from regress.compute.parallel import on_backend
     from regress.data.source import Source
     from regress.evaluation.notes import notes
-    from regress.repeat import repeat_sweep, verdict
+    from regress.repeat import repeat_sweep, repeated_text
     from regress.report.heat_maps import show_heat_maps
-    from regress.report.tables import leaders_text
+    from regress.report.tables import leaderboard_text
     from regress.runs.run import load_run
     from regress.runs.save import refuse_existing
     from regress.sweep import MODELS, N_BEST, save_sweep, sweep
@@ -137,7 +137,7 @@ def sweep_command(
                     run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
                     progress=not quiet,
                 )  # fmt: skip
-            said = verdict(run, swept)
+            said = repeated_text(run, swept)
             if not quiet or said.startswith("warning"):
                 typer.echo(said, err=True)
         else:
@@ -171,12 +171,12 @@ def sweep_command(
     if json:
         typer.echo(sweep_json(swept, str(out)))
         return
-    several = len(swept.leaders) > 1
     for note in notes(swept):
         typer.echo(note)
-    for name, leaders in swept.leaders.items():
-        typer.echo(f"\n{name}" if several else "")
-        on_stdout(leaders_text(leaders))
+    targets = swept.task.target_names
+    for name in targets:
+        typer.echo(f"\n{name}" if len(targets) > 1 else "")
+        on_stdout(leaderboard_text(swept.standings(name)))
         typer.echo(f"\n{headline(swept, name)}")
     if not quiet:
         show_heat_maps(swept)

@@ -1,15 +1,16 @@
-"""How far predictions are from the target."""
+"""How far predictions are from the target, and whether two results differ by more than chance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.models.base import Matrix
+from regress.compute.arrays import Matrix, weights_of
 
 Vector = NDArray[np.float64]
 
@@ -56,13 +57,21 @@ def mean_scores(several: Sequence[Scores]) -> Scores:
     That of `se` too: repeats share their rows, so that they do not narrow it as new rows would.
     """
     names = [field.name for field in fields(Scores)]
-    return Scores(**{name: float(np.mean([getattr(one, name) for one in several]))
+    return Scores(**{name: float(np.mean([getattr(scores, name) for scores in several]))
                      for name in names})  # fmt: skip
 
 
 def rmse(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
     """Root mean squared error."""
     return math.sqrt(float(np.average((y - predicted) ** 2, weights=weights)))
+
+
+def rmse_by_fold(
+    y: Vector, predicted: Vector, folds: NDArray[np.int64], weights: Vector | None = None
+) -> list[float]:
+    """RMSE of each fold, given the number of each row's fold, from 0."""
+    held = [folds == fold for fold in range(int(folds.max()) + 1)]
+    return [rmse(y[rows], predicted[rows], weights_of(weights, rows)) for rows in held]
 
 
 def rmse_standard_error(y: Vector, predicted: Vector, weights: Vector | None = None) -> float:
@@ -112,97 +121,57 @@ def spearman(y: Vector, predicted: Vector, weights: Vector | None = None) -> flo
     return pearson(rankdata(y), rankdata(predicted), weights)
 
 
-#: Resamples of the rows.
-N_RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far a result is behind the best.
-
-    Attributes
-    ----------
-    behind
-        Its RMSE less the best's.
-    low, high
-        95 % interval of that over resamples of the rows.
-    ties
-        Whether the interval holds 0.
-    """
-
-    behind: float
-    low: float
-    high: float
-    ties: bool
-
-
-def against_best(
-    squared: Matrix,
-    units: NDArray[np.int64] | None = None,
-    weights: Matrix | None = None,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
-) -> list[Difference]:
-    """Compare results with the one of the lowest mean squared error.
-
-    The rows are drawn with replacement, the same ones for every result, so that what all find
-    hard cancels (B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 8).
-
-    Parameters
-    ----------
-    squared
-        Shape (n_results, n_samples): squared errors; or (n_results, n_repeats, n_samples), where
-        a result's RMSE is the mean over repeats.
-    units
-        Shape (n_samples,), from 0: rows that are drawn together (copies of a text, a group); None
-        for each row by itself.
-    weights
-        Shape (n_samples,): how much each row counts; None for all alike.
-    """
-    n = squared.shape[-1]
-    errors = squared.reshape(len(squared), -1, n)
-    w = np.ones(n) if weights is None else weights
-    which = np.arange(n) if units is None else units
-    n_units = int(which.max()) + 1
-    sums = np.apply_along_axis(lambda row: np.bincount(which, row, n_units), 2, errors * w)
-    sizes = np.bincount(which, w, n_units)
-    behind = np.sqrt(np.average(errors, axis=2, weights=w)).mean(axis=1)
-    best = int(behind.argmin())
-    rng = np.random.default_rng(seed)
-    drawn = np.empty((n_resamples, len(squared)))
-    for i in range(n_resamples):
-        times = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
-        drawn[i] = np.sqrt(sums @ times / (sizes @ times)).mean(axis=1)
-    differences = drawn - drawn[:, [best]]
-    low, high = np.quantile(differences, [0.025, 0.975], axis=0)
-    behind -= behind[best]
-    return [
-        Difference(float(b), float(lo), float(hi), bool(lo <= 0 <= hi))
-        for b, lo, hi in zip(behind, low, high, strict=True)
-    ]
-
-
 #: Standard errors on either side of a 95 % interval.
 Z95 = 1.96
 
 
+class Difference(NamedTuple):
+    """How far the RMSE of one result is above another's on the same rows.
+
+    Attributes
+    ----------
+    value, se
+        The difference in units of the target, and its standard error.
+    """
+
+    value: float
+    se: float
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.value - Z95 * self.se
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.value + Z95 * self.se
+
+    @property
+    def ties(self) -> bool:
+        """Whether the interval holds 0: the one rule by which results tie anywhere."""
+        return self.low <= 0 <= self.high
+
+
 def paired_standard_error(
     y: Vector,
-    predicted: Vector,
-    best: Vector,
+    predicted: Matrix,
+    other: Matrix,
     units: NDArray[np.int64] | None = None,
     weights: Vector | None = None,
 ) -> float:
     """Standard error of the difference between two RMSEs on the same rows.
 
-    By the delta method, as `regress.metrics.rmse_standard_error`: a row adds
+    By the delta method, as in `rmse_standard_error`: a row adds
     ``e1^2 / (2 RMSE1) - e2^2 / (2 RMSE2)`` to the difference, with the errors e1 and e2. What both
     predictions miss alike cancels, so that this is much smaller than either RMSE's own standard
     error.
 
     Parameters
     ----------
+    predicted, other
+        Shape (n_samples,); or (n_splits, n_samples), where each RMSE is the mean over the splits
+        and a row adds the mean of what it adds in each.
     units
         Shape (n_samples,), from 0: rows that are no independent witnesses, such as copies of a
         text or a group; None for each row by itself.
@@ -210,7 +179,7 @@ def paired_standard_error(
         Shape (n_samples,): how much each row counts; None for all alike.
     """
     w = np.ones(len(y)) if weights is None else weights
-    of_row = _influence(y, predicted, w) - _influence(y, best, w)
+    of_row = _influence(y, predicted, w) - _influence(y, other, w)
     centred = w * (of_row - float(of_row @ w) / float(w.sum()))
     of_unit = centred if units is None else np.bincount(units, weights=centred)
     n_units = len(of_unit)
@@ -219,7 +188,12 @@ def paired_standard_error(
     return math.sqrt(float(of_unit @ of_unit) * n_units / (n_units - 1)) / float(w.sum())
 
 
-def _influence(y: Vector, predicted: Vector, weights: Vector) -> Vector:
-    squared = (y - predicted) ** 2
-    rmse = math.sqrt(float(squared @ weights) / float(weights.sum()))
-    return squared / (2 * rmse) if rmse > 0 else squared
+def _influence(y: Vector, predicted: Matrix, weights: Vector) -> Vector:
+    """What each row adds to the RMSE, shape (n_samples,)."""
+    added = []
+    for split in np.atleast_2d(predicted):
+        squared = (y - split) ** 2
+        error = math.sqrt(float(squared @ weights) / float(weights.sum()))
+        added.append(squared / (2 * error) if error > 0 else squared)
+    mean: Vector = np.mean(added, axis=0)
+    return mean

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from features.console.show import printable
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
 from regress.data.task import Task
+from regress.evaluation.metrics import Difference, paired_standard_error
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
 
@@ -28,7 +28,8 @@ def notes(experiment: Results) -> list[str]:
     ]
 
 
-def _pairs(count: int) -> str:
+def text_pairs(count: int) -> str:
+    """A number of pairs, as a sentence has it."""
     return f"{count} pair{'s' * (count != 1)} of texts"
 
 
@@ -58,12 +59,12 @@ def _on_folds(experiment: Results) -> Iterator[str]:
         first = " and ".join(printable(str(task.ids[row])) for row in near.first or ())
         torn = f"stand{'s' * (near.straddling == 1)} in different folds, which flatters the scores"
         yield (
-            f"near-duplicates: {_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} of "
-            f"their three-word runs, and {near.straddling} {torn} (the first: "
+            f"near-duplicates: {text_pairs(near.pairs)} share{'s' * (near.pairs == 1)} {ALIKE:.0%} "
+            f"of their three-word runs, and {near.straddling} {torn} (the first: "
             f"{task.id_name} {first}); group folds (--group) keep them together"
         )
     elif near.pairs:
-        yield f"near-duplicates: {_pairs(near.pairs)}, none of them in different folds"
+        yield f"near-duplicates: {text_pairs(near.pairs)}, none of them in different folds"
 
 
 def _on_equal_texts(task: Task) -> Iterator[str]:
@@ -77,20 +78,23 @@ def _on_equal_texts(task: Task) -> Iterator[str]:
         means = np.bincount(text, weights * y) / np.bincount(text, weights)
         floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
         row = int(np.flatnonzero(np.isin(text, differ))[0])
-        first, one = printable(str(task.ids[row])), len(differ) == 1
+        first = printable(str(task.ids[row]))
+        stand = "text stands" if len(differ) == 1 else "texts stand"
         yield (
-            f"equal texts: {len(differ)} text{'s' * (not one)} stand{'s' * one} in several rows "
-            f"that differ in {name} (the first: {task.id_name} {first}), so that no "
-            f"model of the texts has an RMSE below {floor:.4f} here"
+            f"equal texts: {len(differ)} {stand} in several rows that differ in {name} "
+            f"(the first: {task.id_name} {first}), so that no model of the texts has an RMSE "
+            f"below {floor:.4f} here"
         )
 
 
-def _per_text(of: np.ufunc, y: NDArray[np.float64], text: NDArray[np.int64]) -> Any:
+def _per_text(
+    extreme: np.ufunc, y: NDArray[np.float64], text: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """The least or greatest of each text's values, shape (n_texts,)."""
-    out = np.empty(text.max() + 1)
-    out[text] = y  # some value of each
-    of.at(out, text, y)
-    return out
+    values = np.empty(text.max() + 1)
+    values[text] = y  # some value of each
+    extreme.at(values, text, y)
+    return values
 
 
 def _on_models(experiment: Results) -> Iterator[str]:
@@ -106,17 +110,15 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
-    from regress.evaluation.metrics import paired_standard_error
-
-    task = experiment.task
-    y = task.Y[:, task.target_names.index(result.target)]
-    gain = base.scores.rmse - result.scores.rmse
-    se = paired_standard_error(
-        y, result.predictions, base.predictions, task.drawn_together, task.weights
+    task, y = experiment.task, experiment.truth(result.target)
+    units = task.drawn_together
+    behind = Difference(
+        result.scores.rmse - base.scores.rmse,
+        paired_standard_error(y, result.splits(), base.splits(), units, task.weights),
     )
-    verdict = "beats" if gain > 2 * se else "loses to" if gain < -2 * se else "ties with"
+    verdict = "ties with" if behind.ties else "loses to" if behind.value > 0 else "beats"
     return (
         f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "
-        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {-gain:+.4f}, "
-        f"standard error {se:.4f})"
+        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {behind.value:+.4f}, "
+        f"standard error {behind.se:.4f})"
     )

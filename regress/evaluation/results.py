@@ -1,92 +1,43 @@
-"""What an experiment found: results, their table, out-of-fold predictions."""
+"""What `evaluate` found: results, their table, out-of-fold predictions and leaderboard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from features.banks import Banks
-from features.errors import InputError
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
 from regress.data.task import Task
-from regress.evaluation.lines import Entry, Standing, _single, standings
-from regress.evaluation.metrics import Scores, rmse, score
-from regress.models.base import FittedModel, Matrix
+from regress.evaluation.leaderboard import LeaderboardRow, Standing, standings
+from regress.evaluation.metrics import Scores, Vector, rmse_by_fold, score
+from regress.evaluation.oof import (
+    FOLD,
+    FOLDS,
+    IDS,
+    PREDICTIONS,
+    TARGET,
+    WEIGHT,
+    WEIGHTS,
+    labelled,
+    refuse_shared_names,
+    seeded,
+)
+from regress.models.base import FittedModel
 from regress.models.estimator import TunedRegressor
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def _compare(experiment: Results, target: str) -> Callable[[Sequence[Entry]], list[Standing]]:
-    task = experiment.task
-    y = task.Y[:, task.target_names.index(target)]
-    return partial(standings, y, units=task.drawn_together, weights=task.weights)
-
-
-#: Columns of ``oof.csv``, and what its columns hold.
-FOLD, WEIGHT = "fold", "weight"
-
-
-IDS, FOLDS, TARGET = "the ids", "the folds", "the target"
-
-
-WEIGHTS, PREDICTIONS = "the sample weights", "predictions"
-
-
-def refuse_oof_names(task: Task, labels: Sequence[str], repeats: Sequence[Folds] = ()) -> None:
-    """InputError where two columns of ``oof.csv`` would have one name.
-
-    Parameters
-    ----------
-    labels
-        What the results will be called, less their targets: ``"ridge mean[-1]"``, ``"auto"``.
-    repeats
-        Further divisions into folds.
-    """
-    targets = task.target_names
-    of_results = [labelled(label, target, targets) for target in targets for label in labels]
-    columns = [(task.id_name, IDS), (FOLD, FOLDS), *((name, TARGET) for name in targets)]
-    columns += [(WEIGHT, WEIGHTS)] if task.weights is not None else []
-    columns += [(label, PREDICTIONS) for label in of_results]
-    for folds in repeats:
-        columns.append((seeded(FOLD, folds.seed), FOLDS))
-        columns += [(seeded(label, folds.seed), PREDICTIONS) for label in of_results]
-    refuse_shared_names(columns)
-
-
-def refuse_shared_names(columns: Iterable[tuple[str, str]]) -> None:
-    """InputError where two of ``oof.csv``'s columns, each a name and what it holds, share one."""
-    holds: dict[str, str] = {}
-    for name, what in columns:
-        if name in holds:
-            pair = (what, holds[name])
-            # Targets and ids are called what the user calls them; all else has its fixed name.
-            given = next((one for one in (TARGET, IDS) if one in pair), what)
-            raise InputError(
-                f"{given} cannot be called {name!r}, as {pair[pair[0] == given]} are in oof.csv: "
-                "give that column another name"
-            )
-        holds[name] = what
-
-
-def labelled(label: str, target: str, targets: Sequence[str]) -> str:
-    """What a result is called among those of all targets."""
-    return f"{target}: {label}" if len(targets) > 1 else label
-
-
-def seeded(column: str, seed: int) -> str:
-    """What a column is called on a further division into folds."""
-    return f"{column} (seed {seed})"
-
-
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """A result on a further division into folds.
+    """A result on a further split.
 
     Attributes
     ----------
@@ -112,17 +63,13 @@ def scored(
     naive_rmse: float,
     fold_params: list[dict[str, float]],
 ) -> Repeat:
-    """Predictions of one target on one division, with their scores."""
+    """Predictions of one target on one split, with their scores."""
     y, weights = task.Y[:, target], task.weights
-    by_fold = [folds.rows([fold]) for fold in range(folds.n_folds)]
     return Repeat(
         predictions=predictions,
         scores=score(y, predictions, weights),
         naive_rmse=naive_rmse,
-        fold_rmse=[
-            rmse(y[rows], predictions[rows], None if weights is None else weights[rows])
-            for rows in by_fold
-        ],
+        fold_rmse=rmse_by_fold(y, predictions, folds.numbers, weights),
         fold_params=fold_params,
     )
 
@@ -151,9 +98,9 @@ class Result:
     seconds
         Time that tuning and fitting took; of a sweep's results, that of the whole sweep's call.
     repeats
-        The same on further divisions into folds. With these, `scores` and `naive_rmse` are means
-        over all divisions, and `params` was chosen over all; predictions, `fold_rmse` and
-        `fold_params` are those of the first.
+        The same on further splits. With these, `scores` and `naive_rmse` are means over all
+        splits, and `params` was chosen over all; predictions, `fold_rmse` and `fold_params` are
+        those of the first.
     """
 
     select: str
@@ -177,6 +124,22 @@ class Result:
             f"{self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
         )
 
+    def splits(self) -> Matrix:
+        """Predictions of each split, shape (n_splits, n_samples)."""
+        return np.stack([self.predictions, *(repeat.predictions for repeat in self.repeats)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: a row of the table."""
+        return {
+            "target": self.target,
+            "select": self.select,
+            "model": self.model,
+            **asdict(self.scores),
+            "naive_rmse": self.naive_rmse,
+            "seconds": self.seconds,
+            "params": self.params,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Results:
@@ -195,7 +158,7 @@ class Results:
     selections
         As they were asked for.
     repeats
-        Further divisions into folds, where several seeds were given.
+        Further splits, where several seeds were given.
     near
         Texts that are nearly the same; None where they are too many to compare.
     memory
@@ -214,7 +177,7 @@ class Results:
 
     def __repr__(self) -> str:
         first = "".join(
-            f", first {self.label(one)} RMSE {one.scores.rmse:.4f}" for one in self.results[:1]
+            f", first {self.label(best)} RMSE {best.scores.rmse:.4f}" for best in self.results[:1]
         )
         return (
             f"<{type(self).__name__}: {len(self.folds)} texts, {self.folds.n_folds} "
@@ -231,8 +194,7 @@ class Results:
         """Scores of each selection and regressor, best first in each target."""
         import pandas as pd
 
-        rows = [table_row(result) for result in self.results]
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame([result.as_dict() for result in self.results])
         return table if len(self.task.target_names) > 1 else table.drop(columns="target")
 
     @property
@@ -257,16 +219,21 @@ class Results:
         ]
         if task.weights is not None:
             columns.append((WEIGHT, WEIGHTS, task.weights))
-        columns += [(self.label(of), PREDICTIONS, of.predictions) for of in self.results]
-        for at, folds in enumerate(self.repeats):
+        columns += [
+            (self.label(result), PREDICTIONS, result.predictions) for result in self.results
+        ]
+        for number, folds in enumerate(self.repeats):
             columns.append((seeded(FOLD, folds.seed), FOLDS, folds.numbers))
-            for of in self.results:
-                columns.append((self.columns(of)[at + 1], PREDICTIONS, of.repeats[at].predictions))
-        refuse_shared_names([(name, what) for name, what, _ in columns])
+            columns += [
+                (seeded(self.label(result), folds.seed), PREDICTIONS,
+                 result.repeats[number].predictions)
+                for result in self.results
+            ]  # fmt: skip
+        refuse_shared_names([(name, content) for name, content, _ in columns])
         return pd.DataFrame({name: values for name, _, values in columns})
 
     def columns(self, result: Result) -> list[str]:
-        """A result's columns in `oof`: of the first division into folds, and of each repeat."""
+        """A result's columns in `oof`: of the first split, and of each further one."""
         label = self.label(result)
         return [label, *(seeded(label, folds.seed) for folds in self.repeats)]
 
@@ -274,19 +241,25 @@ class Results:
         """What a result is called in `oof`: ``ridge mean[-1]``, after its target if several."""
         return labelled(f"{result.model} {result.select}", result.target, self.task.target_names)
 
-    def lines(self, target: str) -> list[Entry]:
-        """Every line of a target."""
+    def truth(self, target: str) -> Vector:
+        """True values of a target, shape (n_samples,)."""
+        values: Vector = self.task.Y[:, self.task.target_names.index(target)]
+        return values
+
+    def rows(self, target: str) -> list[LeaderboardRow]:
+        """The leaderboard of a target, the lowest nested RMSE first."""
         return [
-            Entry(
+            LeaderboardRow(
                 kind="result",
                 model=result.model,
                 select=result.select,
+                terms=result.terms,
                 n_columns=result.n_columns,
                 scores=result.scores,
                 naive_rmse=result.naive_rmse,
                 fold_rmse=result.fold_rmse,
                 predictions=result.predictions,
-                bank_block=_single(result.terms),
+                repeats=[repeat.predictions for repeat in result.repeats],
                 params=result.params,
                 seconds=result.seconds,
             )
@@ -294,31 +267,9 @@ class Results:
             if result.target == target
         ]
 
-
-def table_row(result: Result) -> dict[str, Any]:
-    """A result as a row of the table."""
-    return {
-        "target": result.target,
-        "select": result.select,
-        "model": result.model,
-        **asdict(result.scores),
-        "naive_rmse": result.naive_rmse,
-        "seconds": result.seconds,
-        "params": result.params,
-    }
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared(Results):
-    """An experiment whose lines are known: by target, `prepared`, the headline first."""
-
-    notes: Sequence[str] = ()
-    prepared: Mapping[str, list[Entry]] = field(default_factory=dict)
-
-    def lines(self, target: str) -> list[Entry]:
-        return self.prepared[target]
-
-
-def entries(experiment: Results, target: str) -> list[Entry]:
-    """Every line of a target."""
-    return experiment.lines(target)
+    def standings(
+        self, target: str, rows: Sequence[LeaderboardRow] | None = None
+    ) -> list[Standing]:
+        """Rows of a target, all unless some are given, each against the best of them."""
+        found = self.rows(target) if rows is None else rows
+        return standings(self.truth(target), found, self.task.drawn_together, self.task.weights)

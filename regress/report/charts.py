@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import altair as alt
 
-from features.console.show import one_line
-from regress.evaluation.lines import Standing
-from regress.evaluation.metrics import Z95
+from regress.evaluation.leaderboard import Standing
 from regress.report.contents import Contents
 from regress.report.figure import (
     BLUE,
-    GREY,
     ORANGE,
     ROW,
-    AnyChart,
     Figure,
-    Row,
     axis,
     chart_of,
     count,
@@ -26,13 +20,41 @@ from regress.report.figure import (
     number,
 )
 from regress.report.heat_maps import HeatMap, decimals
-from regress.report.learning import LearningCurve, Point
-from regress.report.shares import Share
+from regress.report.part_charts import by_figure, groups_figure, learning_figure
 from regress.report.text_charts import (
     predicted_figure,
     residuals_by_length_figure,
     residuals_by_target_figure,
 )
+
+#: Results in the leaderboard's chart, and in that of the folds.
+MAX_BARS, MAX_STRIPS = 20, 8
+
+#: What the two colours of the leaderboard say.
+VERDICTS = ("best, or ties with it", "worse")
+
+
+def figures(contents: Contents) -> list[Figure]:
+    """Every figure that a target has data for, in the order of the page."""
+    several = len({heat_map.bank for heat_map in contents.heat_maps}) > 1
+    found = [leaderboard_figure(contents.standings)]
+    if contents.weights:
+        found.append(weights_figure(contents.weights))
+    found += [heat_map_figure(heat_map, several) for heat_map in contents.heat_maps]
+    found.append(predicted_figure(contents))
+    if contents.length_name:
+        found.append(residuals_by_length_figure(contents))
+    found += [
+        residuals_by_target_figure(contents),
+        folds_figure(contents.standings),
+    ]
+    if contents.groups:
+        found.append(groups_figure(contents.groups, contents.best.scores.rmse))
+    for place, (column, parts) in enumerate(contents.by.items(), start=1):
+        found.append(by_figure(place, column, parts, contents.best.scores.rmse))
+    if contents.curve is not None:
+        found.append(learning_figure(contents.curve))
+    return found
 
 
 def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
@@ -43,16 +65,15 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         {
             "layer": layer,
             "pooling": pooling,
-            "rmse": cell.entry.scores.rmse,
-            "shown": f"{cell.entry.scores.rmse:.{places}f}"
-            + {"best": " ★", "tie": " =", "worse": ""}[cell.verdict],
-            "select": cell.entry.select,
+            "rmse": cell.row.scores.rmse,
+            "shown": f"{cell.row.scores.rmse:.{places}f} {cell.mark}".rstrip(),
+            "select": cell.row.select,
             "interval": f"{cell.low:.4g} to {cell.high:.4g}",
-            "behind": f"{cell.behind:.4g} ± {cell.behind_se:.2g}",
+            "behind": f"{cell.behind.value:.4g} ± {cell.behind.se:.2g}",
             "verdict": {"best": "best", "tie": "ties with the best", "worse": "worse"}[
                 cell.verdict
             ],
-            "dark": cell.entry.scores.rmse > middle,
+            "dark": cell.row.scores.rmse > middle,
         }
         for (layer, pooling), cell in heat_map.cells.items()
     ]
@@ -90,26 +111,18 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
     )
 
 
-#: Results in the leaderboard's chart, and in that of the folds.
-MAX_BARS, MAX_STRIPS = 20, 8
-
-
-#: What the two colours of the leaderboard say.
-VERDICTS = ("best, or ties with it", "worse")
-
-
 def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_BARS]
     rows = [
         {
-            "result": one.entry.label,
-            "rmse": one.entry.scores.rmse,
-            "low": one.low,
-            "high": one.high,
-            "behind": one.behind,
-            "verdict": VERDICTS[one.verdict == "worse"],
+            "result": standing.row.label,
+            "rmse": standing.row.scores.rmse,
+            "low": standing.low,
+            "high": standing.high,
+            "behind": standing.behind.value,
+            "verdict": VERDICTS[standing.verdict == "worse"],
         }
-        for one in shown
+        for standing in shown
     ]
     base = chart_of(rows).encode(
         y=alt.Y("result:N", sort=None, title=None),
@@ -137,9 +150,9 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
 def folds_figure(standings: Sequence[Standing]) -> Figure:
     shown = standings[:MAX_STRIPS]
     rows = [
-        {"result": one.entry.label, "fold": fold, "rmse": value, "overall": one.entry.scores.rmse}
-        for one in shown
-        for fold, value in enumerate(one.entry.fold_rmse, start=1)
+        {"result": row.label, "fold": fold, "rmse": value, "overall": row.scores.rmse}
+        for row in (standing.row for standing in shown)
+        for fold, value in enumerate(row.fold_rmse, start=1)
     ]
     base = chart_of(rows).encode(
         y=alt.Y("result:N", sort=None, title=None),
@@ -157,24 +170,6 @@ def folds_figure(standings: Sequence[Standing]) -> Figure:
     return Figure("fold-scores", "Fold scores", caption, chart)
 
 
-def groups_figure(groups: Sequence[Share], overall: float) -> Figure:
-    caption = (
-        "The best result's RMSE on each of the largest groups, with its 95 % interval; dashed: on "
-        "all texts."
-    )
-    chart = _parts_chart(groups, overall, "group")
-    return Figure("groups", "RMSE by group", caption, chart)
-
-
-def by_figure(number: int, column: str, parts: Sequence[Share], overall: float) -> Figure:
-    caption = (
-        f"The best result's RMSE by what stands in {column}, with its 95 % interval; dashed: on "
-        "all texts. Numbers are divided into fifths of the texts."
-    )
-    chart = _parts_chart(parts, overall, column)
-    return Figure(f"by-{number}", f"RMSE by {column}", caption, chart)
-
-
 def weights_figure(weights: Sequence[tuple[str, float]]) -> Figure:
     rows = [{"name": name, "weight": weight} for name, weight in weights]
     bars = chart_of(rows).mark_bar(color=BLUE, cornerRadius=2, height={"band": 0.6})
@@ -188,75 +183,3 @@ def weights_figure(weights: Sequence[tuple[str, float]]) -> Figure:
         "weight, and how is little more than chance."
     )
     return Figure("weights", "Weights of the members", caption, chart)
-
-
-def _parts_chart(groups: Sequence[Share], overall: float, what: str) -> AnyChart:
-    rows = _with_limits(groups)
-    base = chart_of(rows).encode(
-        y=alt.Y("name:N", sort=None, title=None),
-        tooltip=[named("name", one_line(what)), number("rmse", "RMSE"), count("n_texts", "texts"),
-                 number("low", "95 % from"), number("high", "to")],
-    )  # fmt: skip
-    x = alt.X(**axis("low", "RMSE"))
-    rule = chart_of([{"low": overall}]).mark_rule(color=GREY, strokeDash=[4, 4])
-    return alt.layer(
-        rule.encode(x=x),
-        base.mark_rule(color=BLUE, strokeWidth=2).encode(x=x, x2="high:Q"),
-        base.mark_circle(color=BLUE, size=70, opacity=1).encode(x=alt.X("rmse:Q", title="RMSE")),
-    ).properties(height=ROW * len(rows))
-
-
-def learning_figure(curve: LearningCurve) -> Figure:
-    rows = _with_limits(curve.points)
-    x = alt.X("n_texts:Q", title="training texts", scale=alt.Scale(zero=False, nice=False))
-    base = chart_of(rows).encode(
-        x=x,
-        tooltip=[count("n_texts", "training texts"), number("rmse", "RMSE"),
-                 number("low", "95 % from"), number("high", "to")],
-    )  # fmt: skip
-    y = alt.Y(**axis("rmse", "RMSE"))
-    chart = alt.layer(
-        base.mark_area(color=BLUE, opacity=0.2).encode(y=alt.Y("low:Q", title="RMSE"), y2="high:Q"),
-        base.mark_line(color=BLUE, point={"color": BLUE, "size": 60}).encode(y=y),
-    ).properties(height=260)
-    return Figure(
-        "learning-curve",
-        "Learning curve",
-        f"RMSE of ridge on {curve.select} when it is trained on fewer texts, with its 95 % "
-        "interval. Where the line still falls, more texts would help.",
-        chart,
-    )
-
-
-def _with_limits(parts: Sequence[Share] | Sequence[Point]) -> list[Row]:
-    return [
-        {
-            **asdict(part),
-            "low": max(part.rmse - Z95 * part.se, 0),
-            "high": part.rmse + Z95 * part.se,
-        }
-        for part in parts
-    ]
-
-
-def figures(contents: Contents) -> list[Figure]:
-    """Every figure that a target has data for, in the order of the page."""
-    several = len({heat_map.bank for heat_map in contents.heat_maps}) > 1
-    found = [leaderboard_figure(contents.standings)]
-    if contents.weights:
-        found.append(weights_figure(contents.weights))
-    found += [heat_map_figure(heat_map, several) for heat_map in contents.heat_maps]
-    found.append(predicted_figure(contents))
-    if contents.length_name:
-        found.append(residuals_by_length_figure(contents))
-    found += [
-        residuals_by_target_figure(contents),
-        folds_figure(contents.standings),
-    ]
-    if contents.groups:
-        found.append(groups_figure(contents.groups, contents.best.scores.rmse))
-    for place, (column, parts) in enumerate(contents.by.items(), start=1):
-        found.append(by_figure(place, column, parts, contents.best.scores.rmse))
-    if contents.curve is not None:
-        found.append(learning_figure(contents.curve))
-    return found

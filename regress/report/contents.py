@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,15 @@ from numpy.typing import NDArray
 from features.console.show import beginning, shown
 from features.errors import LayerbankError
 from features.keys import Text
-from regress.evaluation.lines import Entry, Standing, standings
+from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
-from regress.evaluation.results import Results, entries
+from regress.evaluation.results import Results
 from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000
-
 
 #: Texts in the list of worst errors.
 N_WORST = 12
@@ -42,7 +40,7 @@ class Contents:
     length_name
         What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say.
     standings
-        Entries, the lowest RMSE first.
+        The leaderboard, the lowest RMSE first.
     headline
         What the report is about: the first of these, or in a sweep the whole procedure.
     heat_maps, groups, curve
@@ -74,9 +72,9 @@ class Contents:
     weights: Sequence[tuple[str, float]] = ()
 
     @property
-    def best(self) -> Entry:
-        """The headline's entry."""
-        return self.headline.entry
+    def best(self) -> LeaderboardRow:
+        """The headline's row."""
+        return self.headline.row
 
     def points(self) -> dict[str, list[Any]]:
         """Columns of the scatter plots' data."""
@@ -96,12 +94,22 @@ class Contents:
 
 
 def all_contents(
-    experiment: Results, by: Mapping[str, Sequence[object]] | None = None
+    experiment: Results,
+    by: Mapping[str, Sequence[object]] | None = None,
+    weights: Mapping[str, Sequence[tuple[str, float]]] | None = None,
 ) -> list[Contents]:
-    """One for each target, in their order; `by` holds further columns with a cell a text."""
+    """One for each target, in their order.
+
+    Parameters
+    ----------
+    by
+        Further columns of the file by name, with a cell a text.
+    weights
+        By target, a blend's members with their weights.
+    """
     lengths, length_name = _lengths(experiment, experiment.task.texts)
     return [
-        _contents(experiment, name, lengths, length_name, by or {})
+        _contents(experiment, name, lengths, length_name, by or {}, (weights or {}).get(name, ()))
         for name in experiment.task.target_names
     ]
 
@@ -112,22 +120,19 @@ def _contents(
     lengths: NDArray[Any],
     length_name: str,
     by: Mapping[str, Sequence[object]],
+    weights: Sequence[tuple[str, float]],
 ) -> Contents:
-    task = experiment.task
-    y = task.Y[:, task.target_names.index(target)]
-    found = entries(experiment, target)
-    units = task.drawn_together
-    compare = partial(standings, y, units=units, weights=task.weights)
-    ranked = compare(found)
-    headline = next((one for one in ranked if one.entry.kind in ("auto", "blend")), ranked[0])
-    best = headline.entry
+    task, y = experiment.task, experiment.truth(target)
+    ranked = experiment.standings(target)
+    procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
+    headline = next(procedures, ranked[0])
+    best = headline.row
     residuals = y - best.predictions
     by_error = np.argsort(-np.abs(residuals), kind="stable")
     drawn = np.arange(len(y))
     if len(y) > MAX_POINTS:
         others = np.random.default_rng(0).permutation(by_error[N_WORST:])
         drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: MAX_POINTS - N_WORST]]))
-    last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
     return Contents(
         experiment=experiment,
         target=target,
@@ -137,7 +142,7 @@ def _contents(
         length_name=length_name,
         standings=ranked,
         headline=headline,
-        heat_maps=heat_maps(found, last_layers, compare),
+        heat_maps=heat_maps(experiment, target),
         groups=shares_of(y, best.predictions, task.groups, task.weights)
         if task.groups is not None
         else [],
@@ -147,7 +152,7 @@ def _contents(
         by={
             name: shares_by(y, best.predictions, cells, task.weights) for name, cells in by.items()
         },
-        weights=getattr(experiment, "weights", {}).get(target, ()),
+        weights=weights,
     )
 
 

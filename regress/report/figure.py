@@ -10,13 +10,10 @@ import altair as alt
 
 BLUE, ORANGE, GREY = "#4189cf", "#e8871e", "#8a8f98"
 
-
-ROW = 22  # pixels for each row of a chart with rows
-
+#: Pixels for each row of a chart with rows.
+ROW = 22
 
 Row = dict[str, Any]
-
-
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 

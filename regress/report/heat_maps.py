@@ -1,28 +1,25 @@
-"""The leaderboard and the heat maps in a terminal: coloured there, plain text on a pipe."""
+"""Heat maps: RMSE by layer and pooling, and how a terminal shows them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from features.console.app import _console
+from features.console.app import on_stdout
 from features.console.html import front, shade
 from features.selection import POOLER
-from regress.evaluation.lines import Entry, Standing, Verdict
-from regress.evaluation.results import Results, _compare, entries
+from regress.evaluation.leaderboard import LeaderboardRow, Standing
+from regress.evaluation.results import Results
 
 #: Fewer cells are no map.
 MIN_CELLS = 2
 
-
 #: Part of the best RMSE by which the ends of the colours differ at least.
 MIN_SPAN = 0.05
-
 
 #: Poolings from left to right.
 POOLINGS = ("cls", "mean", "max", POOLER)
@@ -64,39 +61,31 @@ class HeatMap:
         the upper end is at most three times as far from the best as the median cell is. Cells that
         all but tie should look so: the ends are never closer than `MIN_SPAN` says.
         """
-        values = sorted(cell.entry.scores.rmse for cell in self.cells.values())
+        values = sorted(cell.row.scores.rmse for cell in self.cells.values())
         best, median, worst = values[0], values[len(values) // 2], values[-1]
         upper = min(worst, best + 3 * (median - best)) if median > best else worst
         return best, max(upper, best * (1 + MIN_SPAN))
 
+    def place(self, cell: Standing) -> float:
+        """Place of a cell on the colours: from 0, bright, to 1, and beyond where it is far off."""
+        low, high = self.limits
+        return (cell.row.scores.rmse - low) / (high - low) if high > low else 0.0
 
-def heat_maps(
-    entries: Sequence[Entry],
-    last_layers: Mapping[str, int],
-    compare: Callable[[Sequence[Entry]], list[Standing]],
-) -> list[HeatMap]:
-    """A map for each regressor and bank with two single blocks or more, the fullest first.
 
-    Parameters
-    ----------
-    entries
-        Of one target.
-    last_layers
-        The last layer of each bank, by name.
-    compare
-        Ranks entries; see `regress.report.comparison.standings`.
-    """
-    found: dict[tuple[str, str], dict[Entry, tuple[int, str]]] = {}
-    for entry in entries:
-        if entry.bank_block is not None:
-            bank, block = entry.bank_block
+def heat_maps(experiment: Results, target: str) -> list[HeatMap]:
+    """A map for each regressor and bank with two single blocks or more, the fullest first."""
+    last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
+    found: dict[tuple[str, str], dict[LeaderboardRow, tuple[int, str]]] = {}
+    for row in experiment.rows(target):
+        if row.single_block is not None:
+            bank, block = row.single_block
             layer = last_layers[bank] if block.layer is None else block.layer
-            found.setdefault((entry.model, bank), {})[entry] = (layer, block.pooling)
+            found.setdefault((row.model, bank), {})[row] = (layer, block.pooling)
     maps = []
     for (model, bank), places in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         if len(places) >= MIN_CELLS:
-            compared = compare([*places])
-            maps.append(HeatMap(model, bank, {places[one.entry]: one for one in compared}))
+            compared = experiment.standings(target, [*places])
+            maps.append(HeatMap(model, bank, {places[cell.row]: cell for cell in compared}))
     return maps
 
 
@@ -109,46 +98,36 @@ def decimals(scale: float) -> int:
     return 3 if scale <= 0 else max(0, 2 - math.floor(math.log10(scale)))
 
 
-MARKS: dict[Verdict, str] = {"best": " ★", "tie": " =", "worse": "  "}
-
-
 def show_heat_maps(experiment: Results) -> None:
     """Print a map for each target, regressor and bank that has single blocks."""
-    task, console = experiment.task, _console()
-    last_layers = {name: bank.n_layers - 1 for name, bank in experiment.banks.by_name.items()}
-    for target in task.target_names:
-        of_target = f"{target}, " if len(task.target_names) > 1 else ""
-        compare = _compare(experiment, target)
-        for heat_map in heat_maps(entries(experiment, target), last_layers, compare):
-            console.print()
-            console.print(drawn(heat_map, of_target))
+    targets = experiment.task.target_names
+    for target in targets:
+        prefix = f"{target}, " if len(targets) > 1 else ""
+        for heat_map in heat_maps(experiment, target):
+            on_stdout(Text("\n") + drawn(heat_map, prefix))
 
 
-def drawn(heat_map: HeatMap, of_target: str = "") -> Text:
+def drawn(heat_map: HeatMap, prefix: str = "") -> Text:
     """A heat map, the last layer on top."""
-    low, high = heat_map.limits
-    places = decimals(low)
+    places = decimals(heat_map.limits[0])
     cells = {
-        at: f"{cell.entry.scores.rmse:.{places}f}{MARKS[cell.verdict]}"
-        for at, cell in heat_map.cells.items()
+        place: f"{cell.row.scores.rmse:.{places}f} {cell.mark:1}"
+        for place, cell in heat_map.cells.items()
     }
     width = max(map(len, [*cells.values(), *heat_map.poolings])) + 2
-    text = Text(
-        f"RMSE by layer and pooling: {of_target}{heat_map.model}, {heat_map.bank}\n", "bold"
-    )
+    text = Text(f"RMSE by layer and pooling: {prefix}{heat_map.model}, {heat_map.bank}\n", "bold")
     text.append("layer" + "".join(name.center(width) for name in heat_map.poolings), "dim")
     for layer in heat_map.layers:
         text.append(f"\n{layer:5d}", "dim")
         for pooling in heat_map.poolings:
             cell = heat_map.cells.get((layer, pooling))
             shown = cells.get((layer, pooling), "").center(width)
-            style = "" if cell is None else _colour(cell.entry.scores.rmse, low, high)
+            style = "" if cell is None else _colour(heat_map.place(cell))
             text.append(shown, style)
     text.append("\n★ best of this map; = ties with it (1.96 paired standard errors)", "dim")
     return text
 
 
-def _colour(value: float, low: float, high: float) -> Style:
+def _colour(place: float) -> Style:
     """A background between bright, which is good, and dark."""
-    at = 0.0 if high <= low else (value - low) / (high - low)
-    return Style(color=front(at), bgcolor=Color.from_rgb(*shade(at)), bold=False)
+    return Style(color=front(place), bgcolor=Color.from_rgb(*shade(place)), bold=False)

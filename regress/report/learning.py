@@ -11,23 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
+from regress.compute.arrays import Matrix, weights_of
 from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
-from regress.evaluation.lines import Entry
+from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.metrics import rmse, rmse_standard_error
-from regress.evaluation.results import Results, entries
-from regress.models.base import Matrix
+from regress.evaluation.results import Results
 from regress.models.ridge import TunedRidge
 from regress.models.training import FoldData
 
 #: Multiplications that all points of a curve may take: about two seconds of one core.
 BUDGET = 2e10
 
-
 #: What the curve may hold in memory: values of X.
 MAX_VALUES = 4e7
-
 
 #: The smallest training set that says anything, and the points that a curve has at the most.
 MIN_TEXTS, MAX_POINTS = 20, 7
@@ -50,7 +48,7 @@ class LearningCurve:
     points: Sequence[Point]
 
 
-def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCurve | None:
+def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> LearningCurve | None:
     """Ridge on the selection of `best`, trained on ever larger parts of the training folds.
 
     Every held-out fold is predicted from the same number of texts, drawn from the other folds;
@@ -62,13 +60,14 @@ def learning_curve(experiment: Results, target: str, best: Entry) -> LearningCur
     X_values = len(experiment.folds) * best.n_columns
     n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
     sizes = _affordable(n_full, best.n_columns, experiment.folds)
-    others = (one for one in entries(experiment, target) if one.kind != "auto")
-    same = [one for one in others if (one.model, one.select) == ("ridge", best.select)]
-    full = same[0] if same else None
+    full = next(
+        (row for row in experiment.rows(target)
+         if row.kind != "auto" and (row.model, row.select) == ("ridge", best.select)),
+        None,
+    )  # fmt: skip
     if X_values > MAX_VALUES or not sizes:
         return None
-    task = experiment.task
-    y = task.Y[:, task.target_names.index(target)]
+    task, y = experiment.task, experiment.truth(target)
     X = term_matrix(experiment.banks.by_name, task.keys, experiment.banks.resolve(best.select))
     points = [
         _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
@@ -100,15 +99,17 @@ def _point(X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_t
     errors = np.stack(
         [
             np.average(
-                (p - y[rows, None]) ** 2, axis=0, weights=None if weights is None else weights[rows]
+                (predicted - y[rows, None]) ** 2,
+                axis=0,
+                weights=weights_of(weights, rows),
             )
-            for rows, p in held
+            for rows, predicted in held
         ]
     )
-    predicted = np.empty(len(y))
-    for fold, (rows, of_fold) in enumerate(held):
-        predicted[rows] = of_fold[:, np.delete(errors, fold, axis=0).mean(axis=0).argmin()]
-    return Point(n_texts, rmse(y, predicted, weights), rmse_standard_error(y, predicted, weights))
+    best = np.empty(len(y))
+    for fold, (rows, predicted) in enumerate(held):
+        best[rows] = predicted[:, np.delete(errors, fold, axis=0).mean(axis=0).argmin()]
+    return Point(n_texts, rmse(y, best, weights), rmse_standard_error(y, best, weights))
 
 
 def _predict_fold(
@@ -121,6 +122,5 @@ def _predict_fold(
     order = np.random.default_rng([folds.seed, fold]).permutation(others)
     rows = np.sort(np.concatenate([order[:n_texts], held]))
     part = Folds(folds.numbers[rows], folds.n_folds, folds.scheme, folds.seed, "")
-    of_rows = None if weights is None else weights[rows]
-    training = FoldData(X[rows], y[rows, None], part, of_rows).training([fold])
+    training = FoldData(X[rows], y[rows, None], part, weights_of(weights, rows)).training([fold])
     return rows[training.held_rows], TunedRidge().path(training)[:, :, 0]

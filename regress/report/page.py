@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import vl_convert
@@ -23,14 +23,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.console.show import WHOLE, beginning, shown
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Prepared
 from regress.report.contents import Contents
 from regress.report.figure import Figure
 from regress.report.heat_maps import decimals
-
-if TYPE_CHECKING:
-    pass
+from regress.report.tables import setting_text
 
 
 def repeat_command(description: Mapping[str, Any], run: Path) -> str:
@@ -43,7 +39,7 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     run
         The run's folder.
     """
-    made = next((of for of in ("blend", "sweep") if of in description), "regress")
+    made = next((name for name in ("blend", "sweep") if name in description), "regress")
     # With one bank a fold, lines of Python would need the pattern of their paths.
     with_folds = any("fold" in bank for bank in description["banks"])
     if made == "blend" or with_folds or description.get("input") is not None:
@@ -54,7 +50,7 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
 def _python(description: Mapping[str, Any]) -> str:
     folds = description["folds"]
     banks = [bank["path"] for bank in description["banks"]]
-    seeds = [folds["seed"], *(of["seed"] for of in folds.get("repeats") or ())]
+    seeds = [folds["seed"], *(split["seed"] for split in folds.get("repeats") or ())]
     arguments = [
         f"{_one_or_all(banks)!r}, texts, y",
         *([] if "sweep" in description else [f"select={_selections(description)}"]),
@@ -77,7 +73,7 @@ def _selections(description: Mapping[str, Any]) -> list[str]:
     """As they were asked for; none for a sweep, which finds its own."""
     if "sweep" in description:
         return list(description.get("selections") or ())
-    asked = description.get("selections") or [one["select"] for one in description["results"]]
+    asked = description.get("selections") or [result["select"] for result in description["results"]]
     return [*dict.fromkeys(asked)]
 
 
@@ -101,6 +97,7 @@ def render(
     drawn: Sequence[tuple[Contents, Sequence[Figure]]],
     description: Mapping[str, Any],
     run: Path,
+    notes: Sequence[str],
 ) -> str:
     """The whole page.
 
@@ -112,6 +109,8 @@ def render(
         What ``run.json`` holds.
     run
         The run's folder.
+    notes
+        What has to be said beside the scores, a sentence each.
     """
     experiment = drawn[0][0].experiment
     engine, script = Markup(chart_engine()), Markup(_page_file("report.js"))
@@ -134,15 +133,15 @@ def render(
         run=run,
         description=description,
         folds=experiment.folds,
-        notes=experiment.notes if isinstance(experiment, Prepared) else notes(experiment),
+        notes=notes,
         command=repeat_command(description, run),
         worst=[_worst(contents) for contents, _ in drawn],
         decimals=decimals,
-        chosen=_chosen,
+        setting=setting_text,
         style=Markup(_page_file("report.css")),
         engine=engine,
         script=script,
-        hashes=" ".join(f"'sha256-{_sha256(one)}'" for one in (engine, script)),
+        hashes=" ".join(f"'sha256-{_sha256(text)}'" for text in (engine, script)),
         data=Markup(embedded_json(data)),
     )
 
@@ -194,13 +193,6 @@ def _worst(contents: Contents) -> list[dict[str, Any]]:
         }
         for row in contents.worst
     ]
-
-
-def _chosen(params: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, (int, float)) else f"{name} {value}"
-        for name, value in params.items()
-    )
 
 
 def _page_file(name: str) -> str:

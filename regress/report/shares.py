@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import weights_of
 from regress.evaluation.metrics import Vector, rmse, rmse_standard_error
 
 #: Parts of a chart; and distinct numbers that are still taken for categories, such as grades.
 MAX_PARTS, MAX_VALUES = 30, 12
 
-
 #: Parts that numbers are divided into.
 N_QUANTILES = 5
 
-
+#: What empty cells are called.
 EMPTY = "(empty)"
 
 
@@ -49,8 +49,8 @@ def shares_by(
     edges = np.unique(np.quantile(known, np.linspace(0, 1, N_QUANTILES + 1)))
     part = np.searchsorted(edges[1:-1], numbers, side="right")
     shares = []
-    for at in range(len(edges) - 1):
-        rows = np.flatnonzero((part == at) & ~np.isnan(numbers))
+    for fifth in range(len(edges) - 1):
+        rows = np.flatnonzero((part == fifth) & ~np.isnan(numbers))
         if len(rows):
             name = f"{numbers[rows].min():.4g} to {numbers[rows].max():.4g}"
             shares.append(_share(name, rows, y, predicted, weights))
@@ -67,8 +67,8 @@ def shares_of(
         np.asarray(names, dtype=str), return_inverse=True, return_counts=True
     )
     shares = [
-        _share(str(distinct[at]), np.flatnonzero(which == at), y, predicted, weights)
-        for at in np.argsort(-counts, kind="stable")[:MAX_PARTS]
+        _share(str(distinct[group]), np.flatnonzero(which == group), y, predicted, weights)
+        for group in np.argsort(-counts, kind="stable")[:MAX_PARTS]
     ]
     return sorted(shares, key=lambda share: -share.rmse)
 
@@ -76,9 +76,8 @@ def shares_of(
 def _share(
     name: str, rows: NDArray[np.int64], y: Vector, predicted: Vector, weights: Vector | None
 ) -> Share:
-    of = None if weights is None else weights[rows]
-    error = rmse(y[rows], predicted[rows], of)
-    return Share(name, len(rows), error, rmse_standard_error(y[rows], predicted[rows], of))
+    part = (y[rows], predicted[rows], weights_of(weights, rows))
+    return Share(name, len(rows), rmse(*part), rmse_standard_error(*part))
 
 
 def _numbers(words: Sequence[str]) -> Vector | None:

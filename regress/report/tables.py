@@ -1,49 +1,24 @@
-"""Results as text: the table on a terminal, and JSON."""
+"""Results as tables of a terminal: coloured there, plain text on a pipe."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from rich.table import Table
 from rich.text import Text
 
-from features.console.app import _console
-from regress.evaluation.lines import KINDS, SHOWN, Leader, Verdict
+from features.console.app import on_stdout
+from features.console.tables import aligned, plain_table
+from regress.evaluation.leaderboard import CANDIDATES, Standing, Verdict
 from regress.evaluation.notes import notes
-from regress.evaluation.results import Results, _compare, entries, table_row
+from regress.evaluation.results import Results
 from regress.report.heat_maps import show_heat_maps
 
+#: Rows of a leaderboard that are shown, beside those of searches.
+SHOWN = 15
 
-def leaderboard_text(leaders: Sequence[Leader], *, shown: int = SHOWN) -> str:
-    """The first lines, aligned, and every line of a search."""
-    kept = [one for at, one in enumerate(leaders) if at < shown or one.kind not in KINDS]
-    cells = [["", "nested RMSE", "± se", "naive RMSE", "behind", "95 % interval", ""]]
-    for one in kept:
-        d = one.difference
-        best = d.behind == 0
-        cells.append(
-            [
-                one.label,
-                f"{one.scores.rmse:.4f}",
-                f"{one.scores.se:.4f}",
-                f"{one.naive_rmse:.4f}",
-                "" if best else f"{d.behind:.4f}",
-                "" if best else f"{d.low:.4f} to {d.high:.4f}",
-                "best" if best else "ties" if d.ties else "",
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if at in (0, 6) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    rest = len(leaders) - len(kept)
-    return "\n".join([*lines, *([f"and {rest} more, in leaderboard.csv"] if rest else [])])
+#: The best in bold, and what ties with it in the same green.
+STYLES: Mapping[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
 
 
 def show_results(experiment: Results, *, quiet: bool = False) -> None:
@@ -51,119 +26,83 @@ def show_results(experiment: Results, *, quiet: bool = False) -> None:
 
     Colours are left out where stdout is no terminal, or the variable ``NO_COLOR`` is set.
     """
-    _console().print(leaderboard(experiment))
+    on_stdout(results_text(experiment))
     if not quiet:
         show_heat_maps(experiment)
 
 
-def leaderboard(experiment: Results) -> Text:
-    """The table of results with the best in bold, and what ties with it in the same green."""
-    verdicts = {
-        (target, one.entry.model, one.entry.select): one.verdict
-        for target in experiment.task.target_names
-        for one in _compare(experiment, target)(entries(experiment, target))
-    }
-    styles: dict[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
-    lines = text_table(experiment).splitlines()
-    first = len(lines) - len(experiment.results)
-    text = Text()
-    for number, line in enumerate(lines):
-        style = "bold" if number == first - 1 else "dim"
-        if number >= first:
-            one = experiment.results[number - first]
-            style = styles[verdicts[one.target, one.model, one.select]]
-        text.append(line, style).append("\n" if number + 1 < len(lines) else "")
-    return text
-
-
-def leaders_text(leaders: Sequence[Leader]) -> Text:
-    """A sweep's leaderboard, coloured as `leaderboard` is; procedures, which search, in italics."""
-    lines = leaderboard_text(leaders).splitlines()
-    kept = [one for at, one in enumerate(leaders) if at < SHOWN or one.kind not in KINDS]
-    text = Text()
-    for number, line in enumerate(lines):
-        style = "bold" if number == 0 else "dim"
-        if 0 < number <= len(kept):
-            difference = kept[number - 1].difference
-            style = "bold green" if difference.behind == 0 else "green" * difference.ties
-            style += " italic" * (kept[number - 1].kind not in KINDS)
-        text.append(line, style.strip()).append("\n" if number + 1 < len(lines) else "")
-    return text
-
-
-#: Columns of the table, with what stands above them.
-HEADINGS = {
-    "target": "target",
-    "select": "select",
-    "model": "model",
-    "rmse": "RMSE",
-    "se": "± se",
-    "mae": "MAE",
-    "r2": "R²",
-    "pearson": "Pearson",
-    "spearman": "Spearman",
-    "naive_rmse": "naive RMSE",
-    "seconds": "seconds",
-    "params": "chosen",
-}
-
-
-LEFT = frozenset({"target", "select", "model", "params"})
-
-
-def text_table(experiment: Results) -> str:
-    """The table, by target and best first, in aligned columns, under the folds it was scored on."""
-    rows = [table_row(result) for result in experiment.results]
-    shown = [name for name in HEADINGS if name != "target" or len(experiment.task.target_names) > 1]
-    cells = [[HEADINGS[name] for name in shown]]
-    cells += [[_cell(name, row[name]) for name in shown] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if name in LEFT else cell.rjust(width)
-            for name, cell, width in zip(shown, line, widths, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
+def results_text(experiment: Results) -> Text:
+    """Every result, by target and best first, under the folds it was scored on and the notes."""
+    targets = experiment.task.target_names
+    words, numbers = ["select", "model"], ["RMSE", "± se", "MAE", "R²", "Pearson", "Spearman",
+                                           "naive RMSE", "seconds"]  # fmt: skip
+    table = _table(["target"][len(targets) == 1 :] + words, numbers, "chosen")
+    for target in targets:
+        for standing in experiment.standings(target):
+            row, scores = standing.row, standing.row.scores
+            cells = [target, row.select, row.model][len(targets) == 1 :]
+            cells += [
+                f"{number:.4f}"
+                for number in (scores.rmse, scores.se, scores.mae, scores.r2, scores.pearson,
+                               scores.spearman, row.naive_rmse)
+            ]  # fmt: skip
+            seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+            _add(table, [*cells, seconds, setting_text(row.params) or "by fold"], standing)
     folds = experiment.folds
     seed = "" if folds.labels else f"seed {folds.seed}, "
     what = (
-        f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds ({seed}hash "
-        f"{folds.short}); nested scores: each fold by a model that was chosen and fitted without it"
+        f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds ({seed}hash {folds.short}); "
+        "nested scores: each fold by a model that was chosen and fitted without it"
     )
-    return "\n".join([what, *notes(experiment), "", *lines])
+    head = Text("\n".join([what, *notes(experiment), "", ""]), "dim")
+    return Text.assemble(head, aligned(table))
 
 
-def json_report(experiment: Results, run: str) -> str:
-    """The same for programs."""
-    folds = experiment.folds
-    report = {
-        "run": run,
-        "n_texts": len(folds),
-        "folds": {
-            "scheme": folds.scheme,
-            "n_folds": folds.n_folds,
-            "hash": folds.digest,
-            "repeats": [{"seed": of.seed, "hash": of.digest} for of in experiment.repeats],
-        },
-        "notes": notes(experiment),
-        "results": [
-            {name: _finite(value) for name, value in table_row(result).items()}
-            for result in experiment.results
-        ],
-    }
-    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+def leaderboard_text(standings: Sequence[Standing]) -> Text:
+    """The first rows of a sweep's leaderboard, and every search, which is in italics."""
+    numbers = ["nested RMSE", "± se", "naive RMSE", "behind", "95 % interval"]
+    table = _table([""], numbers, "")
+    kept = [
+        standing
+        for number, standing in enumerate(standings)
+        if number < SHOWN or standing.row.kind not in CANDIDATES
+    ]
+    for standing in kept:
+        row, behind = standing.row, standing.behind
+        cells = [row.label, *(f"{n:.4f}" for n in (row.scores.rmse, row.scores.se, row.naive_rmse))]
+        if standing.verdict == "best":
+            cells += ["", "", "best"]
+        else:
+            ties = "ties" if standing.verdict == "tie" else ""
+            cells += [f"{behind.value:.4f}", f"{behind.low:.4f} to {behind.high:.4f}", ties]
+        _add(table, cells, standing)
+    text = aligned(table)
+    if rest := len(standings) - len(kept):
+        text.append(f"\nand {rest} more, in leaderboard.csv", "dim")
+    return text
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def setting_text(params: Mapping[str, object]) -> str:
+    """A setting in a few words: ``alpha 31.6, …``."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, (int, float)) else f"{name} {value}"
+        for name, value in params.items()
+    )
 
 
-def _cell(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        if not value:
-            return "by fold"
-        return ", ".join(f"{key} {number:.4g}" for key, number in value.items())
-    if isinstance(value, float):
-        return f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
-    return str(value)
+def _table(words: Sequence[str], numbers: Sequence[str], last: str) -> Table:
+    """Columns of words, of numbers, and a last one of words."""
+    table = plain_table()
+    for name in words:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    table.add_column(last)
+    return table
+
+
+def _add(table: Table, cells: Sequence[str], standing: Standing) -> None:
+    # As texts: names may hold square brackets, which would be taken for markup.
+    italic = " italic" * (standing.row.kind not in CANDIDATES)
+    style = (STYLES[standing.verdict] + italic).strip()
+    table.add_row(*map(Text, cells), style=style)

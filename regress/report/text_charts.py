@@ -33,13 +33,13 @@ def predicted_figure(contents: Contents) -> Figure:
     target = one_line(contents.target)
     both = np.concatenate([contents.y, contents.best.predictions])
     low, high = float(both.min()), float(both.max())
-    line = chart_of([{"at": low}, {"at": high}]).mark_line(color=GREY, strokeDash=[4, 4])
+    line = chart_of([{"value": low}, {"value": high}]).mark_line(color=GREY, strokeDash=[4, 4])
     chart = alt.layer(
         _points(contents).encode(
             x=alt.X(**axis("predicted", "predicted")),
             y=alt.Y(**axis("true", target)),
         ),
-        line.encode(x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=target)),
+        line.encode(x=alt.X("value:Q", title="predicted"), y=alt.Y("value:Q", title=target)),
     ).properties(height=360)
     return Figure(
         "predicted-against-true",
@@ -118,11 +118,11 @@ def _tenths(values: NDArray[Any], residuals: NDArray[np.float64], field: str) ->
         edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)))
         tenth = np.searchsorted(edges[1:-1], values, side="right")
     rows = []
-    for at in np.unique(tenth):
-        inside = residuals[tenth == at]
+    for part in np.unique(tenth):
+        inside = residuals[tenth == part]
         mean = float(inside.mean())
         half = Z95 * float(inside.std(ddof=1)) / math.sqrt(len(inside)) if len(inside) > 1 else 0.0
-        middle = float(values[tenth == at].mean())
+        middle = float(values[tenth == part].mean())
         rows.append({field: middle, "residual": mean, "low": mean - half, "high": mean + half,
                      "n": len(inside)})  # fmt: skip
     return rows

@@ -1,4 +1,4 @@
-"""Writes the report of an experiment, and its figures as files."""
+"""The report of an experiment, and its figures, as files of its run folder."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ from regress.report.page import CONFIG, engine_version, render
 log = logging.getLogger(__name__)
 
 
-REPORT = "report.html"
-
-
-FIGURES = "figures"
+REPORT, FIGURES = "report.html", "figures"
 
 
 def write_report(
@@ -31,6 +28,8 @@ def write_report(
     description: Mapping[str, Any],
     folder: Path,
     *,
+    notes: Sequence[str],
+    weights: Mapping[str, Sequence[tuple[str, float]]] | None = None,
     run: Path | None = None,
     save_figures: bool = False,
 ) -> Path | None:
@@ -42,6 +41,10 @@ def write_report(
         What ``run.json`` holds.
     folder
         Where to write.
+    notes
+        What has to be said beside the scores, a sentence each.
+    weights
+        By target, a blend's members with their weights.
     run
         The folder that the run will have, where that is another.
     save_figures
@@ -52,32 +55,19 @@ def write_report(
     The file; None where it could not be made for another reason than the disk, which is logged.
     """
     try:
-        return _write(experiment, description, folder, run or folder, save_figures)
+        by = _further_columns(experiment, description)
+        drawn = [(found, figures(found)) for found in all_contents(experiment, by, weights)]
+        path = folder / REPORT
+        path.write_text(render(drawn, description, run or folder, notes), encoding="utf-8")
+        if save_figures:
+            _write_figures(drawn, folder / FIGURES)
+        return path
     except OSError:
         raise
     except Exception as error:
         # Hours of fitting are not thrown away for a picture.
         log.warning("the report could not be made (%s: %s)", type(error).__name__, error)
         return None
-
-
-def _write(
-    experiment: Results,
-    description: Mapping[str, Any],
-    folder: Path,
-    run: Path,
-    save_figures: bool,
-) -> Path:
-    by = _further_columns(experiment, description)
-    drawn = [(contents, figures(contents)) for contents in all_contents(experiment, by)]
-    path = folder / REPORT
-    path.write_text(render(drawn, description, run), encoding="utf-8")
-    if save_figures:
-        (folder / FIGURES).mkdir()
-        for number, (contents, of_target) in enumerate(drawn, start=1):
-            prefix = f"{number}-" if len(drawn) > 1 else ""
-            _write_figures(folder / FIGURES, prefix, contents, of_target)
-    return path
 
 
 def _further_columns(
@@ -95,19 +85,25 @@ def _further_columns(
     return found
 
 
-def _write_figures(
-    folder: Path, prefix: str, contents: Contents, figures: Sequence[Figure]
-) -> None:
-    columns = contents.points()
-    points = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    for figure in figures:
-        chart = figure.chart.properties(width=figure.width, title=figure.title)
-        spec = chart.to_dict()
-        spec["config"] = {**CONFIG, "background": "white", "font": "sans-serif", "padding": 12}
-        if figure.needs_points:
-            spec["datasets"] = {**spec.get("datasets", {}), "points": points}
-        stem, version = folder / f"{prefix}{figure.name}", engine_version()
-        png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=2)
-        svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
-        stem.with_suffix(".png").write_bytes(png)
-        stem.with_suffix(".svg").write_text(svg, encoding="utf-8")
+def _write_figures(drawn: Sequence[tuple[Contents, Sequence[Figure]]], folder: Path) -> None:
+    """Each figure as PNG and as SVG; their names begin with the target's number where several."""
+    folder.mkdir()
+    for number, (contents, of_target) in enumerate(drawn, start=1):
+        prefix = f"{number}-" if len(drawn) > 1 else ""
+        columns = contents.points()
+        rows = zip(*columns.values(), strict=True)
+        points = [dict(zip(columns, row, strict=True)) for row in rows]
+        for figure in of_target:
+            _write_figure(figure, points, folder / f"{prefix}{figure.name}")
+
+
+def _write_figure(figure: Figure, points: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    spec = figure.chart.properties(width=figure.width, title=figure.title).to_dict()
+    spec["config"] = {**CONFIG, "background": "white", "font": "sans-serif", "padding": 12}
+    if figure.needs_points:
+        spec["datasets"] = {**spec.get("datasets", {}), "points": points}
+    version = engine_version()
+    png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=2)
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
+    stem.with_suffix(".png").write_bytes(png)
+    stem.with_suffix(".svg").write_text(svg, encoding="utf-8")

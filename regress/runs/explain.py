@@ -1,172 +1,151 @@
-"""Why a prediction is what it is: the blocks it comes from, and the training texts it is like."""
+"""Why a run predicts what it does: the blocks of a prediction, and training texts alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.errors import InputError, RunError
-from features.keys import Text, digest, text_keys
-from regress.data.fold_banks import BankLike
-from regress.data.source import Source
-from regress.explain.explain import N_NEIGHBOURS, Explanations, _explained
-from regress.explain.explanation import TrainingTexts
+from features.errors import InputError
+from features.keys import Text, text_keys
+from features.selection import Block
+from regress.compute.arrays import Matrix, Rows
+from regress.data.matrix import term_matrix
+from regress.explain.explanation import Explanation, Neighbour
+from regress.explain.neighbours import nearest
 from regress.models.registry import MODELS
-from regress.runs.folder import read_oof
+from regress.runs.folder import RunFolder
+from regress.runs.saved_model import SavedModel
+from regress.runs.training import TrainingTexts
 
 
-def training_texts(run: Any, training: Sequence[Text] | str | Path | None = None) -> TrainingTexts:
-    """The run's training texts in the order of its ``oof.csv``.
-
-    Parameters
-    ----------
-    training
-        The texts themselves, or where the run's file is now; None for where it was.
-
-    Raises
-    ------
-    RunError
-        The run does not say where its texts are.
-    InputError
-        They are not the ones it was trained on.
-    """
-    table = read_oof(run)
-    where = "the texts that were given"
-    if training is None or isinstance(training, (str, Path)):
-        recorded = run.description.get("input")
-        if not recorded:
-            raise RunError(
-                f"{run.path} does not say which file its training texts are in: give them, as "
-                "`training` in Python, or leave neighbours out with -k 0"
-            )
-        source = Source.recorded(recorded)
-        source = source if training is None else replace(source, path=str(training))
-        if not Path(source.path).is_file():
-            raise InputError(
-                f"the run's training file {source.path} is not there: say where it is now with "
-                "--train, or leave neighbours out with -k 0"
-            )
-        where = source.path
-        training = source.read()[1].texts
-    keys = text_keys(training)
-    if digest(keys) != run.description["texts"]["keys"]:
-        raise InputError(
-            f"{where} are not the texts that {run.path} was trained on: give the file as it was "
-            "with --train, or leave neighbours out with -k 0"
-        )
-    return TrainingTexts(
-        texts=list(training),  # a pandas series would be indexed by its labels
-        keys=keys,
-        ids=next(iter(table.values())),
-        id_name=next(iter(table)),
-        numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
-        targets={name: np.array(table[name], dtype=np.float64) for name in run.targets},
-    )
-
-
-def require_training(
-    run: Any,
-    path: Path,
-    bank: Bank | None,
-    training: Sequence[Text],
-    *,
-    coming: Sequence[Text] = (),
-) -> None:
-    """RunError unless a bank has a run's training texts, which neighbours are looked for among.
-
-    Parameters
-    ----------
-    path, bank
-        Where the bank is, and the bank; None where there is none yet.
-    coming
-        Texts that will be added to it.
-    """
-    known = np.zeros(len(training), bool) if bank is None else bank.contains(training)
-    lacking = {text for text, there in zip(training, known, strict=True) if not there}
-    lacking -= set(coming)
-    if lacking:
-        source = (run.description.get("input") or {}).get("path")
-        raise RunError(
-            f"{path} lacks {len(lacking)} of the training texts of {run.path}, which the "
-            f"neighbours are looked for among: give the run's own bank with --bank, extract "
-            f"{source or 'the training texts'} into this one, or leave neighbours out with -k 0"
-        )
-
-
-def explain(
-    run: Any,
+def explained(
+    run: RunFolder,
+    saved: SavedModel,
+    banks: Mapping[str, Bank],
     texts: Sequence[Text],
-    bank: BankLike | None = None,
-    *,
-    model: str | None = None,
-    n_neighbours: int = N_NEIGHBOURS,
-    training: Sequence[Text] | str | Path | None = None,
-    ids: Sequence[object] | None = None,
-) -> Explanations:
-    """Explain predictions for texts that the banks hold.
+    ids: Sequence[str],
+    training: TrainingTexts | None,
+    n_neighbours: int,
+) -> list[Explanation]:
+    """Explain what one of a run's models predicts for texts.
 
     Parameters
     ----------
-    run
-        What `load_run` gave.
-    texts, bank, model
-        As `Run.predict`.
-    n_neighbours
-        How many training texts to find for each; 0 needs neither these nor their vectors.
-    training
-        The run's training texts, or where their file is now; None for where it was.
+    banks
+        By the names they have in the run; they hold the texts, and the training texts if given.
     ids
-        What each text is called; None for numbers from 1.
+        What each text is called.
+    training
+        What neighbours are looked for among; None for no neighbours.
 
     Raises
     ------
-    RunError, FingerprintMismatch, MissingTexts
-        As `Run.predict`; and where the training texts or their vectors are gone.
     InputError
-        The training texts are not the run's, or the model's kind cannot be explained.
+        The model's kind cannot be explained.
     """
-    if n_neighbours < 0:
-        raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
-    texts = list(texts)
-    chosen = run.chosen(model)
-    banks = run.open_banks(bank, model=model)
-    names = [str(one) for one in (range(1, len(texts) + 1) if ids is None else ids)]
-    known = training_texts(run, training) if n_neighbours else None
-    if known is not None:
-        for of_run in banks.values():
-            require_training(run, of_run.path, of_run, known.texts)
-    _none = np.empty(0, np.int64)
-    columns = [
-        _explained(
-            of,
-            _none if known is None else _candidates(run, of, known.targets[of.target]),
-            banks,
-            texts,
-            names,
-            known,
-            n_neighbours,
+    keys = text_keys(texts)
+    fitted, X = saved.fitted, term_matrix(banks, keys, saved.terms)
+    names, bounds = _blocks(saved, banks)
+    base, of_blocks = fitted.parts(X, bounds)
+    neighbours: list[list[Neighbour]] = [[] for _ in texts]
+    trained_on: list[float | None] = [None] * len(texts)
+    if training is not None:
+        numbers = training.numbers_of(keys)
+        trained_on = _own_targets(training, saved.target, numbers)
+        neighbours = _neighbours(run, saved, banks, X, numbers, training, n_neighbours)
+    columns = zip(
+        ids, texts, fitted.predict(X).tolist(), base.tolist(), of_blocks.tolist(), neighbours,
+        trained_on, strict=True,
+    )  # fmt: skip
+    return [
+        Explanation(
+            id=id, text=text, target=saved.target, model=saved.label, prediction=prediction,
+            base=own_base, blocks=_added_up(names, parts), neighbours=near, trained_on=own_target,
         )
-        for of in chosen
+        for id, text, prediction, own_base, parts, near, own_target in columns
+    ]  # fmt: skip
+
+
+def _blocks(saved: SavedModel, banks: Mapping[str, Bank]) -> tuple[list[str], list[int]]:
+    """Names of the blocks in the order of their columns, and where each begins."""
+    # One bank a fold holds the same blocks as all others: they count together.
+    several = not saved.fitted.fold_wise and len({term.bank for term in saved.terms}) > 1
+    names, widths = [], []
+    for term in saved.terms:
+        prefix = f"{term.bank}/" if several else ""
+        of_term = [_average(term.blocks)] if term.average else [str(b) for b in term.blocks]
+        names += [prefix + name for name in of_term]
+        widths += [banks[term.bank].hidden_size] * len(of_term)
+    return names, [0, *accumulate(widths)]
+
+
+def _average(blocks: Sequence[Block]) -> str:
+    pooling, layers = blocks[0].pooling, [block.layer for block in blocks]
+    if len({block.pooling for block in blocks}) > 1:
+        return f"avg({'+'.join(map(str, blocks))})"
+    return f"avg({pooling}[{','.join(map(str, layers))}])"
+
+
+def _added_up(names: Sequence[str], parts: Sequence[float]) -> dict[str, float]:
+    """Parts by block; those of one that stands in several members of a blend are added up."""
+    total = dict.fromkeys(names, 0.0)
+    for name, part in zip(names, parts, strict=True):
+        total[name] += part
+    return total
+
+
+def _own_targets(training: TrainingTexts, target: str, numbers: Rows) -> list[float | None]:
+    """The mean target of each text's own rows, where it is a training text."""
+    targets = training.targets[target]
+    return [
+        float(targets[training.numbers == number].mean()) if number >= 0 else None
+        for number in numbers
     ]
-    items = [one for of_text in zip(*columns, strict=True) for one in of_text]
-    return Explanations(run.path, items, "id" if known is None else known.id_name)
 
 
-def _candidates(run: Any, chosen: Any, targets: NDArray[np.float64]) -> NDArray[np.int64]:
+def _neighbours(
+    run: RunFolder,
+    saved: SavedModel,
+    banks: Mapping[str, Bank],
+    X: NDArray[np.float32],
+    numbers: Rows,
+    training: TrainingTexts,
+    n_neighbours: int,
+) -> list[list[Neighbour]]:
+    """The most similar training texts of each text, never the text itself."""
+    targets = training.targets[saved.target]
+    among = _comparable(run, saved, targets)
+    places, similarities = nearest(
+        saved.fitted.similarity_to(X),
+        lambda part: term_matrix(banks, training.keys[among[part]], saved.terms),
+        X.shape[1],
+        n_neighbours,
+        same=numbers,
+        numbers=training.numbers[among],
+    )
+    return [
+        [
+            Neighbour(training.ids[row], training.texts[row], float(targets[row]), similarity)
+            for row, similarity in zip(among[of_text].tolist(), similar, strict=True)
+            if np.isfinite(similarity)
+        ]
+        for of_text, similar in zip(places, similarities.tolist(), strict=True)
+    ]
+
+
+def _comparable(run: RunFolder, saved: SavedModel, targets: Matrix) -> Rows:
     """Rows that may be neighbours: those that the model's regressor compares texts with."""
-    if chosen.model not in MODELS:  # a blend
+    if saved.model not in MODELS:  # a blend
         return np.arange(len(targets))
-    params = run.description["regressors"][chosen.model]["params"]
-    rows = MODELS[chosen.model](**params).compared_rows(targets)
-    if len(rows) < len(targets) and chosen.fitted.fold_wise:
+    params = run.description["regressors"][saved.model]["params"]
+    rows = MODELS[saved.model](**params).compared_rows(targets)
+    if len(rows) < len(targets) and saved.fitted.fold_wise:
         raise InputError(
-            f"{chosen.model} models of one bank a fold have anchors of their own in each fold: "
+            f"{saved.model} models of one bank a fold have anchors of their own in each fold: "
             "name another --model, or leave neighbours out with -k 0"
         )
     return rows

@@ -1,4 +1,4 @@
-"""A finished run: what it was fitted on, how it scored, and its models."""
+"""A run's folder: what its ``run.json`` says, and its files, each checked as it is read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,11 @@ from numpy.typing import NDArray
 from features.disk.atomic import new_folder
 from features.errors import RunError
 from features.tables.readers import csv_reader
-from regress.evaluation.results import FOLD, WEIGHT, seeded
+from regress.evaluation.oof import FOLD, WEIGHT, seeded
 from regress.models.base import load_arrays
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-MANIFEST = "run.json"
-
-
-OOF, INNER = "oof.csv", "inner.npz"
-
+#: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
+MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
 
 #: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
 SCRATCH = "scratch"
@@ -38,7 +31,15 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """A run's folder, its ``run.json`` and its files, each checked as it is read."""
+    """A run's folder that was found whole.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    description
+        What its ``run.json`` holds.
+    """
 
     path: Path
     description: Mapping[str, Any]
@@ -53,10 +54,124 @@ class RunFolder:
         """Names of the targets."""
         return list(self.description["targets"])
 
+    @property
+    def made_by(self) -> str:
+        """The command that made it: ``"regress"``, ``"sweep"`` or ``"blend"``."""
+        return next((name for name in ("sweep", "blend") if name in self.description), "regress")
+
+    def require_made_by(self, command: str) -> None:
+        """RunError unless a command made it, which is to repeat it."""
+        if self.made_by != command:
+            raise RunError(
+                f"{self.path} was made by `layerbank {self.made_by}`: repeat it with "
+                f"`layerbank {self.made_by} --from {self.path}`"
+            )
+
+    @property
+    def own_columns(self) -> list[str]:
+        """Columns of its ``oof.csv``, without the ids and without a blend's members."""
+        description, seeds = self.description, self._seeds
+        results = [result["column"] for result in description["results"]]
+        weighted = [WEIGHT] if description["texts"].get("weighted") else []
+        return [
+            *(FOLD, *self.targets, *weighted, *results),
+            *(seeded(name, seed) for seed in seeds for name in (FOLD, *results)),
+        ]
+
+    @property
+    def _seeds(self) -> list[int]:
+        """Seeds of the splits but the first."""
+        return [split["seed"] for split in self.description["folds"]["repeats"]]
+
     def content(self, name: str) -> bytes:
         """A file of the folder; RunError where it is missing or not what was written."""
         recorded = self.description.get("sha256") or {}  # which runs of before lack
-        return _content(self.path / name, recorded.get(name))
+        return read_checked(self.path / name, recorded.get(name))
+
+    def read_oof(self) -> dict[str, list[str]]:
+        """Columns of ``oof.csv``, as they are written.
+
+        Raises
+        ------
+        RunError
+            It is missing, or not what the run wrote.
+        """
+        rows, own = self._oof_rows(), self.own_columns
+        table = {name: list(column) for name, *column in zip(*rows, strict=True)}
+        if lacking := [name for name in own if name not in table]:
+            raise self._damaged(OOF, f"it has no column {lacking[0]!r}")
+        names = [next(iter(table)), *own]
+        if len(table) < len(rows[0]) or len({*names}) < len(names):
+            raise self._damaged(OOF, "two of its columns have one name")
+        if not self.description.get("sha256"):  # as in runs of before
+            self._refuse_no_numbers(table)
+        return table
+
+    def read_inner(self) -> dict[str, NDArray[np.float64]]:
+        """Arrays of ``inner.npz``, shape (n_folds, n_samples); none where the run has none.
+
+        Raises
+        ------
+        RunError
+            It is missing, or not what the run wrote.
+        """
+        recorded = self.description.get("sha256")
+        there = INNER in recorded if recorded else (self.path / INNER).exists()
+        if not there:
+            return {}
+        content = self.content(INNER)
+        try:
+            arrays = load_arrays(io.BytesIO(content))
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise self._damaged(INNER, str(error)) from None
+        shape = (self.description["folds"]["n_folds"], self.description["texts"]["n"])
+        for name, array in arrays.items():
+            if array.shape != shape or array.dtype != np.float64:
+                why = f"{name!r} is {array.dtype} of shape {array.shape}, not {shape}"
+                raise self._damaged(INNER, why)
+        return arrays
+
+    def fold_numbers(self, table: Mapping[str, Sequence[str]]) -> list[NDArray[np.int64]]:
+        """Number of each row's fold, from 0, for each split; of what `read_oof` gave."""
+        folds = self.description["folds"]
+        names = folds["labels"] or [str(number) for number in range(folds["n_folds"])]
+        number = {name: place for place, name in enumerate(names)}
+        columns = [FOLD, *(seeded(FOLD, seed) for seed in self._seeds)]
+        try:
+            return [np.array([number[name] for name in table[column]]) for column in columns]
+        except KeyError as error:
+            raise self._damaged(OOF, f"it has no fold {error}") from None
+
+    def _oof_rows(self) -> list[list[str]]:
+        """Rows of ``oof.csv`` under its header, one a text and all of one length."""
+        content, n_rows = self.content(OOF), self.description["texts"]["n"]
+        try:
+            rows = list(csv_reader(io.StringIO(content.decode(), newline="")))
+        except (csv.Error, ValueError) as error:
+            raise self._damaged(OOF, str(error)) from None
+        if len(rows) != n_rows + 1:
+            raise self._damaged(OOF, f"it has {len(rows[1:])} rows and not {n_rows}")
+        width = len(rows[0])
+        for number, row in enumerate(rows):
+            if len(row) != width:
+                raise self._damaged(OOF, f"row {number} has {len(row)} cells and not {width}")
+        return rows
+
+    def _refuse_no_numbers(self, table: Mapping[str, Sequence[str]]) -> None:
+        """RunError unless all of a table's own columns are numbers but ids and folds."""
+        folds = {FOLD, *(seeded(FOLD, seed) for seed in self._seeds)}
+        for name in self.own_columns:
+            if name in folds:
+                continue
+            try:
+                finite = bool(np.isfinite(np.array(table[name], dtype=np.float64)).all())
+            except ValueError:
+                finite = False
+            if not finite:
+                raise self._damaged(OOF, f"its column {name!r} holds more than finite numbers")
+
+    def _damaged(self, name: str, why: str) -> RunError:
+        return RunError(f"{self.path / name} is damaged ({why}): copy the run again, or repeat it")
 
 
 @contextlib.contextmanager
@@ -88,139 +203,7 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-class _Lines:
-    r"""Takes lines that end in ``\r\n`` from a csv writer, and ends them in ``\n``.
-
-    Up to Python 3.12 the writer quotes no other ends of lines than its own: with ``\n`` alone, a
-    cell that holds a bare ``\r`` would be read as two rows.
-    """
-
-    END = "\r\n"
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, line: str) -> int:
-        return self._file.write(line.removesuffix(self.END) + "\n")
-
-
-def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> None:
-    """Write CSV; cells are quoted where they have to be, which those with any end of line have."""
-    csv.writer(_Lines(file), lineterminator=_Lines.END).writerows(rows)
-
-
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, quoted as in `write_rows`."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines: Any = _Lines(file)  # pandas does nothing but write to it
-        frame.to_csv(lines, index=False, lineterminator=_Lines.END)
-
-
-def read_oof(run: RunFolder) -> dict[str, list[str]]:
-    """Columns of a run's ``oof.csv``, as they are written.
-
-    Raises
-    ------
-    RunError
-        It is missing, or not what the run wrote.
-    """
-    rows, own = _rows(run), own_columns(run)
-    table = {name: list(column) for name, *column in zip(*rows, strict=True)}
-    if lacking := [name for name in own if name not in table]:
-        raise _damaged(run.path / OOF, f"it has no column {lacking[0]!r}")
-    names = [next(iter(table)), *own]
-    if len(table) < len(rows[0]) or len({*names}) < len(names):
-        raise _damaged(run.path / OOF, "two of its columns have one name")
-    if not run.description.get("sha256"):  # as in runs of before
-        _refuse_no_numbers(run, table)
-    return table
-
-
-def _rows(run: RunFolder) -> list[list[str]]:
-    """Rows of a run's ``oof.csv`` under its header, one a text and all of one length."""
-    content, n_rows = run.content(OOF), run.description["texts"]["n"]
-    try:
-        rows = list(csv_reader(io.StringIO(content.decode(), newline="")))
-    except (csv.Error, ValueError) as error:
-        raise _damaged(run.path / OOF, str(error)) from None
-    if len(rows) != n_rows + 1:
-        raise _damaged(run.path / OOF, f"it has {len(rows[1:])} rows and not {n_rows}")
-    width = len(rows[0])
-    for number, row in enumerate(rows):
-        if len(row) != width:
-            raise _damaged(run.path / OOF, f"row {number} has {len(row)} cells and not {width}")
-    return rows
-
-
-def own_columns(run: RunFolder) -> list[str]:
-    """The columns of a run's ``oof.csv`` but its ids, and but what a blend adds of its members."""
-    description = run.description
-    seeds = [of["seed"] for of in description["folds"]["repeats"]]
-    results = [result["column"] for result in description["results"]]
-    weighted = [WEIGHT] if description["texts"].get("weighted") else []
-    return [
-        *(FOLD, *run.targets, *weighted, *results),
-        *(seeded(name, seed) for seed in seeds for name in (FOLD, *results)),
-    ]
-
-
-def _refuse_no_numbers(run: RunFolder, table: Mapping[str, Sequence[str]]) -> None:
-    """RunError unless all of a table's own columns are numbers but ids and folds."""
-    folds = {FOLD, *(seeded(FOLD, of["seed"]) for of in run.description["folds"]["repeats"])}
-    for name in own_columns(run):
-        if name in folds:
-            continue
-        try:
-            finite = bool(np.isfinite(np.array(table[name], dtype=np.float64)).all())
-        except ValueError:
-            finite = False
-        if not finite:
-            raise _damaged(run.path / OOF, f"its column {name!r} holds more than finite numbers")
-
-
-def read_inner(run: RunFolder) -> dict[str, NDArray[np.float64]]:
-    """Arrays of a run's ``inner.npz``, shape (n_folds, n_samples); none where the run has none.
-
-    Raises
-    ------
-    RunError
-        It is missing, or not what the run wrote.
-    """
-    recorded = run.description.get("sha256")
-    there = INNER in recorded if recorded else (run.path / INNER).exists()
-    if not there:
-        return {}
-    content = run.content(INNER)
-    try:
-        arrays = load_arrays(io.BytesIO(content))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(run.path / INNER, str(error)) from None
-    shape = (run.description["folds"]["n_folds"], run.description["texts"]["n"])
-    for name, array in arrays.items():
-        if array.shape != shape or array.dtype != np.float64:
-            raise _damaged(
-                run.path / INNER, f"{name!r} is {array.dtype} of shape {array.shape}, not {shape}"
-            )
-    return arrays
-
-
-def _damaged(path: Path, why: str) -> RunError:
-    return RunError(f"{path} is damaged ({why}): copy the run again, or repeat it")
-
-
-def numbers_of_folds(run: RunFolder, table: Mapping[str, Sequence[str]]) -> list[NDArray[np.int64]]:
-    """Number of each row's fold, as the run numbers its folds, for each division into folds."""
-    folds = run.description["folds"]
-    names = folds["labels"] or [str(number) for number in range(folds["n_folds"])]
-    number = {name: at for at, name in enumerate(names)}
-    columns = [FOLD, *(seeded(FOLD, of["seed"]) for of in folds["repeats"])]
-    try:
-        return [np.array([number[name] for name in table[column]]) for column in columns]
-    except KeyError as error:
-        raise _damaged(run.path / OOF, f"it has no fold {error}") from None
-
-
-def _content(path: Path, sha256: str | None) -> bytes:
+def read_checked(path: Path, sha256: str | None) -> bytes:
     """A file's bytes; RunError unless they hash to `sha256`, where that was recorded."""
     try:
         data = path.read_bytes()

@@ -1,34 +1,85 @@
-"""The run folder: ``run.json``, ``oof.csv`` and ``models/``, written at once or not at all.
+"""What ``run.json`` holds, and how it is written and read; and what ``--json`` says.
 
-What ``run.json`` holds stands in `regress.description`. Nothing in the folder is code or pickle:
-models are .npz arrays, LightGBM's own text, or a zip of these.
+Nothing in a run's folder is code or pickle: models are .npz arrays, LightGBM's own text, or a zip
+of these.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
+from regress.evaluation.notes import notes
+from regress.evaluation.results import Result, Results
+from regress.runs.folder import MANIFEST
 
-if TYPE_CHECKING:
-    from regress.evaluation.results import Result, Results
+FORMAT, VERSION = "layerbank run", 0
 
-
-FORMAT = "layerbank run"
-
-
-VERSION = 0
-
-
+#: Packages that decide numbers.
 PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
+#: Stands in `SHAPE` for every name.
+EACH = "*"
 
-def describe(experiment: Results) -> dict[str, Any]:
+_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
+
+#: What a run.json must hold for others to read it: types, lists of these, objects by name.
+SHAPE: Mapping[str, Any] = {
+    "banks": [
+        {
+            "name": str,
+            "path": str,
+            "fingerprint": str,
+            "source": _OBJECT,
+            "setup": {"hidden_size": int},
+        }
+    ],
+    "texts": {"n": int, "keys": str, "targets": str},
+    "targets": [str],
+    "folds": {
+        "scheme": str,
+        "n_folds": int,
+        "hash": str,
+        "labels": [str],
+        "repeats": [{"seed": int, "hash": str}],
+    },
+    "regressors": {EACH: {"params": _OBJECT}},
+    "versions": _OBJECT,
+    "results": [
+        {
+            "model": str,
+            "select": str,
+            "target": str,
+            "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
+            "n_columns": int,
+            "scores": {"rmse": _NUMBER},
+            "naive_rmse": _NUMBER,
+            "params": _OBJECT,
+            "column": str,
+            "file": str,
+            "sha256": str,
+        }
+    ],
+}
+
+#: What some run.json hold besides.
+MORE: Mapping[str, Any] = {
+    "sha256": {EACH: str},
+    "input": {"path": str, "target": [str]},
+    "sweep": _OBJECT,
+    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
+}
+
+
+def run_description(experiment: Results) -> dict[str, Any]:
     """Everything of an experiment but its results and where its texts came from."""
     task, folds, near = experiment.task, experiment.folds, experiment.near
     return {
@@ -60,7 +111,7 @@ def describe(experiment: Results) -> dict[str, Any]:
             "seed": None if folds.labels else folds.seed,
             "hash": folds.digest,
             "labels": list(folds.labels),
-            "repeats": [{"seed": of.seed, "hash": of.digest} for of in experiment.repeats],
+            "repeats": [{"seed": split.seed, "hash": split.digest} for split in experiment.repeats],
         },
         "selections": list(experiment.selections),
         "memory": experiment.memory,
@@ -72,7 +123,7 @@ def describe(experiment: Results) -> dict[str, Any]:
     }
 
 
-def describe_result(experiment: Results, result: Result) -> dict[str, Any]:
+def result_description(experiment: Results, result: Result) -> dict[str, Any]:
     """A result, less its file."""
     return {
         "model": result.model,
@@ -120,6 +171,33 @@ def plain(value: Any) -> Any:
     return value
 
 
+def as_json(value: Any) -> str:
+    """A value for programs and people: indented, in UTF-8, without NaN."""
+    return json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def report_head(experiment: Results, run: str) -> dict[str, Any]:
+    """What ``--json`` says first of what was scored, and on which folds."""
+    folds = experiment.folds
+    return {
+        "run": run,
+        "n_texts": len(folds),
+        "folds": {
+            "scheme": folds.scheme,
+            "n_folds": folds.n_folds,
+            "hash": folds.digest,
+            "repeats": [{"seed": split.seed, "hash": split.digest} for split in experiment.repeats],
+        },
+        "notes": notes(experiment),
+    }
+
+
+def results_json(experiment: Results, run: str) -> str:
+    """The table of results for programs."""
+    results = [result.as_dict() for result in experiment.results]
+    return as_json({**report_head(experiment, run), "results": results})
+
+
 def versions() -> dict[str, str]:
     """Versions of the packages that decide numbers."""
     return dict(_versions())
@@ -133,60 +211,43 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, "unknown"
 
 
-#: Stands in `SHAPE` for every name.
-EACH = "*"
+def read_description(folder: Path) -> dict[str, Any]:
+    """What a folder's ``run.json`` holds.
+
+    Raises
+    ------
+    RunError
+        There is none, or it is damaged or of a later version.
+    """
+    path = folder / MANIFEST
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        held = "it is a bank" if (folder / "bank.json").is_file() else f"it holds no {MANIFEST}"
+        raise RunError(
+            f"{folder} is not a run ({held}): give the --out of regress, sweep or blend"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(
+            f"{path} cannot be read ({error}): copy the run again, or repeat it"
+        ) from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise RunError(f"{path} was not written by `layerbank regress`: give its --out")
+    if description.get("version") != VERSION:
+        raise RunError(
+            f"{folder} is a run of version {description.get('version')}, and this layerbank reads "
+            f"version {VERSION}: repeat the run, or install a later layerbank"
+        )
+    try:
+        _refuse_damaged(description)
+    except ValueError as error:
+        raise damaged(folder, error) from None
+    return description
 
 
-_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
-
-
-#: What a run.json must hold for others to read it: types, lists of these, objects by name.
-SHAPE: Mapping[str, Any] = {
-    "banks": [
-        {
-            "name": str,
-            "path": str,
-            "fingerprint": str,
-            "source": _OBJECT,
-            "setup": {"hidden_size": int},
-        }
-    ],
-    "texts": {"n": int, "keys": str, "targets": str},
-    "targets": [str],
-    "folds": {
-        "scheme": str,
-        "n_folds": int,
-        "hash": str,
-        "labels": [str],
-        "repeats": [{"seed": int, "hash": str}],
-    },
-    "regressors": {EACH: {"params": _OBJECT}},
-    "versions": _OBJECT,
-    "results": [
-        {
-            "model": str,
-            "select": str,
-            "target": str,
-            "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
-            "n_columns": int,
-            "scores": {"rmse": _NUMBER},
-            "naive_rmse": _NUMBER,
-            "params": _OBJECT,
-            "column": str,
-            "file": str,
-            "sha256": str,
-        }
-    ],
-}
-
-
-#: What some run.json hold besides.
-MORE: Mapping[str, Any] = {
-    "sha256": {EACH: str},
-    "input": {"path": str, "target": [str]},
-    "sweep": _OBJECT,
-    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
-}
+def damaged(folder: Path, error: Exception) -> RunError:
+    """What is said of a folder whose ``run.json`` holds something else than it should."""
+    return RunError(f"{folder / MANIFEST} is damaged ({error}): copy the run again, or repeat it")
 
 
 def _refuse_damaged(description: dict[str, Any]) -> None:
@@ -194,11 +255,11 @@ def _refuse_damaged(description: dict[str, Any]) -> None:
     given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
     _refuse_other(description, {**SHAPE, **given}, "")
     banks = {bank["name"] for bank in description["banks"]}
-    for at, result in enumerate(description["results"]):
+    for number, result in enumerate(description["results"]):
         if result["target"] not in description["targets"]:
-            raise ValueError(f"results[{at}].target is none of its targets")
+            raise ValueError(f"results[{number}].target is none of its targets")
         if not banks.issuperset(term["bank"] for term in result["blocks"]):
-            raise ValueError(f"results[{at}].blocks are of none of its banks")
+            raise ValueError(f"results[{number}].blocks are of none of its banks")
 
 
 def _refuse_other(value: Any, shape: Any, name: str) -> None:
@@ -206,16 +267,16 @@ def _refuse_other(value: Any, shape: Any, name: str) -> None:
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             raise ValueError(f"{name} is no object")
-        for key, of_key in shape.items():
+        for key, inner in shape.items():
             for each in value if key == EACH else [key]:
                 path = f"{name}.{each}".removeprefix(".")
                 if each not in value:
                     raise ValueError(f"it lacks {path}")
-                _refuse_other(value[each], of_key, path)
+                _refuse_other(value[each], inner, path)
     elif isinstance(shape, list):
         if not isinstance(value, list):
             raise ValueError(f"{name} is no list")
-        for at, one in enumerate(value):
-            _refuse_other(one, shape[0], f"{name}[{at}]")
+        for number, item in enumerate(value):
+            _refuse_other(item, shape[0], f"{name}[{number}]")
     elif not isinstance(value, shape):
         raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

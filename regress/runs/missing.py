@@ -12,9 +12,9 @@ from features.disk.system import is_writable
 from features.errors import InputError
 from features.keys import Text
 from regress.data.fold_banks import fold_template, of_each_fold
-from regress.runs.explain import require_training
 from regress.runs.folder import SCRATCH
 from regress.runs.run import Run
+from regress.runs.training import require_training
 
 #: Encodes texts into the bank in a folder, as a run's record of a bank says.
 Encode = Callable[[Sequence[Text], Path, Mapping[str, Any]], None]
@@ -69,10 +69,10 @@ def banks_holding(
             f"the run {run.path} needs {len(needed)} banks, and --bank can name only one: put "
             "them back where they were, or give --scratch"
         )
-    for one in instead:
-        if one is not None and not is_bank(one):
+    for named in instead:
+        if named is not None and not is_bank(named):
             raise InputError(
-                f"--bank {one} is not a bank: name one that is there, or have new texts kept in "
+                f"--bank {named} is not a bank: name one that is there, or have new texts kept in "
                 "one of their own with --scratch"
             )
     places = []
@@ -87,8 +87,8 @@ def banks_holding(
     if training is not None:  # of every bank, before encoding into any, which may take long
         for recorded, path, aside in places:
             there = _opened(recorded, path, aside)
-            at = path if there is None else there.path
-            require_training(run, at, there, training, coming=texts)
+            where = path if there is None else there.path
+            require_training(run, where, there, training, coming=texts)
     return [_filled(texts, encode, *place) for place in places]
 
 

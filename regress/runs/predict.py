@@ -10,9 +10,9 @@ from pathlib import Path
 from features.disk.atomic import replacing
 from features.errors import InputError
 from features.tables.table import Dataset
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike
-from regress.models.base import Matrix
-from regress.runs.folder import write_rows
+from regress.runs.csv_writing import write_rows
 from regress.runs.run import Run
 
 #: Endings that promise another format than the two that are written; any further one is CSV.
@@ -82,11 +82,13 @@ def prediction_report(
     chosen = run.chosen(model)
     if as_json:
         models = [
-            {"target": one.target, "model": one.model, "select": one.select, **one.scores}
-            for one in chosen
+            {"target": saved.target, "model": saved.model, "select": saved.select, **saved.scores}
+            for saved in chosen
         ]
         return json.dumps({"out": str(out), "n_texts": len(dataset.texts), "models": models})
-    scored = ", ".join(f"{one.label} (nested RMSE {one.scores['rmse']:.4f})" for one in chosen)
+    scored = ", ".join(
+        f"{saved.label} (nested RMSE {saved.scores['rmse']:.4f})" for saved in chosen
+    )
     return f"{out}: {len(dataset.texts)} predictions by {scored}"
 
 
@@ -119,4 +121,6 @@ def _write_parquet(out: Path, header: Sequence[str], columns: Sequence[Sequence[
     from pyarrow.parquet import write_table
 
     with replacing(out) as file:
-        write_table(pa.Table.from_arrays([pa.array(one) for one in columns], names=header), file)
+        write_table(
+            pa.Table.from_arrays([pa.array(column) for column in columns], names=header), file
+        )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +14,18 @@ from features.console import html
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.keys import Text, text_keys
-from features.selection import Block, ResolvedTerm
+from features.selection import ResolvedTerm
+from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
-from regress.models.base import FittedModel, Matrix
-from regress.models.ensembles import BlendModel, FoldModels
-from regress.models.registry import MODELS
-from regress.runs.folder import MANIFEST, RunFolder, _content
-from regress.runs.format import FORMAT, VERSION, _refuse_damaged
+from regress.explain.explanations import N_NEIGHBOURS, Explanations
+from regress.runs.folder import RunFolder
+from regress.runs.format import damaged, read_description
+from regress.runs.saved_model import SavedModel
+from regress.runs.training import require_training, training_texts
 
-if TYPE_CHECKING:
-    from regress.explain.explain import Explanations
+#: Models of each target that a notebook shows.
+SHOWN = 15
 
 
 def load_run(path: str | Path) -> Run:
@@ -40,110 +39,17 @@ def load_run(path: str | Path) -> Run:
     path = Path(path).absolute()
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
+    description = read_description(path)
     try:
-        description = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        held = "it is a bank" if (path / "bank.json").is_file() else f"it holds no {MANIFEST}"
-        raise RunError(
-            f"{path} is not a run ({held}): give the --out of regress, sweep or blend"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(
-            f"{path / MANIFEST} cannot be read ({error}): copy the run again, or repeat it"
-        ) from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise RunError(f"{path / MANIFEST} was not written by `layerbank regress`: give its --out")
-    if description.get("version") != VERSION:
-        raise RunError(
-            f"{path} is a run of version {description.get('version')}, and this layerbank reads "
-            f"version {VERSION}: repeat the run, or install a later layerbank"
-        )
-    try:
-        _refuse_damaged(description)
-        models = [_saved_model(path, result) for result in description["results"]]
-        return Run(path, description, models)
+        models = [SavedModel.described(path, result) for result in description["results"]]
     except (TypeError, ValueError) as error:
-        raise RunError(
-            f"{path / MANIFEST} is damaged ({error}): copy the run again, or repeat it"
-        ) from None
-
-
-def _saved_model(path: Path, result: Mapping[str, Any]) -> SavedModel:
-    return SavedModel(
-        model=result["model"],
-        select=result["select"],
-        target=result["target"],
-        terms=tuple(
-            ResolvedTerm(term["bank"], tuple(Block(*b) for b in term["blocks"]), term["average"])
-            for term in result["blocks"]
-        ),
-        scores=dict(result["scores"]),
-        params=dict(result["params"]),
-        path=path / result["file"],
-        sha256=result["sha256"],
-        kind=_kind(path, result),
-    )
-
-
-def _kind(path: Path, result: Mapping[str, Any]) -> type[FittedModel]:
-    if result["model"] == "blend":
-        return BlendModel
-    if result["model"] not in MODELS:
-        raise RunError(
-            f"{path} holds a model of the regressor {result['model']!r}, which is not registered: "
-            "add its class to regress.MODELS before the run is loaded"
-        )
-    return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class
-
-
-@dataclass(frozen=True, eq=False)
-class SavedModel:
-    """A model in a run folder.
-
-    Attributes
-    ----------
-    model, select, target
-        Regressor, selection and target, by name.
-    terms
-        The blocks that made its features.
-    scores
-        Nested scores by name (``rmse``, ``se`` …).
-    params
-        The setting it was fitted at.
-    path, sha256
-        Its file, and what that must hash to.
-    kind
-        What reads the file.
-    """
-
-    model: str
-    select: str
-    target: str
-    terms: tuple[ResolvedTerm, ...]
-    scores: Mapping[str, float]
-    params: Mapping[str, float]
-    path: Path
-    sha256: str
-    kind: type[FittedModel]
-
-    def __repr__(self) -> str:
-        return f"<SavedModel {self.label} on {self.target!r}: RMSE {self.scores['rmse']:.4f}>"
-
-    @property
-    def label(self) -> str:
-        """What it is called, such as ``ridge mean[-1]``."""
-        return f"{self.model} {self.select}"
-
-    @cached_property
-    def fitted(self) -> FittedModel:
-        """The model itself; RunError where its file is missing or not what was written."""
-        _content(self.path, self.sha256)
-        return self.kind.load(self.path)
+        raise damaged(path, error) from None
+    return Run(path, description, models)
 
 
 @dataclass(frozen=True, eq=False)
 class Run(RunFolder):
-    """A run folder that was read; `regress.persistence.load_run` makes one.
+    """A run folder that was read; `load_run` makes one.
 
     Attributes
     ----------
@@ -159,7 +65,7 @@ class Run(RunFolder):
 
     def __repr__(self) -> str:
         first = "".join(
-            f", first {one.label} RMSE {one.scores['rmse']:.4f}" for one in self.models[:1]
+            f", first {best.label} RMSE {best.scores['rmse']:.4f}" for best in self.models[:1]
         )
         return (
             f"<Run {self.path.name!r}: {self.description['texts']['n']} texts, predicts "
@@ -179,13 +85,13 @@ class Run(RunFolder):
         return [self._chosen_for(target, model) for target in self.targets]
 
     def _chosen_for(self, target: str, model: str | None) -> SavedModel:
-        of_target = [one for one in self.models if one.target == target]
-        if not of_target:
+        models = [saved for saved in self.models if saved.target == target]
+        if not models:
             raise RunError(f"{self.path} holds no model of the target {target!r}: repeat the run")
-        for one in of_target:
-            if model in (None, one.label, one.model):
-                return one
-        labels = ", ".join(dict.fromkeys(repr(one.label) for one in of_target))
+        for saved in models:
+            if model in (None, saved.label, saved.model):
+                return saved
+        labels = ", ".join(dict.fromkeys(repr(saved.label) for saved in models))
         if len(self.targets) == 1:
             raise InputError(f"{self.path} has no model {model!r}: it has {labels}")
         raise InputError(
@@ -195,7 +101,7 @@ class Run(RunFolder):
 
     def banks_needed(self, model: str | None = None) -> list[dict[str, Any]]:
         """Those of `banks` whose blocks the chosen models use."""
-        used = {term.bank for one in self.chosen(model) for term in one.terms}
+        used = {term.bank for saved in self.chosen(model) for term in saved.terms}
         return [bank for bank in self.banks if bank["name"] in used]
 
     def predict(
@@ -237,10 +143,10 @@ class Run(RunFolder):
         # By blocks: blends of two targets may have one selection and another order of its blocks.
         matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
         columns = []
-        for chosen in self.chosen(model):
-            if chosen.terms not in matrices:
-                matrices[chosen.terms] = term_matrix(banks, keys, chosen.terms)
-            columns.append(chosen.fitted.predict(matrices[chosen.terms]))
+        for saved in self.chosen(model):
+            if saved.terms not in matrices:
+                matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
+            columns.append(saved.fitted.predict(matrices[saved.terms]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
     def explain(
@@ -249,24 +155,47 @@ class Run(RunFolder):
         bank: BankLike | None = None,
         *,
         model: str | None = None,
-        n_neighbours: int = 5,
+        n_neighbours: int = N_NEIGHBOURS,
         training: Sequence[Text] | str | Path | None = None,
         ids: Sequence[object] | None = None,
     ) -> Explanations:
         """Which blocks predictions come from, and which training texts they are like.
 
-        As `regress.explain.explain`.
+        Parameters
+        ----------
+        texts, bank, model
+            As `predict`.
+        n_neighbours
+            How many training texts to find for each; 0 needs neither these nor their vectors.
+        training
+            The run's training texts, or where their file is now; None for where it was.
+        ids
+            What each text is called; None for numbers from 1.
+
+        Raises
+        ------
+        RunError, FingerprintMismatch, MissingTexts
+            As `predict`; and where the training texts or their vectors are gone.
+        InputError
+            The training texts are not the run's, or the model's kind cannot be explained.
         """
-        from regress.runs.explain import explain
+        from regress.runs.explain import explained
 
-        return explain(
-            self, texts, bank, model=model, n_neighbours=n_neighbours, training=training, ids=ids
-        )
-
-    def _repr_html_(self) -> str:
-        from regress.runs.run import run_html
-
-        return run_html(self)
+        if n_neighbours < 0:
+            raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
+        texts = list(texts)
+        chosen = self.chosen(model)
+        banks = self.open_banks(bank, model=model)
+        names = [str(id) for id in (range(1, len(texts) + 1) if ids is None else ids)]
+        known = training_texts(self, training) if n_neighbours else None
+        if known is not None:
+            for opened_bank in banks.values():
+                require_training(self, opened_bank.path, opened_bank, known.texts)
+        targets = [
+            explained(self, saved, banks, texts, names, known, n_neighbours) for saved in chosen
+        ]
+        items = [item for of_text in zip(*targets, strict=True) for item in of_text]
+        return Explanations(self.path, items, "id" if known is None else known.id_name)
 
     def open_banks(
         self,
@@ -285,65 +214,57 @@ class Run(RunFolder):
         self, needed: Sequence[Mapping[str, Any]], bank: BankLike | None
     ) -> dict[str, Bank]:
         if bank is None:
-            return {of["name"]: self._recorded(of) for of in needed}
+            return {recorded["name"]: self._open_recorded(recorded) for recorded in needed}
         if (template := fold_template(bank)) is not None:
             bank = of_each_fold(template, needed)
-        given = {one.fingerprint: one for one in opened(bank)}
-        for of in needed:
-            if of["fingerprint"] not in given:
-                self._refuse(of, list(given.values()))
-        return {of["name"]: given[of["fingerprint"]] for of in needed}
+        given = {found.fingerprint: found for found in opened(bank)}
+        for recorded in needed:
+            if recorded["fingerprint"] not in given:
+                raise self._other_bank(recorded, next(iter(given.values())))
+        return {recorded["name"]: given[recorded["fingerprint"]] for recorded in needed}
 
-    def _recorded(self, of: Mapping[str, Any]) -> Bank:
+    def _open_recorded(self, recorded: Mapping[str, Any]) -> Bank:
         try:
-            bank = Bank.open(of["path"])
+            bank = Bank.open(recorded["path"])
         except BankError as error:
             raise RunError(
-                f"the bank {of['name']!r} of the run {self.path} cannot be opened at {of['path']} "
-                f"({error}): say where it is with --bank (in Python bank=…)"
+                f"the bank {recorded['name']!r} of the run {self.path} cannot be opened at "
+                f"{recorded['path']} ({error}): say where it is with --bank (in Python bank=…)"
             ) from None
-        if bank.fingerprint != of["fingerprint"]:
-            self._refuse(of, [bank])
+        if bank.fingerprint != recorded["fingerprint"]:
+            raise self._other_bank(recorded, bank)
         return bank
 
-    def _refuse(self, of: Mapping[str, Any], others: Sequence[Bank]) -> None:
-        fields = differing_fields(of["setup"], others[0].setup)
-        raise FingerprintMismatch(
-            f"the run {self.path} was fitted on another bank than {others[0].path}, which differs "
-            f"in {', '.join(fields)}: give a bank made like {of['name']!r} "
-            f"({of['source'].get('encoder')}) with --bank (in Python bank=…)",
+    def _other_bank(self, recorded: Mapping[str, Any], bank: Bank) -> FingerprintMismatch:
+        fields = differing_fields(recorded["setup"], bank.setup)
+        return FingerprintMismatch(
+            f"the run {self.path} was fitted on another bank than {bank.path}, which differs "
+            f"in {', '.join(fields)}: give a bank made like {recorded['name']!r} "
+            f"({recorded['source'].get('encoder')}) with --bank (in Python bank=…)",
             fields,
         )
 
-
-def run_html(run: Run) -> str:
-    """What a run folder says of itself, and its results."""
-    from regress.report.notebook import _WORDS, MAX_LINES
-
-    description = run.description
-    folds = description["folds"]
-    facts: dict[str, object] = {
-        "folder": run.path,
-        "made": description.get("created"),
-        "banks": ", ".join(
-            f"{bank['name']} ({bank['source'].get('encoder')})" for bank in run.banks
-        ),
-        "texts": f"{description['texts']['n']:,}",
-        "folds": f"{folds['n_folds']} {folds['scheme']} (hash {str(folds['hash'])[:12]})",
-    }
-    several = len(run.targets) > 1
-    header = [*(["target"] if several else []), "selection", "model", "RMSE", "± se", "R²"]
-    rows = [
-        [
-            *([one.target] if several else []),
-            one.select,
-            one.model,
-            *(f"{one.scores[name]:.4f}" for name in ("rmse", "se", "r2")),
-        ]
-        for one in run.models[: MAX_LINES * len(run.targets)]
-    ]
-    return html.box(
-        html.heading(f"run {run.path.name}"),
-        html.facts(facts),
-        html.table(header, rows, left=_WORDS | {"target"}, strong=frozenset({0})),
-    )
+    def _repr_html_(self) -> str:
+        description, folds = self.description, self.description["folds"]
+        banks = [f"{bank['name']} ({bank['source'].get('encoder')})" for bank in self.banks]
+        facts: dict[str, object] = {
+            "folder": self.path,
+            "made": description.get("created"),
+            "banks": ", ".join(banks),
+            "texts": f"{description['texts']['n']:,}",
+            "folds": f"{folds['n_folds']} {folds['scheme']} (hash {str(folds['hash'])[:12]})",
+        }
+        # Where there is one target, no column says so.
+        first = 0 if len(self.targets) > 1 else 1
+        header = ["target", "selection", "model", "RMSE", "± se", "R²"]
+        rows = [
+            [saved.target, saved.select, saved.model,
+             *(f"{saved.scores[name]:.4f}" for name in ("rmse", "se", "r2"))]
+            for saved in self.models[: SHOWN * len(self.targets)]
+        ]  # fmt: skip
+        return html.box(
+            html.heading(f"run {self.path.name}"),
+            html.facts(facts),
+            html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
+                       strong=frozenset({0})),
+        )  # fmt: skip

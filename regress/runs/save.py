@@ -1,24 +1,19 @@
-"""The run folder: ``run.json``, ``oof.csv`` and ``models/``, written at once or not at all.
-
-What ``run.json`` holds stands in `regress.description`. Nothing in the folder is code or pickle:
-models are .npz arrays, LightGBM's own text, or a zip of these.
-"""
+"""Writes the run folder: ``run.json``, ``oof.csv`` and ``models/``, at once or not at all."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from features.disk.system import is_writable
 from features.errors import RunError
-from regress.runs.folder import MANIFEST, OOF, hashes, new_run, write_frame
-from regress.runs.format import describe, describe_result, plain
-
-if TYPE_CHECKING:
-    from regress.evaluation.results import Results
+from regress.evaluation.notes import notes
+from regress.evaluation.results import Results
+from regress.runs.csv_writing import write_frame
+from regress.runs.folder import MANIFEST, OOF, hashes, new_run
+from regress.runs.format import as_json, result_description, run_description
 
 
 def save_run(
@@ -61,17 +56,21 @@ def save_run(
         results = []
         for number, result in enumerate(experiment.results):
             file = result.fitted.save(folder / "models" / f"{number:03d}-{result.model}")
-            described = describe_result(experiment, result)
-            described["file"] = file.relative_to(folder).as_posix()
-            described["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-            results.append(described)
+            results.append(
+                {
+                    **result_description(experiment, result),
+                    "file": file.relative_to(folder).as_posix(),
+                    "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                }
+            )
         write_frame(table, folder / OOF)
-        description = {**describe(experiment), "input": source, "results": results}
+        description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
         description["sha256"] = hashes(folder)
-        text = json.dumps(plain(description), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        write_report(experiment, description, folder, run=path, save_figures=figures)
+        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        write_report(
+            experiment, description, folder, notes=notes(experiment), run=path, save_figures=figures
+        )
     return path
 
 

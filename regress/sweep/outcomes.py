@@ -8,7 +8,7 @@ from features.banks import Banks
 from regress.compute.arrays import Matrix
 from regress.data.matrix import n_columns
 from regress.data.task import Task
-from regress.evaluation.lines import Leader, leader, ranked
+from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
 from regress.evaluation.metrics import mean_scores
 from regress.evaluation.results import Repeat, scored
 from regress.sweep.candidates import Candidate
@@ -25,19 +25,21 @@ def results_of(search: Search, banks: Banks, task: Task, models: Sequence[str]) 
 
 def leaderboard_rows(
     search: Search, banks: Banks, task: Task, results: Sequence[AutoResult]
-) -> list[Leader]:
+) -> list[LeaderboardRow]:
     """Everything that was tried and has nested predictions, the lowest RMSE first.
 
     Those are candidates that were named beforehand, the forward search, and the procedures.
     """
-    y = task.Y[:, search.target]
+    params = {(result.model, result.select): result.params for result in results}
 
-    def row(kind: str, candidate: Candidate, predictions: Sequence[Matrix]) -> Leader:
-        return leader(
-            kind, candidate.model, candidate.selection.text,
-            n_columns(banks.by_name, terms_in(banks, candidate.selection)),
-            y=y, weights=task.weights, predictions=predictions,
-            naive_rmse=search.naive_rmse(candidate),
+    def row(kind: str, candidate: Candidate, predictions: Sequence[Matrix]) -> LeaderboardRow:
+        model, select = candidate.model, candidate.selection.text
+        terms = terms_in(banks, candidate.selection)
+        return leaderboard_row(
+            kind, model, select, terms, n_columns(banks.by_name, terms),
+            task=task, target=search.target, folds=search.splits[0].split.folds,
+            predictions=predictions, naive_rmse=search.naive_rmse(candidate),
+            params=params.get((model, select), {}),
         )  # fmt: skip
 
     rows = []
@@ -55,9 +57,8 @@ def leaderboard_rows(
         ]
         rows.append(row("greedy", best, predictions))
     for result in results:
-        predictions = [result.predictions, *(repeat.predictions for repeat in result.repeats)]
-        rows.append(row(result.procedure, search.choice(result.only), predictions))
-    return ranked(rows, y, task.drawn_together, task.weights)
+        rows.append(row(result.procedure, search.choice(result.only), [*result.splits()]))
+    return sorted(rows, key=lambda row: row.scores.rmse)
 
 
 def _nested(search: Search, candidate: Candidate) -> list[Matrix]:

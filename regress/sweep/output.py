@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Any
-
-from regress.evaluation.lines import as_row
-from regress.evaluation.notes import notes
+from regress.runs.format import as_json, report_head
 from regress.sweep.results import Sweep
 
 
@@ -24,42 +19,18 @@ def headline(swept: Sweep, target: str) -> str:
 
 def sweep_json(swept: Sweep, run: str) -> str:
     """The leaderboard and the procedures' scores for programs."""
-    folds = swept.folds
-    report = {
-        "run": run,
-        "n_texts": len(folds),
-        "folds": {
-            "scheme": folds.scheme,
-            "n_folds": folds.n_folds,
-            "hash": folds.digest,
-            "repeats": [{"seed": split.seed, "hash": split.digest} for split in swept.repeats],
-        },
-        "notes": notes(swept),
-        "results": [
-            {
-                "procedure": swept.label(result),
-                "target": result.target,
-                "model": result.model,
-                "select": result.select,
-                "rmse": result.scores.rmse,
-                "se": result.scores.se,
-                "r2": result.scores.r2,
-                "naive_rmse": result.naive_rmse,
-            }
-            for result in swept.results
-        ],
-        "leaderboard": leaderboard_json(swept),
-    }
-    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def leaderboard_json(swept: Sweep) -> list[dict[str, Any]]:
-    """The rows of the leaderboard as plain data, without numbers that JSON lacks."""
-    return [
+    results = [
         {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in {"target": target, **as_row(one)}.items()
+            "procedure": swept.label(result),
+            "target": result.target,
+            "model": result.model,
+            "select": result.select,
+            "rmse": result.scores.rmse,
+            "se": result.scores.se,
+            "r2": result.scores.r2,
+            "naive_rmse": result.naive_rmse,
         }
-        for target, leaders in swept.leaders.items()
-        for one in leaders
+        for result in swept.results
     ]
+    head = report_head(swept, run)
+    return as_json({**head, "results": results, "leaderboard": swept.leaderboard_rows()})

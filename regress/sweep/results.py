@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regress.compute.arrays import Matrix
-from regress.evaluation.lines import Entry, Leader, _single, as_row
-from regress.evaluation.metrics import rmse
-from regress.evaluation.results import Result, labelled
+from regress.evaluation.leaderboard import LeaderboardRow
+from regress.evaluation.oof import labelled
+from regress.evaluation.results import Result
 from regress.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -47,18 +47,18 @@ class Sweep(Experiment):
 
     Attributes
     ----------
-    leaders
+    tried
         For each target, everything that was tried, the lowest nested RMSE first.
     n_best, greedy
         As they were asked for.
     """
 
-    leaders: dict[str, list[Leader]] = field(default_factory=dict)
+    tried: dict[str, list[LeaderboardRow]] = field(default_factory=dict)
     n_best: int = N_BEST
     greedy: bool = True
 
-    def lines(self, target: str) -> list[Entry]:
-        return _tried(self, target)
+    def rows(self, target: str) -> list[LeaderboardRow]:
+        return self.tried[target]
 
     def label(self, result: Result) -> str:
         if isinstance(result, AutoResult):
@@ -67,43 +67,16 @@ class Sweep(Experiment):
 
     @property
     def leaderboard(self) -> pd.DataFrame:
-        """Every line with its scores, and whether it ties with the best."""
+        """Every row with its scores, and whether it ties with the best."""
         import pandas as pd
 
-        several = len(self.task.target_names) > 1
-        rows = [
-            ({"target": target} if several else {}) | as_row(one)
-            for target, leaders in self.leaders.items()
-            for one in leaders
+        table = pd.DataFrame(self.leaderboard_rows())
+        return table if len(self.task.target_names) > 1 else table.drop(columns="target")
+
+    def leaderboard_rows(self) -> list[dict[str, Any]]:
+        """The same as plain data, target by target."""
+        return [
+            {"target": target, **standing.as_dict()}
+            for target in self.task.target_names
+            for standing in self.standings(target)
         ]
-        return pd.DataFrame(rows)
-
-
-def _tried(swept: Sweep, target: str) -> list[Entry]:
-    y = swept.task.Y[:, swept.task.target_names.index(target)]
-    weights = swept.task.weights
-    by_fold = [swept.folds.rows([fold]) for fold in range(swept.folds.n_folds)]
-    params = {(one.model, one.select): one.params for one in swept.results if one.target == target}
-    return [
-        Entry(
-            kind=one.kind,
-            model=one.model,
-            select=one.select,
-            n_columns=one.n_columns,
-            scores=one.scores,
-            naive_rmse=one.naive_rmse,
-            fold_rmse=[
-                rmse(y[rows], one.predictions[rows], None if weights is None else weights[rows])
-                for rows in by_fold
-            ],
-            predictions=one.predictions,
-            bank_block=_single(swept.banks.resolve(one.select)) if one.kind == "block" else None,
-            params=params.get((one.model, one.select), {}),
-        )
-        for one in _once(swept.leaders[target])
-    ]
-
-
-def _once(leaders: Iterable[Leader]) -> list[Leader]:
-    """Each line once: what a search found may be a block that was tried by itself, too."""
-    return list({(one.label, one.select): one for one in leaders}.values())

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from regress.models.base import save_arrays
-from regress.runs.folder import INNER, write_frame
+from regress.runs.csv_writing import write_frame
+from regress.runs.folder import INNER
 from regress.runs.save import save_run
-from regress.sweep.output import leaderboard_json
 from regress.sweep.results import AutoResult, Sweep
 
 #: What ``run.json`` says of the scores.
@@ -50,6 +50,6 @@ def save_sweep(
         }
         save_arrays(folder / INNER, inner)
         searched = {"scores": WHAT, "n_best": swept.n_best, "greedy": swept.greedy}
-        return {"sweep": {**searched, "leaderboard": leaderboard_json(swept)}}
+        return {"sweep": {**searched, "leaderboard": swept.leaderboard_rows()}}
 
     return save_run(swept, path, force=force, source=source, figures=figures, also=also)

@@ -150,7 +150,7 @@ def test_objects_show_themselves_on_one_line(make_task: MakeTask, tmp_path: Path
         repr(run.models[0]): "<SavedModel ridge",
         repr(swept): "<Sweep: 90 texts, .* first auto RMSE",
         repr(swept.best): "<AutoResult ridge",
-        repr(swept.leaders["target"][0]): "<Leader ",
+        repr(swept.rows("target")[0]): "<LeaderboardRow ",
     }
     for line, start in shown.items():
         assert re.match(start, line)

@@ -15,7 +15,7 @@ from features.errors import InputError
 from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.matrix import StreamedMatrix
 from regress.data.near_duplicates import near_duplicates
-from regress.report.tables import text_table
+from regress.report.tables import results_text
 from regress.sweep import sweep
 from tests.regress.conftest import Cli, Task, fill
 
@@ -239,7 +239,7 @@ def test_straddling_near_duplicates_are_told(make_task: MakeTask) -> None:
     experiment = evaluate(task.bank, task.texts + more, np.r_[task.y, np.arange(6.0)])
     assert experiment.near is not None
     assert experiment.near.pairs == 15
-    assert "near-duplicates: 15 pairs" in text_table(experiment)
+    assert "near-duplicates: 15 pairs" in results_text(experiment).plain
 
 
 @pytest.mark.parametrize("weights", [None, np.r_[np.ones(30), 3.0, 1.0, 1.0]])
@@ -254,11 +254,11 @@ def test_equal_texts_that_contradict_each_other_are_told(
     floor = np.sqrt((0.5 + 2.0) / 33) if weights is None else np.sqrt((0.75 + 2.0) / 35)
     assert (
         "equal texts: 2 texts stand in several rows that differ in target (the first: row 4)"
-        in (told := text_table(experiment))
+        in (told := results_text(experiment).plain)
     )
     assert f"has an RMSE below {floor:.4f} here" in told
     again = evaluate(task.bank, texts, np.r_[task.y, task.y[3:6]])
-    assert "equal texts" not in text_table(again)
+    assert "equal texts" not in results_text(again).plain
 
 
 @pytest.mark.parametrize("n_jobs", [0, -2])

@@ -125,7 +125,7 @@ def test_a_sweep_scores_each_fold_on_its_own_bank(
     swept = sweep(template, TEXTS, y, folds=LABELS, models=models, n_best=2)
     assert all(result.scores.r2 < 0.05 for result in swept.results)
     plain = evaluate(template, TEXTS, y, select="mean[:]", folds=LABELS).best
-    line = next(one for one in swept.leaders["target"] if one.label == "ridge mean[:]")
+    line = next(one for one in swept.rows("target") if one.label == "ridge mean[:]")
     np.testing.assert_allclose(line.predictions, plain.predictions, rtol=0, atol=1e-8)
     assert line.n_columns == plain.n_columns
     run = load_run(save_sweep(swept, tmp_path / "run"))

@@ -9,7 +9,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from regress.evaluation.metrics import rmse, rmse_standard_error, score
+from regress.evaluation.metrics import (
+    paired_standard_error,
+    rmse,
+    rmse_by_fold,
+    rmse_standard_error,
+    score,
+)
 
 
 def test_scores_equal_scikit_learn_and_scipy() -> None:
@@ -45,3 +51,23 @@ def test_perfect_predictions() -> None:
     scores = score(y, y.copy())
     assert (scores.rmse, scores.se, scores.r2) == (0, 0, 1)
     assert scores.pearson == pytest.approx(1)
+
+
+def test_a_weight_of_two_is_two_rows() -> None:
+    rng = np.random.default_rng(0)
+    y, first, second = rng.standard_normal((3, 50))
+    twice = np.repeat(np.arange(50), 2)
+    weighted = paired_standard_error(y, first, second, weights=np.full(50, 2.0))
+    copied = paired_standard_error(y[twice], first[twice], second[twice], units=twice)
+    assert weighted == pytest.approx(copied)
+    assert weighted == pytest.approx(paired_standard_error(y, first, second))
+    assert paired_standard_error(y, y + 1, y + 1) == 0
+    assert paired_standard_error(y, y, y) == 0
+
+
+def test_folds_are_scored_apart() -> None:
+    y, predicted = np.random.default_rng(0).standard_normal((2, 12))
+    folds, weights = np.arange(12) % 3, np.arange(1.0, 13)
+    of_last = rmse(y[2::3], predicted[2::3], weights[2::3])
+    assert rmse_by_fold(y, predicted, folds, weights)[2] == of_last
+    assert len(rmse_by_fold(y, predicted, folds)) == 3

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from regress import load_run
-from regress.explain.explanation import explanations_page
 from tests.regress.report.chromium import Browser, installed
 from tests.regress.report.test_report import EVIL, evil_experiment
 
@@ -26,7 +25,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = experiment.task.texts
     found = run.explain(texts[:3], training=texts, n_neighbours=4, ids=[EVIL, "2", "3"])
     path = folder / "page.html"
-    shown = explanations_page(found, run.path) + experiment._repr_html_() + run._repr_html_()
+    shown = found.page() + experiment._repr_html_() + run._repr_html_()
     path.write_text(shown, encoding="utf-8")
     return path
 

@@ -27,7 +27,6 @@ from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.blend import blend, save_blend
 from regress.commands.explain import explain_command_with
 from regress.data.source import Source
-from regress.explain.explanation import explanations_text
 from regress.models.base import FittedModel
 from regress.models.pairwise import TunedPairwise, spread_anchors
 from regress.models.rbf import RBFModel
@@ -308,7 +307,7 @@ def test_nothing_in_a_text_moves_the_cursor(task: Task, tmp_path: Path) -> None:
     named = Task(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
     run = save(named, tmp_path / "run", models=["ridge"])
     found = run.explain([evil], n_neighbours=90, ids=[evil])
-    shown = explanations_text(found, named="id").plain
+    shown = found.text("id").plain
     assert "\\x1b[2J" in shown
     assert all(one.isprintable() for one in shown.replace("\n", ""))
 

@@ -17,7 +17,7 @@ from regress.data.folds import make_folds, row_keys
 from regress.models.pairwise import pair_kernel, spread_anchors
 from regress.models.training import FoldData
 from regress.models.tuning import tune
-from regress.report.tables import text_table
+from regress.report.tables import results_text
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
@@ -109,7 +109,7 @@ def test_it_stands_beside_its_base(make_task: MakeTask) -> None:
     bank, texts, y = make_task(60)
     experiment = evaluate(bank, texts, y, models="pairwise")
     assert {result.model for result in experiment.results} == {"pairwise", "svr"}
-    assert " its base svr: RMSE " in text_table(experiment)
+    assert " its base svr: RMSE " in results_text(experiment).plain
     with_own = evaluate(bank, texts, y, models=["pairwise", TunedSVR([0.5], [1.0], [0.1])])
     assert with_own.regressors["svr"].get_params()["gammas"] == [0.5]
 

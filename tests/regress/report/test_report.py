@@ -20,10 +20,7 @@ from features.console.show import beginning
 from regress import Experiment, TunedSVR, evaluate
 from regress.blend import blend, save_blend
 from regress.blend.output import blend_json
-from regress.evaluation.lines import standings
-from regress.evaluation.metrics import Z95, against_best, paired_standard_error
 from regress.evaluation.notes import notes
-from regress.evaluation.results import entries
 from regress.report.contents import all_contents
 from regress.report.heat_maps import heat_maps
 from regress.report.learning import learning_curve
@@ -224,7 +221,7 @@ def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
     page = Page(folder / "report.html")
     assert {"heat-map-ridge", "learning-curve"} <= set(page.data["t0"]["figures"])
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len({one.label for one in swept.leaders["target"]})
+    assert len(rows) == 1 + len({row.label for row in swept.rows("target")})
     contents = all_contents(swept)[0]
     assert contents.best.kind == "auto"
     assert contents.best.scores.rmse == swept.best.scores.rmse
@@ -256,66 +253,36 @@ def test_lines_of_python_repeat_a_run_without_a_file(
     np.testing.assert_allclose(ridge[0], ridge[1])
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-def test_ties_are_what_a_paired_bootstrap_says(experiment: Experiment, grouped: bool) -> None:
-    y = experiment.task.Y[:, 0]
-    units = np.arange(90) // 2 if grouped else np.arange(90)
-    best, *others = standings(y, entries(experiment, "target"), units if grouped else None)
-    assert best.verdict == "best"
-    assert best.entry.predictions is experiment.best.predictions
-    squared = [(y - one.entry.predictions) ** 2 for one in (best, *others)]
-    bootstrap = against_best(np.stack(squared), units)
-    for other, expected in zip(others, bootstrap[1:], strict=True):
-        assert other.behind == pytest.approx(expected.behind)
-        width = (expected.high - expected.low) / (2 * Z95)
-        assert other.behind_se == pytest.approx(width, rel=0.15)
-        assert other.verdict == ("tie" if other.behind <= Z95 * other.behind_se else "worse")
-
-
-def test_a_weight_of_two_is_two_rows() -> None:
-    rng = np.random.default_rng(0)
-    y, first, second = rng.standard_normal((3, 50))
-    twice = np.repeat(np.arange(50), 2)
-    weighted = paired_standard_error(y, first, second, weights=np.full(50, 2.0))
-    copied = paired_standard_error(y[twice], first[twice], second[twice], units=twice)
-    assert weighted == pytest.approx(copied)
-    assert weighted == pytest.approx(paired_standard_error(y, first, second))
-    assert paired_standard_error(y, y + 1, y + 1) == 0
-    assert paired_standard_error(y, y, y) == 0
-
-
 def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
     ridge, svr = all_contents(experiment)[0].heat_maps
     assert (ridge.model, svr.model) == ("ridge", "svr")
     assert set(ridge.cells) == {(i, p) for i in range(3) for p in ("cls", "mean", "max")}
     assert ridge.layers == [2, 1, 0]
     for (layer, pooling), cell in ridge.cells.items():
-        assert cell.entry.select == f"{pooling}[{layer}]"
+        assert cell.row.select == f"{pooling}[{layer}]"
     assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
 
 
 def test_cells_that_tie_have_nearly_one_colour(experiment: Experiment) -> None:
     ridge = all_contents(experiment)[0].heat_maps[0]
     cell = next(iter(ridge.cells.values()))
-    rmse = cell.entry.scores.rmse
+    rmse = cell.row.scores.rmse
     low, high = replace(ridge, cells={(1, "mean"): cell, (2, "mean"): cell}).limits
     assert (low, high) == (rmse, pytest.approx(1.05 * rmse))
 
 
 def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:
-    contents = all_contents(experiment)[0]
     several = [
-        entry
-        for entry in entries(experiment, "target")
-        if entry.model == "svr" or entry.select in ("mean[0]", "mean[1]")
+        result
+        for result in experiment.results
+        if result.model == "svr" or result.select in ("mean[0]", "mean[1]")
     ]
-    last_layers = {name: 2 for name in experiment.banks.by_name}
-    maps = heat_maps(several, last_layers, lambda found: standings(contents.y, found))
+    maps = heat_maps(replace(experiment, results=several), "target")
     assert [(one.model, len(one.cells)) for one in maps] == [("svr", 9), ("ridge", 2)]
 
 
 def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
-    ridge = next(one for one in entries(experiment, "target") if one.model == "ridge")
+    ridge = next(row for row in experiment.rows("target") if row.model == "ridge")
     curve = learning_curve(experiment, "target", ridge)
     assert curve is not None
     sizes = [point.n_texts for point in curve.points]
@@ -331,7 +298,7 @@ def test_a_learning_curve_is_weighted(make_task: MakeTask) -> None:
     noisy = np.where(signal, y, np.random.default_rng(0).permutation(y))
     weights = np.where(signal, 1.0, 1e-6)
     experiment = evaluate(bank, texts, noisy, select="mean[-1]", sample_weight=weights)
-    curve = learning_curve(experiment, "target", entries(experiment, "target")[0])
+    curve = learning_curve(experiment, "target", experiment.rows("target")[0])
     assert curve is not None
     *_, before, last = curve.points
     assert last.rmse == experiment.best.scores.rmse

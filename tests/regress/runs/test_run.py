@@ -27,9 +27,8 @@ from regress.blend import blend, save_blend
 from regress.data.folds import Folds, all_folds
 from regress.data.matrix import term_matrix
 from regress.data.task import checked_task
-from regress.evaluation.results import refuse_oof_names
+from regress.evaluation.oof import refuse_oof_names
 from regress.models.base import load_arrays, save_arrays
-from regress.runs.folder import read_oof
 from regress.runs.predict import predict_file
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import Task
@@ -234,7 +233,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
         assert b"\r\nplain" not in file.read_bytes()
     assert read["target"].tolist() == task.y.tolist()
     assert pd.read_csv(out)["prediction"].tolist() == predicted.tolist()
-    assert read_oof(load_run(blended))["id"] == ids
+    assert load_run(blended).read_oof()["id"] == ids
 
 
 def test_ordinary_tables_are_written_as_pandas_does(task: Task, tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""The leaderboard: what was scored, and how far each row is behind the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.selection import Block, ResolvedTerm
+from regress.compute.arrays import Matrix
+from regress.data.folds import Folds
+from regress.data.task import Task
+from regress.evaluation.metrics import (
+    Z95,
+    Difference,
+    Scores,
+    Vector,
+    mean_scores,
+    paired_standard_error,
+    rmse_by_fold,
+    score,
+)
+
+#: Kinds of rows that are a regressor on a selection. The others search, so that what they select
+#: differs from fold to fold.
+CANDIDATES = frozenset({"result", "block", "combination"})
+
+Verdict = Literal["best", "tie", "worse"]
+
+
+@dataclass(frozen=True, eq=False)
+class LeaderboardRow:
+    """Something that was scored on every text.
+
+    Attributes
+    ----------
+    kind
+        ``"result"`` of `evaluate`, or a blend's member; in a sweep ``"block"``,
+        ``"combination"``, ``"greedy"`` (the forward search, repeated inside the folds), and
+        ``"auto"`` or such as ``"auto svr"`` (the choice of selection, regressor and setting,
+        likewise); ``"blend"``.
+    model, select
+        Regressor and selection; of a search, what it finds on all rows.
+    terms, n_columns
+        The selection's blocks, empty where the banks are not at hand, and its columns.
+    scores
+        Nested scores; means over splits, where there are several.
+    naive_rmse
+        What the same folds give when they choose and score.
+    fold_rmse
+        RMSE of each fold of the first split.
+    predictions, repeats
+        Nested out-of-fold predictions, shape (n_samples,): of the first split, and of each
+        further one.
+    params, seconds
+        The setting over all folds, and the time it took, where these are known.
+    name
+        What it is called, where that is not said by the others.
+    """
+
+    kind: str
+    model: str
+    select: str
+    terms: tuple[ResolvedTerm, ...]
+    n_columns: int
+    scores: Scores
+    naive_rmse: float
+    fold_rmse: Sequence[float]
+    predictions: Vector
+    repeats: Sequence[Vector] = ()
+    params: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<LeaderboardRow {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+
+    @property
+    def label(self) -> str:
+        """What it is called within its target: ``ridge mean[-1]``, or ``auto (svr mean[:])``."""
+        if self.name:
+            return self.name
+        candidate = f"{self.model} {self.select}"
+        return candidate if self.kind in CANDIDATES else f"{self.kind} ({candidate})"
+
+    @property
+    def single_block(self) -> tuple[str, Block] | None:
+        """The bank's name and the block of a candidate whose selection is just one."""
+        if self.kind not in CANDIDATES or len(self.terms) != 1 or len(self.terms[0].blocks) != 1:
+            return None
+        return self.terms[0].bank, self.terms[0].blocks[0]
+
+    def splits(self) -> Matrix:
+        """Predictions of each split, shape (n_splits, n_samples)."""
+        return np.stack([self.predictions, *self.repeats])
+
+
+def leaderboard_row(
+    kind: str,
+    model: str,
+    select: str,
+    terms: tuple[ResolvedTerm, ...],
+    n_columns: int,
+    *,
+    task: Task,
+    target: int,
+    folds: Folds,
+    predictions: Sequence[Vector],
+    naive_rmse: float,
+    params: Mapping[str, float],
+    name: str = "",
+) -> LeaderboardRow:
+    """Score predictions of one target, given for each split; `folds` are those of the first."""
+    y, weights = task.Y[:, target], task.weights
+    first, *repeats = predictions
+    return LeaderboardRow(
+        kind, model, select, terms, n_columns,
+        scores=mean_scores([score(y, split, weights) for split in predictions]),
+        naive_rmse=naive_rmse,
+        fold_rmse=rmse_by_fold(y, first, folds.numbers, weights),
+        predictions=first, repeats=repeats, params=params, name=name,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A row beside the best of those it was compared with.
+
+    Attributes
+    ----------
+    row
+        What was scored.
+    behind
+        Its RMSE less the best's.
+    verdict
+        ``"best"``; ``"tie"`` where the 95 % interval of the difference holds 0; or ``"worse"``.
+    """
+
+    row: LeaderboardRow
+    behind: Difference
+    verdict: Verdict
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % confidence interval of its RMSE, in units of the target."""
+        return max(self.row.scores.rmse - Z95 * self.row.scores.se, 0.0)
+
+    @property
+    def high(self) -> float:
+        """Upper end of it."""
+        return self.row.scores.rmse + Z95 * self.row.scores.se
+
+    @property
+    def mark(self) -> str:
+        """What stands behind its RMSE in drawings and tables."""
+        return {"best": "★", "tie": "=", "worse": ""}[self.verdict]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: a line of ``leaderboard.csv``."""
+        row = self.row
+        return {
+            "kind": row.kind,
+            "model": row.model,
+            "select": row.select,
+            "columns": row.n_columns,
+            "rmse": row.scores.rmse,
+            "se": row.scores.se,
+            "r2": row.scores.r2,
+            "pearson": row.scores.pearson,
+            "spearman": row.scores.spearman,
+            "naive_rmse": row.naive_rmse,
+            "behind": self.behind.value,
+            "behind_low": self.behind.low,
+            "behind_high": self.behind.high,
+            "ties": self.behind.ties,
+        }
+
+
+def standings(
+    y: Vector,
+    rows: Sequence[LeaderboardRow],
+    units: NDArray[np.int64] | None = None,
+    weights: Vector | None = None,
+) -> list[Standing]:
+    """Rows of one target, the lowest RMSE first, each against the first.
+
+    Parameters
+    ----------
+    y
+        Shape (n_samples,).
+    units, weights
+        As `paired_standard_error`.
+    """
+    ordered = sorted(rows, key=lambda row: row.scores.rmse)
+    return [_standing(y, row, ordered[0], units, weights) for row in ordered]
+
+
+def _standing(
+    y: Vector,
+    row: LeaderboardRow,
+    best: LeaderboardRow,
+    units: NDArray[np.int64] | None,
+    weights: Vector | None,
+) -> Standing:
+    behind = Difference(
+        row.scores.rmse - best.scores.rmse,
+        paired_standard_error(y, row.splits(), best.splits(), units, weights),
+    )
+    verdict: Verdict = "tie" if behind.ties else "worse"
+    return Standing(row, behind, "best" if row is best else verdict)
