@@ -92,6 +92,12 @@ def worst_row(found: np.ndarray, expected: np.ndarray) -> float:
     return float((error / np.linalg.norm(expected, axis=-1)).max())
 
 
+def far(found: np.ndarray, expected: np.ndarray, bound: float) -> list[str]:
+    """Which rows of which blocks are further from what was expected, and how far."""
+    error = np.linalg.norm(found - expected, axis=-1) / np.linalg.norm(expected, axis=-1)
+    return [f"text {i}, block {j}: {error[i, j]:.1e}" for i, j in np.argwhere(~(error <= bound))]
+
+
 def worst_block(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest relative error of any block, over all its rows (Frobenius)."""
     error = np.linalg.norm(found - expected, axis=(0, 2))
