@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,25 +39,28 @@ def fill(bank: Bank, texts: list[str], hidden_states: np.ndarray) -> None:
     bank.refresh()
 
 
+def create_task(
+    folder: Path, n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank"
+) -> Task:
+    """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
+    rng = np.random.default_rng(seed)
+    setup: dict[str, Any] = {**SETUP, "hidden_size": hidden, "pooler": False}
+    bank = Bank.create(folder / name, setup, SOURCE)
+    y = rng.standard_normal(n)
+    states = rng.standard_normal((n, len(bank.blocks), hidden))
+    for i, block in enumerate(bank.blocks):
+        states[:, i] += 0.3 * (block.layer or 0) * y[:, None]
+        if (block.pooling, block.layer) == ("cls", 0):
+            states[:, i] = rng.standard_normal(hidden)
+    texts = [f"text {i} of seed {seed}" for i in range(n)]
+    fill(bank, texts, states.astype(np.float32))
+    return Task(bank, texts, 10 + 3 * y)
+
+
 @pytest.fixture
 def make_task(tmp_path: Path) -> Callable[..., Task]:
-    """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
-
-    def make(n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank") -> Task:
-        rng = np.random.default_rng(seed)
-        setup: dict[str, Any] = {**SETUP, "hidden_size": hidden, "pooler": False}
-        bank = Bank.create(tmp_path / name, setup, SOURCE)
-        y = rng.standard_normal(n)
-        states = rng.standard_normal((n, len(bank.blocks), hidden))
-        for i, block in enumerate(bank.blocks):
-            states[:, i] += 0.3 * (block.layer or 0) * y[:, None]
-            if (block.pooling, block.layer) == ("cls", 0):
-                states[:, i] = rng.standard_normal(hidden)
-        texts = [f"text {i} of seed {seed}" for i in range(n)]
-        fill(bank, texts, states.astype(np.float32))
-        return Task(bank, texts, 10 + 3 * y)
-
-    return make
+    """Makes tasks in the test's own folder; see `create_task`."""
+    return partial(create_task, tmp_path)
 
 
 @pytest.fixture
