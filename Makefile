@@ -3,19 +3,34 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+#: Processes that tests run in; a file's tests stay in one, and files start in their own order, so
+#: that the small ones come last.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check fix docs install clean
+.PHONY: demo test test-all check tests all-tests fix docs install clean
 
 demo: $(VENV)/.demo  ## install, extract the bundled sample with a real encoder, regress, report
 	$(BIN)/layerbank demo
 
-test: check  ## every check, then every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## every check beside every ordinary test
+	$(MAKE) --no-print-directory --jobs 2 check tests
+
+test-all: $(VENV)/.dev  ## the same with the tests that are marked slow: long faults, a fresh clone
+	$(MAKE) --no-print-directory --jobs 2 check all-tests
+
+tests: $(VENV)/.dev
+	$(PYTEST)
+
+all-tests: $(VENV)/.dev
+	$(PYTEST) -m ''
 
 check: $(VENV)/.dev  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/lint-imports
 
 fix: $(VENV)/.dev  ## what the tools can mend by themselves

@@ -32,6 +32,7 @@ from features.disk.gather import widen
 from features.disk.index import KeyIndex
 from features.keys import text_keys
 from features.selection import Block
+from regress.data.matrix import fill_terms
 
 HIDDEN, LAYERS, POOLINGS = 768, 13, ("cls", "mean", "max")
 SETUP = {
@@ -177,12 +178,12 @@ def compare(
 
 
 def matrix_time(bank: Bank, texts: list[str], selection: str) -> float:
-    """Into memory that was touched before, keys known; in the bank's own dtype."""
+    """As regress reads, but into memory that was touched before and in the bank's own dtype."""
     terms = bank.resolve(selection)
     width = sum(bank.width(term) for term in terms)
     out = buffer(len(texts), width, bank.segments[0].dtype)
     keys = text_keys_of(texts)
-    return timed(lambda: bank.fill_keys(out, keys, terms))
+    return timed(lambda: fill_terms(out, {bank.name: bank}, keys, terms))
 
 
 _buffers: dict[tuple[int, int, str], NDArray[Any]] = {}

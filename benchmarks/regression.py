@@ -101,7 +101,7 @@ def ridge(work: Work) -> None:
 
     mine = timed(ours, work.repeats)
     unit = units[len(units) // 2]
-    X = term_matrix(work.banks.by_name, work.texts, [unit.term]).astype(np.float64)
+    X = term_matrix(work.banks.by_name, work.grams.task.keys, [unit.term]).astype(np.float64)
     what = f"ridge, {len(units)} blocks × 25 alphas × 5 folds, refits and all"
     scale = f"on one block, × {len(units)}"
     for n_jobs in (2, 1):
@@ -183,7 +183,7 @@ def greedy(work: Work) -> None:
     search_module.run_jobs = counting
     mine = timed(ours, work.repeats).times(1 / tried[0])
     terms = [unit.term for unit in units[-3:]]
-    X = term_matrix(work.banks.by_name, work.texts, terms).astype(np.float64)
+    X = term_matrix(work.banks.by_name, work.grams.task.keys, terms).astype(np.float64)
     search = grid(work, Ridge(), {"ridge__alpha": ALPHAS}, 2)
     theirs = timed(lambda: search.fit(X, work.y), 1)
     what = f"forward search, {len(units)} blocks, one of {tried[0]} candidates, products and all"

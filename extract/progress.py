@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from features.console.show import tqdm
+from features.console.show import progress_bar
 
 
 class Progress:
@@ -28,7 +28,7 @@ class Progress:
         self._total = total
         self._known_texts = self._known_tokens = self._texts = self._tokens = 0
         self._began = time.perf_counter()
-        self._bar = tqdm(
+        self._bar = progress_bar(
             total=None,
             file=sys.stderr,
             disable=not shown,

@@ -6,7 +6,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -22,7 +22,7 @@ from extract.options import RunOptions
 from extract.plan import Plan
 from extract.texts.stream import Window
 from extract.texts.windows import Windows
-from features.disk.system import is_writable
+from features.disk.system import is_writable, refuse_writing_banks
 from features.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,13 +49,11 @@ class Heap:
 
 def _malloc_trim() -> Callable[[int], int] | None:
     """``malloc_trim`` of glibc; None where there is another C library."""
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return None
-    return function
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+            return function
+    return None
 
 
 #: Data in a full segment. A slow encoder of base size fills little more than the smaller one in the
@@ -104,7 +102,8 @@ class Worker:
     """
 
     def __init__(self, plan: Plan, options: RunOptions) -> None:
-        if not is_writable(plan.path):  # before hours of work
+        refuse_writing_banks(plan.path)  # before hours of work
+        if not is_writable(plan.path):
             raise InputError(
                 f"{plan.path} cannot be written to: make it writable, or give another --bank"
             )

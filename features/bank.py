@@ -141,6 +141,7 @@ class Bank:
         return html.box(html.heading(f"bank {self.name}"), html.facts(self.facts()))
 
     def facts(self) -> dict[str, object]:
+        """What a notebook shows of the bank: names with their values."""
         setup, source = self.setup, self.source
         revision = f" at {source['revision']}" if source.get("revision") else ""
         return {
@@ -251,14 +252,17 @@ class Bank:
         out = np.zeros(len(keys), np.int32)
 
         def read(part: Part) -> None:
-            out[part.at] = getattr(part.segment, name)[part.local]
+            out[part.target] = getattr(part.segment, name)[part.source]
 
         self._read(keys, read)
         return out
 
     def require(self, texts: Sequence[Text]) -> None:
         """MissingTexts unless every text is here."""
-        keys = text_keys(texts)
+        self.require_keys(text_keys(texts))
+
+    def require_keys(self, keys: Keys) -> None:
+        """MissingTexts unless every key, shape ``(n, 32)``, is here."""
         self._refuse_missing(keys, np.flatnonzero(~self.contains_keys(keys)))
 
     def _read(self, keys: Keys, read: Callable[[Part], None]) -> None:
@@ -297,7 +301,7 @@ class Bank:
         segment_bytes: int = 256 << 20,
         segment_seconds: float = 60.0,
     ) -> BankWriter:
-        """A writer that adds rows to this bank; see :class:`features.writer.BankWriter`."""
+        """A writer that adds rows to this bank; see :class:`features.disk.writer.BankWriter`."""
         return BankWriter(
             self.path, self.manifest, provenance,
             segment_bytes=segment_bytes, segment_seconds=segment_seconds,

@@ -34,18 +34,20 @@ class Banks:
             _refuse_unnameable(banks)
 
     def __repr__(self) -> str:
-        each = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
-        return f"<{type(self).__name__} {', '.join(each)}>"
+        banks = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
+        return f"<{type(self).__name__} {', '.join(banks)}>"
 
     def _repr_html_(self) -> str:
-        each = [
-            html.heading(f"bank {b.name}") + html.facts(b.facts()) for b in self.by_name.values()
-        ]
-        return html.box(*each)
+        return html.box(
+            *(
+                html.heading(f"bank {bank.name}") + html.facts(bank.facts())
+                for bank in self.by_name.values()
+            )
+        )
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
         """The blocks that a selection names, each term with its bank's name."""
-        return Selection.parse(selection).resolve([b.shelf for b in self.by_name.values()])
+        return Selection.parse(selection).resolve([bank.shelf for bank in self.by_name.values()])
 
     def contains(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
         """Whether every bank holds each text, shape ``(n,)``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from features.errors import InputError
 
 #: One string, or several that are encoded together (a prompt and an essay). Verbatim.
 Text = str | tuple[str, ...]
-
 
 #: Bytes of a key.
 KEY_SIZE = 32
@@ -28,7 +28,7 @@ def text_key(text: Text) -> bytes:
     >>> text_key(("ab", "c")) == text_key(("a", "bc"))
     False
     """
-    digest = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for part in (text,) if isinstance(text, str) else text:
         try:
             data = part.encode("utf-8")
@@ -37,9 +37,17 @@ def text_key(text: Text) -> bytes:
                 f"the text {part[:40]!r} holds half a surrogate pair at character {error.start}, "
                 "which no file can hold; mend it where the text comes from"
             ) from None
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.digest()
+        sha256.update(len(data).to_bytes(8, "little"))
+        sha256.update(data)
+    return sha256.digest()
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """SHA-256, in hexadecimal, of the bytes of arrays, one behind the other and in C order."""
+    sha256 = hashlib.sha256()
+    for array in arrays:
+        sha256.update(np.ascontiguousarray(array).data)
+    return sha256.hexdigest()
 
 
 def refuse_no_list(texts: object) -> None:

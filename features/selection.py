@@ -25,7 +25,6 @@ from features.errors import SelectionError
 #: The order of poolings in blocks and in ``*``; others follow in the order they were asked for.
 POOLING_ORDER = ("cls", "mean", "max")
 
-
 Setup = Mapping[str, Any]
 
 
@@ -75,10 +74,8 @@ def column_names(term: ResolvedTerm, hidden_size: int, prefix: str = "") -> list
 
 EVERY_POOLING = "*"
 
-
 #: Digits of the longest integer that is read; no bank has so many layers.
 LONGEST = 18
-
 
 #: Characters of a selection that an error shows.
 SHOWN = 500
@@ -202,10 +199,8 @@ class Selection:
 
 _TOKEN = re.compile(r"\s*(?:(-?\d+)|([A-Za-z_]\w*)|(\S))")
 
-
 #: The name in front of a "/": anything that is no operator of the language.
 _NAME = r"[^/+\[\](),\s]+"
-
 
 _BANK = re.compile(rf"\s*({_NAME})\s*/")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from features.console.show import tqdm
+from features.console.show import progress_bar
 from features.keys import Text
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
@@ -135,7 +135,9 @@ def evaluate(
     nested = NestedCV(banks, task, splits, regressors, memory, n_jobs)
     results: list[Result] = []
     n_steps = len(selections) * nested.n_steps
-    with tqdm(total=n_steps, desc="fits", unit="fit", disable=not progress, leave=False) as bar:
+    with progress_bar(
+        total=n_steps, desc="fits", unit="fit", disable=not progress, leave=False
+    ) as bar:
         for selection, terms in selections.items():
             bar.set_postfix_str(selection)
             results += nested.results(selection, terms, bar.update)

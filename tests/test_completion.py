@@ -10,24 +10,16 @@ from pathlib import Path
 
 import pytest
 
-#: What the installed script does, and the modules that this loaded.
-SCRIPT = (
-    "import atexit, sys\n"
-    "sys.argv = ['layerbank', *sys.argv[1:]]\n"
-    "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-    "from layerbank import main\n"
-    "main()"
-)
+from tests.typed import Reader
+
+#: What the installed script does.
+SCRIPT = "import sys\nsys.argv = ['layerbank', *sys.argv[1:]]\nfrom layerbank import main\nmain()\n"
 
 
-def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **variables},
-        check=False,
-    )
+def completes(typed: str) -> dict[str, str]:
+    """What bash sets before it asks."""
+    number = str(len(typed.split(" ")) - 1)
+    return {"_LAYERBANK_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": number}
 
 
 @pytest.mark.parametrize(
@@ -41,24 +33,37 @@ def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("layerbank nothing", set()),
     ],
 )
-def test_commands_and_options(typed: str, expected: set[str]) -> None:
-    words = typed.split(" ")
-    done = call(
-        _LAYERBANK_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1)
-    )
+def test_commands_and_options(
+    typed: str, expected: set[str], reader: Reader, tmp_path: Path
+) -> None:
+    done = reader.types("layerbank", tmp_path, **completes(typed))
     assert done.returncode == 0
     found = set(done.stdout.split())
     assert found >= expected
-    assert all(word.startswith(words[-1]) for word in found)
+    assert all(word.startswith(typed.split(" ")[-1]) for word in found)
     assert bool(found) == bool(expected)
-    loaded = {name.split(".")[0] for name in done.stderr.split()}
-    assert "typer" in loaded
+
+
+def test_completing_loads_nothing_heavy() -> None:
+    """In a process of its own: the reader has everything loaded."""
+    script = f"import atexit, sys\natexit.register(lambda: print(*sys.modules))\n{SCRIPT}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **completes("layerbank regress --ta")},
+        check=True,
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert {"--target", "typer"} <= loaded
     assert not loaded & {"torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy"}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells(shell: str) -> None:
-    done = call(
+def test_other_shells(shell: str, reader: Reader, tmp_path: Path) -> None:
+    done = reader.types(
+        "layerbank",
+        tmp_path,
         _LAYERBANK_COMPLETE=f"complete_{shell}",
         _TYPER_COMPLETE_ARGS="layerbank expo",
         _TYPER_COMPLETE_FISH_ACTION="get-args",
@@ -68,16 +73,17 @@ def test_other_shells(shell: str) -> None:
     assert "Write chosen blocks" in done.stdout
 
 
-def test_it_installs_and_bash_completes(tmp_path: Path) -> None:
+def test_it_installs_and_bash_completes(reader: Reader, tmp_path: Path) -> None:
     bash = shutil.which("bash")
     assert bash is not None
     home = {"HOME": str(tmp_path), "SHELL": bash}
-    shown = call("--show-completion", "bash", **home)
+    shown = reader.types("layerbank --show-completion bash", tmp_path, **home)
     assert "_LAYERBANK_COMPLETE=complete_bash" in shown.stdout
-    assert call("--install-completion", "bash", **home).returncode == 0
+    installed = reader.types("layerbank --install-completion bash", tmp_path, **home)
+    assert installed.returncode == 0, installed.stderr
     assert "layerbank.sh" in (tmp_path / ".bashrc").read_text()
     program = tmp_path / "layerbank"
-    program.write_text(f"#!{sys.executable}\n{SCRIPT}\n")
+    program.write_text(f"#!{sys.executable}\n{SCRIPT}")
     program.chmod(0o755)
     asked = (
         f"source {tmp_path}/.bash_completions/layerbank.sh; COMP_WORDS=(layerbank verif); "

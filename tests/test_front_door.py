@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import rlcompleter
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -14,6 +15,8 @@ import pytest
 from IPython.core.completer import IPCompleter, provisionalcompleter
 
 import layerbank
+from tests.pages import ROOT
+from tests.typed import Reader
 
 HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
 COMMANDS = (
@@ -47,14 +50,8 @@ def loaded_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
 
 
-def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "layerbank", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
+def call(reader: Reader, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return reader.types(shlex.join(["layerbank", *arguments]), cwd)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -121,19 +118,19 @@ def test_generic_names_are_this_distribution(package: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_helps_with_an_example(command: str) -> None:
-    result = call(command, "--help")
+def test_every_command_helps_with_an_example(command: str, reader: Reader) -> None:
+    result = call(reader, command, "--help")
     assert result.returncode == 0
     assert "Example" in result.stdout
     assert f"layerbank {command}" in result.stdout
 
 
-def test_version() -> None:
-    assert call("--version").stdout.strip() == f"layerbank {layerbank.__version__}"
+def test_version(reader: Reader) -> None:
+    assert call(reader, "--version").stdout.strip() == f"layerbank {layerbank.__version__}"
 
 
-def test_a_near_miss_is_told() -> None:
-    result = call("regres")
+def test_a_near_miss_is_told(reader: Reader) -> None:
+    result = call(reader, "regres")
     assert result.returncode == 2
     assert "regress" in result.stderr
 
@@ -152,13 +149,15 @@ def test_a_near_miss_is_told() -> None:
         (["regress", "a.csv", "--target", "y", "--bank", "b", "--out", "r"], "is not a bank"),
     ],
 )
-def test_mistakes_get_one_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_mistakes_get_one_sentence(
+    tmp_path: Path, reader: Reader, arguments: list[str], message: str
+) -> None:
     (tmp_path / "a.csv").write_text("text,y\nhello,1\nworld,2\n")
-    result = call(*arguments, cwd=tmp_path)
+    result = call(reader, *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stdout == ""
     error = result.stderr.strip().splitlines()
     assert len(error) == 1, result.stderr
     assert error[0].startswith("layerbank: error: ")
     assert message in error[0]
-    assert "Traceback" in call(*arguments, "--debug", cwd=tmp_path).stderr
+    assert "Traceback" in call(reader, *arguments, "--debug", cwd=tmp_path).stderr

@@ -106,7 +106,9 @@ def test_a_kaggle_submission_from_a_notebook_without_a_network(desk: Path, reade
     np.testing.assert_allclose(predicted, again, rtol=1e-5)
     texts = column(inputs / "competition" / "test.csv", "excerpt")
     run = load_run(inputs / "readability" / "run")
-    np.testing.assert_array_equal(run.predict(texts, notebook / "another.bank"), again)
+    # Another process may encode in other batches, and rounds otherwise then.
+    predicted = run.predict(texts, notebook / "another.bank")
+    np.testing.assert_allclose(predicted, again, rtol=1e-5)
     assert not Bank.open(inputs / "readability" / "roberta.bank").contains(texts).any()
 
 

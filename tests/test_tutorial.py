@@ -30,7 +30,7 @@ def cells(
         "TMPDIR": str(folder),
         "PYTHONWARNINGS": "default",
     }
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
     client.execute(env=environment)
     return list(notebook.cells)
 

@@ -48,6 +48,9 @@ answer = server.recv(1)
 sys.exit(answer[0] if answer else 70)
 """
 
+#: The process behind them. Not ``-m``: a program's name would be another in its help.
+SERVER = "import sys; from tests.typed import serve; serve(sys.argv[1])"
+
 
 class Reader:
     """Someone at a shell in a folder; a context manager.
@@ -71,7 +74,7 @@ class Reader:
         for path in home.iterdir():
             path.chmod(0o755)
         self._server = subprocess.Popen(
-            [*_without_privileges(), sys.executable, "-m", "tests.typed", address],
+            [*_without_privileges(), sys.executable, "-c", SERVER, address],
             cwd=ROOT,
             env=self.environment,
         )
@@ -97,7 +100,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
 
@@ -200,7 +203,3 @@ def _become(program: str, arguments: list[str]) -> None:
     else:
         sys.argv = arguments
         runpy.run_path(first, run_name="__main__")
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])

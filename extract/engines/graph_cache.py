@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 import xxhash
 
 from extract.checkpoint.checkpoint import Checkpoint
+from features.disk.atomic import new_folder
 from features.disk.format import canonical_json
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,8 @@ log = logging.getLogger(__name__)
 KEPT = 4
 
 
-#: How the name of an entry begins while it is written, and when nobody writes it any more: a day,
-#: in seconds.
-UNFINISHED, ABANDONED = ".new-", 86_400
+#: An entry that is still being written after so many seconds is written by nobody any more.
+ABANDONED = 86_400
 
 
 FILES = ("graph.xml", "graph.bin")
@@ -111,14 +110,10 @@ def _keep(openvino: Any, model: Any, facts: Mapping[str, Any], entry: Path) -> N
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(entry.parent)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=UNFINISHED) as folder:
-            made = Path(folder) / "entry"
-            made.mkdir()
+        with new_folder(entry, lasting=False) as made:  # its hashes tell what a power cut left
             openvino.save_model(model, made / FILES[0], compress_to_fp16=False)
             files = {name: _hash(made / name) for name in FILES}
             (made / "facts.json").write_text(json.dumps({**facts, "files": files}))
-            shutil.rmtree(entry, ignore_errors=True)
-            made.rename(entry)
         _evict(entry.parent)
     except (OSError, RuntimeError) as error:
         log.info("the prepared encoder could not be kept in %s (%s)", entry.parent, error)
@@ -126,7 +121,7 @@ def _keep(openvino: Any, model: Any, facts: Mapping[str, Any], entry: Path) -> N
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what processes were killed over, before a save: the disk may be full of it."""
-    for path in folder.glob(f"{UNFINISHED}*"):
+    for path in folder.glob(".*"):  # as entries are called while they are written
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)

@@ -12,10 +12,12 @@ import logging
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections import deque
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 import numpy as np
@@ -28,6 +30,11 @@ from extract.scale.device_process import ADVANCE, ASK, BROKE, EXPECT, FAILED, FI
 from extract.scale.devices import cpu_shares, processes
 from extract.texts.stream import NewWindows, Window, bank_of
 from extract.worker import Counts
+
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
@@ -120,9 +127,7 @@ class Crew:
         here = cores()
         shares = iter(cpu_shares(here, n_cpu) if n_cpu > 1 and here else [[]] * n_cpu)
         level = logging.getLogger("extract").getEffectiveLevel()
-        # Blocked in the parent, it is blocked in what the parent starts: Ctrl-C is the parent's.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _interrupts_held_back():
             for options in self._each:
                 share = next(shares) if options.device == "cpu" else []
                 ours, theirs = context.Pipe()
@@ -132,8 +137,6 @@ class Crew:
                 with closing(theirs):  # the only other end is then the process's own
                     process.start()
                 self._members.append(Member(options.device, process, ours))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _hear(self, member: Member) -> None:
         try:
@@ -224,6 +227,19 @@ class Crew:
             member.line.close()
         for member in self._members:
             member.process.join(PATIENCE)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """What is started meanwhile does not hear Ctrl-C, which is the parent's."""
+    if sys.platform == "win32":
+        yield
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ending(code: int | None) -> str:

@@ -83,7 +83,7 @@ def main(
     # Ctrl-C reaches every process of a terminal; the caller then says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    if cores:
+    if cores and sys.platform == "linux":  # no other system names its cores
         os.sched_setaffinity(0, cores)
     line = Line(connection)
     for room in ROOMS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -69,7 +70,7 @@ class Source:
         """The texts, streaming and verbatim; InputError as anywhere."""
         if not self.path.is_file():
             raise InputError(
-                f"{self.path} is not on the node {os.uname().nodename} of the cluster: put it in a "
+                f"{self.path} is not on the node {platform.node()} of the cluster: put it in a "
                 "folder that all nodes share"
             )
         table = open_table(self.path, format=self.format, encoding=self.encoding)
@@ -245,7 +246,7 @@ class EncodeWindows:
         folder = self._plan.path
         if not folder.is_dir() or self._token not in os.listdir(folder):
             raise InputError(
-                f"the node {os.uname().nodename} of the cluster sees another {folder}: put the "
+                f"the node {platform.node()} of the cluster sees another {folder}: put the "
                 "bank in a folder that all nodes share"
             )
 
@@ -275,12 +276,12 @@ def _found_here(plan: Plan) -> Plan:
         here = Checkpoint.find(source["encoder"], source["revision"], source.get("weights"))
     except EncoderError as error:
         raise EncoderError(
-            f"{error} (on the node {os.uname().nodename} of the cluster): put the encoder in a "
+            f"{error} (on the node {platform.node()} of the cluster): put the encoder in a "
             "folder that all nodes share"
         ) from error
     if {**plan.setup, **here.identity()} != plan.setup:
         raise EncoderError(
-            f"{here.folder} on the node {os.uname().nodename} of the cluster holds another "
+            f"{here.folder} on the node {platform.node()} of the cluster holds another "
             "encoder: put the encoder in a folder that all nodes share"
         )
     return replace(plan, checkpoint=here)

@@ -11,11 +11,9 @@ from html import escape
 
 _LINE = "rgba(128,128,128,.35)"
 
-
 _CELL = (
     "padding:.15em .7em;text-align:{};vertical-align:top;border:0;background:none;color:inherit;{}"
 )
-
 
 #: The colour scale viridis from its bright end, red, green and blue.
 VIRIDIS = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
@@ -78,12 +76,12 @@ def table(
     body = "".join(
         '<tr style="background:none">'
         + "".join(
-            f'<td style="{_cell(side, least + "font-weight:600" * (at in strong))}">'
+            f'<td style="{_cell(side, least + "font-weight:600" * (number in strong))}">'
             f"{escape(cell)}</td>"
             for cell, side, least in zip(row, sides, room, strict=True)
         )
         + "</tr>"
-        for at, row in enumerate(rows)
+        for number, row in enumerate(rows)
     )
     return (
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:0;border:0;'
@@ -116,18 +114,18 @@ def heat_map(
     )
 
 
-def shade(at: float) -> tuple[int, int, int]:
+def shade(share: float) -> tuple[int, int, int]:
     """A colour of the scale, from 0 to 1."""
-    place = min(max(at, 0.0), 1.0) * (len(VIRIDIS) - 1)
+    place = min(max(share, 0.0), 1.0) * (len(VIRIDIS) - 1)
     left = min(int(place), len(VIRIDIS) - 2)
     pairs = zip(VIRIDIS[left], VIRIDIS[left + 1], strict=True)
     red, green, blue = (round(a + (b - a) * (place - left)) for a, b in pairs)
     return red, green, blue
 
 
-def front(at: float) -> str:
+def front(share: float) -> str:
     """The colour of letters on a shade."""
-    return "#111111" if at < 0.55 else "#ffffff"
+    return "#111111" if share < 0.55 else "#ffffff"
 
 
 def bar(value: float, limit: float) -> str:
@@ -144,8 +142,8 @@ def bar(value: float, limit: float) -> str:
 def _shaded(cell: tuple[str, float] | None) -> str:
     if cell is None:
         return f'<td style="{_cell("center")}"></td>'
-    shown, at = cell
-    colour = f"background:rgb{shade(at)};color:{front(at)}"
+    shown, share = cell
+    colour = f"background:rgb{shade(share)};color:{front(share)}"
     style = f"padding:.15em .7em;text-align:center;border:0;border-radius:2px;{colour}"
     return f'<td style="{style}">{escape(shown)}</td>'
 

@@ -1,32 +1,42 @@
-"""What a report shows of each target, worked out before anything is drawn."""
+"""How texts, names and sizes are shown: in messages, tables and charts, and while work goes on."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tqdm.auto import tqdm
+
     from features.keys import Text
+
+#: Characters of a text that hovering shows, and that the list of worst errors shows.
+BEGINNING, WHOLE = 140, 5000
 
 
 def printable(text: str) -> str:
     """Text with what moves a cursor, or says nothing, written out: ``\\x1b`` as four characters."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
-with warnings.catch_warnings():
-    # A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint.
-    warnings.filterwarnings("ignore", message="IProgress not found")
-    from tqdm.auto import tqdm
+def one_line(name: str) -> str:
+    """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
+    return " ".join(name.split())
 
 
-__all__ = ["tqdm"]
+def shown(text: Text) -> str:
+    """A text as people read it; parts of one stand below each other."""
+    return text if isinstance(text, str) else "\n\n".join(text)
 
 
-def draws_blocks() -> bool:
-    """Whether stdout is a terminal that shows block characters."""
-    return sys.stdout.isatty() and "utf" in (sys.stdout.encoding or "").lower()
+def beginning(text: Text, width: int = BEGINNING) -> str:
+    """The first characters of a text, with its white space made single."""
+    whole = shown(text)
+    short = " ".join(whole[: 4 * width].split())
+    return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
 
 
 def human_bytes(size: float) -> str:
@@ -42,22 +52,15 @@ def human_bytes(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-#: Characters of a text that hovering shows, and that the list of worst errors shows.
-BEGINNING, WHOLE = 140, 5000
+def draws_blocks() -> bool:
+    """Whether stdout is a terminal that shows block characters."""
+    return sys.stdout.isatty() and "utf" in (sys.stdout.encoding or "").lower()
 
 
-def beginning(text: Text, width: int = BEGINNING) -> str:
-    """The first characters of a text, with its white space made single."""
-    whole = shown(text)
-    short = " ".join(whole[: 4 * width].split())
-    return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
-
-
-def one_line(name: str) -> str:
-    """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
-    return " ".join(name.split())
-
-
-def shown(text: Text) -> str:
-    """A text as people read it; parts of one stand below each other."""
-    return text if isinstance(text, str) else "\n\n".join(text)
+def progress_bar(**options: Any) -> tqdm[Any]:
+    """A bar of tqdm's, as a notebook or a terminal draws it; takes what ``tqdm.tqdm`` takes."""
+    with warnings.catch_warnings():
+        # A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from tqdm.auto import tqdm
+    return tqdm(**options)

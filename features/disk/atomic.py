@@ -1,26 +1,37 @@
-"""A file that appears under its name only when it is whole."""
+"""Files and folders that appear under their name whole, or not at all.
+
+A bank's own files are written to a temporary file that is locked while its writer lives, so that
+anyone may sweep away those of the dead. Other files, and folders, take the place of what stood
+under their name when all has been written.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from features.disk.system import release, sync_folder
-from features.errors import CommitError, RunError
+from features.disk.system import (
+    lock,
+    open_new,
+    open_read,
+    refuse_writing_banks,
+    release,
+    sync,
+    sync_folder,
+)
+from features.errors import CommitError
 
 logger = logging.getLogger(__name__)
 
+#: How the name of a bank's temporary file begins.
 TEMPORARY = ".writing-"
-
 
 #: Where locks do not work (some network file systems), a temporary file this old is dead.
 ABANDONED_SECONDS = 24 * 3600
@@ -28,13 +39,20 @@ ABANDONED_SECONDS = 24 * 3600
 
 @contextlib.contextmanager
 def locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
-    """A new file, ``(descriptor, path)``, known to be in use; gone at the end unless renamed."""
+    """A new file, ``(descriptor, path)``, known to be in use; gone at the end unless renamed.
+
+    Raises
+    ------
+    BankError
+        Where the operating system only reads banks.
+    """
+    refuse_writing_banks(folder)
     while True:
         path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = open_new(path)
         try:
             with contextlib.suppress(OSError):  # no locks here: age decides (sweep)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor)
             if os.fstat(descriptor).st_nlink:  # a sweep may come between creation and lock
                 yield descriptor, path
                 return
@@ -48,7 +66,6 @@ def locked_temporary(folder: Path) -> Iterator[tuple[int, Path]]:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files of writers that are dead."""
-
     with contextlib.suppress(OSError):  # a folder that refuses now is no worse for it
         for name in os.listdir(folder):
             if name.startswith(TEMPORARY) and is_abandoned(folder / name, remove=True):
@@ -58,7 +75,7 @@ def sweep(folder: Path) -> None:
 def is_abandoned(path: Path, *, remove: bool = False) -> bool:
     """Whether no live process holds a temporary file; it may be removed at once if so."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_read(path)
     except OSError:
         return False
     try:
@@ -74,7 +91,7 @@ def is_abandoned(path: Path, *, remove: bool = False) -> bool:
 
 def _is_unlocked(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, wait=False)
     except BlockingIOError:
         return False
     except OSError:  # no locks here
@@ -83,8 +100,16 @@ def _is_unlocked(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(out: Path) -> Iterator[BinaryIO]:
+def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file beside ``out`` and rename it when the block ends without an error.
+
+    Parameters
+    ----------
+    out
+        The file; its folder is made where it does not exist.
+    lasting
+        Whether it must survive a power cut, which takes the disk's time. Without it a cut may
+        leave a file without its end.
 
     Raises
     ------
@@ -97,9 +122,11 @@ def replacing(out: Path) -> Iterator[BinaryIO]:
         with temporary.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                sync(file.fileno())
         os.replace(temporary, out)
-        sync_folder(out.parent)
+        if lasting:
+            sync_folder(out.parent)
     except OSError as error:
         raise CommitError(
             f"could not write {out} ({error.strerror or error}): make room, or write elsewhere, "
@@ -110,11 +137,23 @@ def replacing(out: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-@contextmanager
-def new_folder(path: Path, *, keep: str) -> Iterator[Path]:
-    """A folder beside `path` that takes its place when all has been written into it.
+@contextlib.contextmanager
+def new_folder(path: Path, *, keep: str | None = None, lasting: bool = True) -> Iterator[Path]:
+    """A folder beside ``path`` that takes its place when all has been written into it.
 
-    What was encoded into the one that it replaces stays.
+    Parameters
+    ----------
+    path
+        Where it will stand. What stands there stays until then, and for good after an error.
+    keep
+        A folder within the one that is replaced that moves into the new one.
+    lasting
+        Whether its files must survive a power cut.
+
+    Raises
+    ------
+    OSError
+        When it could not be written.
     """
     mark = secrets.token_hex(6)
     folder = path.with_name(f".{path.name}-{mark}")
@@ -122,22 +161,25 @@ def new_folder(path: Path, *, keep: str) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True)
         yield folder
-        for file in folder.rglob("*"):
-            if file.is_file():
-                with file.open("rb+") as written:
-                    os.fsync(written.fileno())
+        if lasting:
+            _sync_files(folder)
         if path.exists():
             path.rename(replaced)
         folder.rename(path)
-        if (replaced / keep).is_dir():
+        if keep is not None and (replaced / keep).is_dir():
             (replaced / keep).rename(path / keep)
-    except OSError as error:
+    except OSError:
         if replaced.exists() and not path.exists():
             replaced.rename(path)
-        raise RunError(
-            f"could not write the run {path} ({error}): make room and try again"
-        ) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if path.exists():
             shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sync_files(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as written:
+                sync(written.fileno())

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
-import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +21,24 @@ import xxhash
 from features.disk.atomic import locked_temporary
 from features.disk.format import MANIFEST
 from features.disk.image import Image
-from features.disk.system import disk_errors, release, sync_folder, write_all
+from features.disk.system import (
+    disk_errors,
+    lock,
+    open_or_make,
+    open_read,
+    read_at,
+    refuse_writing_banks,
+    release,
+    sync,
+    sync_folder,
+    write_all,
+)
 from features.errors import BankError
 
-logger = logging.getLogger(__name__)
+#: Locked by the one process that rearranges a bank.
+REARRANGING = ".rearranging"
 
-
+#: Bytes read back at a time.
 _READ_BACK = 1 << 20
 
 
@@ -71,7 +81,7 @@ def _write(descriptor: int, image: Image) -> str:
         for piece in image.pieces():
             written.update(piece)
             write_all(descriptor, piece)
-        os.fsync(descriptor)
+        sync(descriptor)
         if _hash_of(descriptor, image.size) != written.digest():
             raise OSError(errno.EIO, "the file reads back differently from what was written")
         return naming.result()
@@ -87,46 +97,44 @@ def _sha256(image: Image) -> str:
 def _hash_of(descriptor: int, size: int) -> bytes:
     """XXH3 (128 bits) of the file as it stands."""
     digest = xxhash.xxh3_128()
-    buffer = memoryview(bytearray(_READ_BACK))
-    at = 0
-    while got := os.preadv(descriptor, [buffer], at):
-        digest.update(buffer[:got])
-        at += got
-    return digest.digest() if at == size else b"another size"
-
-
-#: Locked by the one process that rearranges a bank.
-REARRANGING = ".rearranging"
+    n_read = 0
+    while data := read_at(descriptor, _READ_BACK, n_read):
+        digest.update(data)
+        n_read += len(data)
+    return digest.digest() if n_read == size else b"another size"
 
 
 @contextlib.contextmanager
 def committing(folder: Path) -> Iterator[None]:
     """Held during a commit; any number at once."""
-    with _lock(folder / MANIFEST, os.O_RDONLY, fcntl.LOCK_SH):
+    with _locked(folder / MANIFEST, open_read, shared=True):
         yield
 
 
 @contextlib.contextmanager
 def swapping(folder: Path) -> Iterator[None]:
     """Held while files are moved; waits for commits under way."""
-    with _lock(folder / MANIFEST, os.O_RDONLY, fcntl.LOCK_EX):
+    with _locked(folder / MANIFEST, open_read):
         yield
 
 
 @contextlib.contextmanager
 def rearranging(folder: Path) -> Iterator[None]:
     """Held by the one process that compacts or repairs a bank; BankError for a second one."""
-    with _lock(folder / REARRANGING, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    refuse_writing_banks(folder)
+    with _locked(folder / REARRANGING, open_or_make, wait=False):
         yield
 
 
 @contextlib.contextmanager
-def _lock(path: Path, flags: int, operation: int) -> Iterator[None]:
+def _locked(
+    path: Path, opened: Callable[[Path], int], *, shared: bool = False, wait: bool = True
+) -> Iterator[None]:
     with disk_errors(path.parent):
-        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        descriptor = opened(path)
     try:
         try:
-            fcntl.flock(descriptor, operation)
+            lock(descriptor, shared=shared, wait=wait)
         except BlockingIOError:
             raise BankError(
                 f"another process is compacting or repairing {path.parent}: call again when it "

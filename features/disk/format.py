@@ -6,7 +6,7 @@ A bank is a directory::
       bank.json                     what the bank is
       segment-<time>-<sha16>.h5     rows; immutable; named by content
       commits.log                   advisory: one line a commit or retirement
-      keys.index                    derived: may be missing or deleted (``features.index``)
+      keys.index                    derived: may be missing or deleted (:mod:`features.disk.index`)
       retired/                      segments that ``compact`` replaced; deleted a day later
       damaged/                      what ``verify --repair`` set aside
 
@@ -29,33 +29,21 @@ from datetime import UTC, datetime
 from features.selection import Block, Setup
 
 FORMAT = "layerbank"
-
-
 VERSION = 1
-
 
 #: Versions that this code reads.
 READABLE = frozenset({1})
 
-
 MANIFEST = "bank.json"
-
-
 COMMITS_LOG = "commits.log"
-
-
 RETIRED = "retired"
-
-
 DAMAGED = "damaged"
-
-
 SEGMENT_NAME = re.compile(r"segment-\d{8}T\d{12}-(?P<sha16>[0-9a-f]{16})\.h5")
 
-
+#: Where data begin in a segment: at multiples of so many bytes.
 ALIGNMENT = 4096
 
-
+#: The attribute that holds the hash of a dataset's bytes.
 CHECKSUM = "xxh3_64"
 
 
@@ -69,17 +57,9 @@ def fingerprint(setup: Setup) -> str:
     return hashlib.sha256(canonical_json(dict(setup)).encode()).hexdigest()
 
 
-def differing_fields(one: Setup, other: Setup) -> list[str]:
+def differing_fields(first: Setup, second: Setup) -> list[str]:
     """Dotted names of the fields in which two set-ups differ, such as ``config.hidden_act``."""
-    return list(_differing(one, other, ""))
-
-
-def _differing(one: object, other: object, prefix: str) -> Iterator[str]:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for name in sorted({*one, *other}):
-            yield from _differing(one.get(name), other.get(name), f"{prefix}.{name}".lstrip("."))
-    elif one != other:
-        yield prefix
+    return list(_differing(first, second, ""))
 
 
 def segment_name(sha256: str, made: str | None = None) -> str:
@@ -90,3 +70,12 @@ def segment_name(sha256: str, made: str | None = None) -> str:
 def dataset_name(block: Block) -> str:
     """Where a block stands in a segment, such as ``/mean/12``."""
     return f"/{block.pooling}" if block.layer is None else f"/{block.pooling}/{block.layer}"
+
+
+def _differing(first: object, second: object, prefix: str) -> Iterator[str]:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for name in sorted({*first, *second}):
+            path = f"{prefix}.{name}".lstrip(".")
+            yield from _differing(first.get(name), second.get(name), path)
+    elif first != second:
+        yield prefix

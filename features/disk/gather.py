@@ -10,59 +10,31 @@ from numpy.typing import NDArray
 
 from features.disk.index import Keys
 from features.disk.segment import Segment
-from features.disk.snapshot import Snapshot
+from features.disk.snapshot import Rows, Snapshot
 from features.selection import ResolvedTerm
-
-#: Values at a time: small enough for the processor's second cache.
-WIDEN_CHUNK = 48 * 1024
-
-
-#: After a shift by 13, the sign of a sign-extended float16 and its exponent and mantissa.
-MASK = np.int32(-0x70002000)
-
-
-#: The exponents' biases differ by 127 - 15.
-SCALE = np.float32(2.0**112)
-
-
-def widen(values: NDArray[Any], out: NDArray[Any]) -> None:
-    """Copy ``values`` into ``out`` of the same shape, exactly.
-
-    Finite float16 values become float32 by moving their bits into place and correcting the
-    exponent with one multiplication, which is exact, subnormal numbers included: 8 GB/s where
-    NumPy's own conversion gives 3 (``benchmarks/bank.py``). Everything else NumPy copies.
-    """
-    if values.dtype != np.float16 or out.dtype != np.float32:
-        np.copyto(out, values, casting="same_kind")
-        return
-    width = values.shape[1]
-    step = max(1, WIDEN_CHUNK // max(width, 1))
-    bits = np.empty((step, width), np.int32)
-    for start in range(0, len(values), step):
-        part = values[start : start + step]
-        chunk = bits[: len(part)]
-        np.copyto(chunk, part.view(np.int16))
-        np.left_shift(chunk, 13, out=chunk)
-        np.bitwise_and(chunk, MASK, out=chunk)
-        np.multiply(chunk.view(np.float32), SCALE, out=out[start : start + step])
-
 
 #: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
 CHUNK = 256
 
+#: Values widened at a time: small enough for the processor's second cache.
+WIDEN_CHUNK = 48 * 1024
 
-Rows = NDArray[np.int64]
+#: After a shift by 13, the sign of a sign-extended float16 and its exponent and mantissa.
+_MASK = np.int32(-0x70002000)
+
+#: The exponents' biases differ by 127 - 15.
+_SCALE = np.float32(2.0**112)
 
 
 class Part(NamedTuple):
-    """What one segment gives: its rows ``local`` go to the rows ``at`` of the matrix.
+    """What one segment gives: its rows ``source`` go to the rows ``target`` of the matrix.
 
     A slice where the rows follow one another, which costs no copy.
     """
 
     segment: Segment
-    at: Rows | slice
-    local: Rows | slice
+    source: Rows | slice
+    target: Rows | slice
 
 
 class Plan(NamedTuple):
@@ -83,9 +55,9 @@ def plan(snapshots: Sequence[Snapshot], keys: Keys) -> Plan:
     parts = []
     for snapshot in snapshots:
         rows = snapshot.find(keys[todo])
-        at, rows, todo = todo[rows >= 0], rows[rows >= 0], todo[rows < 0]
-        for here, segment, local in snapshot.parts(rows, keys[at]):
-            parts.append(Part(segment, _span(at[here]), _span(local)))
+        found, rows, todo = todo[rows >= 0], rows[rows >= 0], todo[rows < 0]
+        for positions, segment, source in snapshot.parts(rows, keys[found]):
+            parts.append(Part(segment, _span(source), _span(found[positions])))
     return Plan(tuple(parts), todo)
 
 
@@ -100,12 +72,12 @@ def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None
         for term in terms
         for blocks in ([term.blocks] if term.average else [(block,) for block in term.blocks])
     ]
-    straight = isinstance(part.local, slice) and isinstance(part.at, slice)
+    straight = isinstance(part.source, slice) and isinstance(part.target, slice)
     if straight and len(columns) == 1 and len(columns[0]) == 1:
-        widen(columns[0][0][part.local], out[part.at])
+        widen(columns[0][0][part.source], out[part.target])
         return
     scratch: dict[Any, NDArray[Any]] = {}
-    for source, target in zip(_chunks(part.local), _chunks(part.at), strict=True):
+    for source, target in zip(_chunks(part.source), _chunks(part.target), strict=True):
         start = 0
         for arrays in columns:
             values = _rows(arrays, source, scratch)
@@ -117,6 +89,28 @@ def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None
                 widen(values, wide)
                 out[target, start:stop] = wide
             start = stop
+
+
+def widen(values: NDArray[Any], out: NDArray[Any]) -> None:
+    """Copy ``values`` into ``out`` of the same shape, exactly.
+
+    Finite float16 values become float32 by moving their bits into place and correcting the
+    exponent with one multiplication, which is exact, subnormal numbers included: 8 GB/s where
+    NumPy's own conversion gives 3 (``benchmarks/bank.py``). Everything else NumPy copies.
+    """
+    if values.dtype != np.float16 or out.dtype != np.float32:
+        np.copyto(out, values, casting="same_kind")
+        return
+    width = values.shape[1]
+    step = max(1, WIDEN_CHUNK // max(width, 1))
+    bits = np.empty((step, width), np.int32)
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        chunk = bits[: len(part)]
+        np.copyto(chunk, part.view(np.int16))
+        np.left_shift(chunk, 13, out=chunk)
+        np.bitwise_and(chunk, _MASK, out=chunk)
+        np.multiply(chunk.view(np.float32), _SCALE, out=out[start : start + step])
 
 
 def _rows(arrays: list[NDArray[Any]], source: Any, scratch: dict[Any, NDArray[Any]]) -> Any:

@@ -1,9 +1,9 @@
-"""The bytes of an HDF5 file, laid out by libhdf5 in memory and written by us.
+"""The bytes of a segment, or of any HDF5 file: laid out by libhdf5 in memory, written by us.
 
 libhdf5 never writes to the disk: on a full one it can crash, or lose the error and leave a wrong
 file behind. Here it writes its metadata into memory and says where each dataset stands; the data
 go straight from the caller's arrays to the file, by plain writes whose errors the operating
-system reports (:mod:`features.commit`).
+system reports (:mod:`features.disk.commit`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from features.disk.format import ALIGNMENT, CHECKSUM, FORMAT, VERSION, canonical
 from features.disk.manifest import Manifest
 from features.disk.segment import header_bytes, header_room
 from features.selection import Block
+
+#: As long as any offset or size will ever be.
+_LONGEST_NUMBER = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,15 @@ class Image:
 
     def pieces(self) -> Iterator[memoryview]:
         """All bytes from first to last, the zeros included."""
-        at = 0
+        position = 0
         for extent in [*self.extents, Extent(self.size, 0, ())]:
-            if extent.offset > at:
-                yield memoryview(bytes(extent.offset - at))
-            at = extent.offset
+            if extent.offset > position:
+                yield memoryview(bytes(extent.offset - position))
+            position = extent.offset
             for piece in extent.pieces:
-                at += len(piece)
+                position += len(piece)
                 yield piece
-            if at != extent.offset + extent.size:
+            if position != extent.offset + extent.size:
                 raise ValueError("a dataset's pieces do not add up to its size")
 
 
@@ -106,94 +109,6 @@ def hdf5_image(
                 extents.append(Extent(offset, size, dataset.pieces))
     every = sorted([*skeleton.extents(), *extents], key=lambda extent: extent.offset)
     return Image(skeleton.size, every, offsets)
-
-
-def _allocate(file: h5py.File, name: str, dataset: Dataset) -> int:
-    """Create a dataset with room but no data; where its data begin."""
-    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    layout.set_layout(h5py.h5d.CONTIGUOUS)
-    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    group, _, leaf = name.rpartition("/")
-    parent = file.require_group(group or "/")
-    space = h5py.h5s.create_simple(dataset.shape)
-    kind = h5py.h5t.py_create(dataset.dtype, logical=True)
-    created = h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, layout))
-    created.attrs.update(dataset.attributes)
-    offset = created.id.get_offset()
-    if offset is None and 0 in dataset.shape:
-        return 0  # nothing to write anywhere
-    assert offset is not None, f"HDF5 gave {name} no room"
-    assert offset % ALIGNMENT == 0, f"HDF5 put {name} at {offset}"
-    return int(offset)
-
-
-class _Skeleton(io.RawIOBase):
-    """A file that keeps what libhdf5 writes (metadata only) and not the gaps in between."""
-
-    def __init__(self) -> None:
-        self._pages: dict[int, bytearray] = {}
-        self._at = 0
-        self.size = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self.size)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def truncate(self, size: int | None = None) -> int:
-        self.size = self._at if size is None else size
-        return self.size
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        for done, page, start, stop in self._spans(len(view)):
-            block = self._pages.setdefault(page, bytearray(ALIGNMENT))
-            block[start:stop] = view[done : done + stop - start]
-        self._at += len(view)
-        self.size = max(self.size, self._at)
-        return len(view)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        size = min(len(view), max(self.size - self._at, 0))
-        for done, page, start, stop in self._spans(size):
-            view[done : done + stop - start] = self._pages.get(page, bytes(ALIGNMENT))[start:stop]
-        self._at += size
-        return size
-
-    def _spans(self, size: int) -> list[tuple[int, int, int, int]]:
-        """``(bytes done, page, start in page, stop in page)`` of ``size`` bytes from here."""
-        spans, done = [], 0
-        while done < size:
-            page, start = divmod(self._at + done, ALIGNMENT)
-            stop = min(ALIGNMENT, start + size - done)
-            spans.append((done, page, start, stop))
-            done += stop - start
-        return spans
-
-    def extents(self) -> list[Extent]:
-        """Every page written, cut at the file's end."""
-        cut = [
-            (page * ALIGNMENT, memoryview(data)[: max(self.size - page * ALIGNMENT, 0)])
-            for page, data in self._pages.items()
-        ]
-        return [Extent(offset, len(data), [data]) for offset, data in cut]
-
-
-#: As long as any offset or size will ever be.
-_LONGEST_NUMBER = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,3 +182,87 @@ def _header(
 def _checked(values: NDArray[Any]) -> Dataset:
     values = np.ascontiguousarray(values)
     return Dataset.of(values, **{CHECKSUM: xxhash.xxh3_64_hexdigest(values.data)})
+
+
+def _allocate(file: h5py.File, name: str, dataset: Dataset) -> int:
+    """Create a dataset with room but no data; where its data begin."""
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_layout(h5py.h5d.CONTIGUOUS)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    group, _, leaf = name.rpartition("/")
+    parent = file.require_group(group or "/")
+    space = h5py.h5s.create_simple(dataset.shape)
+    kind = h5py.h5t.py_create(dataset.dtype, logical=True)
+    created = h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, layout))
+    created.attrs.update(dataset.attributes)
+    offset = created.id.get_offset()
+    if offset is None and 0 in dataset.shape:
+        return 0  # nothing to write anywhere
+    assert offset is not None, f"HDF5 gave {name} no room"
+    assert offset % ALIGNMENT == 0, f"HDF5 put {name} at {offset}"
+    return int(offset)
+
+
+class _Skeleton(io.RawIOBase):
+    """A file that keeps what libhdf5 writes (metadata only) and not the gaps in between."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+        self._position = 0
+        self.size = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + (0, self._position, self.size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._position if size is None else size
+        return self.size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        for done, page, start, stop in self._spans(len(view)):
+            block = self._pages.setdefault(page, bytearray(ALIGNMENT))
+            block[start:stop] = view[done : done + stop - start]
+        self._position += len(view)
+        self.size = max(self.size, self._position)
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        size = min(len(view), max(self.size - self._position, 0))
+        for done, page, start, stop in self._spans(size):
+            view[done : done + stop - start] = self._pages.get(page, bytes(ALIGNMENT))[start:stop]
+        self._position += size
+        return size
+
+    def _spans(self, size: int) -> list[tuple[int, int, int, int]]:
+        """``(bytes done, page, start in page, stop in page)`` of ``size`` bytes from here."""
+        spans, done = [], 0
+        while done < size:
+            page, start = divmod(self._position + done, ALIGNMENT)
+            stop = min(ALIGNMENT, start + size - done)
+            spans.append((done, page, start, stop))
+            done += stop - start
+        return spans
+
+    def extents(self) -> list[Extent]:
+        """Every page written, cut at the file's end."""
+        cut = [
+            (page * ALIGNMENT, memoryview(data)[: max(self.size - page * ALIGNMENT, 0)])
+            for page, data in self._pages.items()
+        ]
+        return [Extent(offset, len(data), [data]) for offset, data in cut]

@@ -24,17 +24,13 @@ from numpy.typing import NDArray
 
 from features.disk.atomic import locked_temporary
 from features.disk.format import ALIGNMENT, canonical_json
-from features.disk.system import write_all
+from features.disk.system import WRITES_BANKS, write_all
 from features.keys import KEY_SIZE
 
 Keys = NDArray[np.uint8]
 
-
 INDEX = "keys.index"
-
-
 INDEX_VERSION = 1
-
 
 #: Keys that are looked up at a time.
 CHUNK = 1 << 17
@@ -87,19 +83,19 @@ class KeyIndex:
     def _find(self, keys: Keys) -> NDArray[np.int64]:
         wanted = _prefixes(keys)
         rows = np.full(len(keys), -1, np.int64)
-        at = np.searchsorted(self._prefixes, wanted, side="left")
+        places = np.searchsorted(self._prefixes, wanted, side="left")
         seeking = np.arange(len(keys))
         while True:
-            inside = at < len(self._prefixes)
-            seeking, at = seeking[inside], at[inside]
-            same_prefix = self._prefixes[at] == wanted[seeking]
-            seeking, at = seeking[same_prefix], at[same_prefix]
+            inside = places < len(self._prefixes)
+            seeking, places = seeking[inside], places[inside]
+            same_prefix = self._prefixes[places] == wanted[seeking]
+            seeking, places = seeking[same_prefix], places[same_prefix]
             if not len(seeking):
                 return rows
-            candidates = self._order[at]
+            candidates = self._order[places]
             equal = (self.keys[candidates] == keys[seeking]).all(axis=1)
             rows[seeking[equal]] = candidates[equal]
-            seeking, at = seeking[~equal], at[~equal] + 1
+            seeking, places = seeking[~equal], places[~equal] + 1
 
     def firsts(self) -> NDArray[np.bool_]:
         """Whether each row is the first with its key, shape ``(n,)``."""
@@ -133,7 +129,15 @@ class KeyIndex:
         return bool(seen.all())
 
     def save(self, folder: Path, sizes: Mapping[str, int]) -> None:
-        """Keep the index beside the segments it covers; a folder that refuses is no failure."""
+        """Keep the index beside the segments it covers; a folder that refuses is no failure.
+
+        Parameters
+        ----------
+        folder
+            The bank's.
+        sizes
+            Rows of each segment, by name, in the order of the keys.
+        """
         arrays: tuple[NDArray[Any], ...] = (
             self._prefixes.astype("<u8", copy=False),
             self._order.astype("<u4", copy=False),
@@ -147,6 +151,8 @@ class KeyIndex:
             {"version": INDEX_VERSION, "segments": dict(sizes), "xxh3_64": checksum.hexdigest()}
         ).encode()
         header += b"\n"
+        if not WRITES_BANKS:
+            return
         with contextlib.suppress(OSError), locked_temporary(folder) as (descriptor, temporary):
             for part in (memoryview(header.ljust(_aligned(len(header)))), *body):
                 write_all(descriptor, part)

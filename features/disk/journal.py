@@ -6,7 +6,6 @@ A line is time, event, segment, rows, and the XXH3 hash of these, separated by t
 from __future__ import annotations
 
 import logging
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +14,9 @@ from pathlib import Path
 import xxhash
 
 from features.disk.format import COMMITS_LOG, SEGMENT_NAME
-from features.disk.system import read_errors, release
+from features.disk.system import open_append, read_errors, release, write_all
 
 logger = logging.getLogger(__name__)
-
 
 _LINE = re.compile(
     r"(?P<entry>\d{4}-\d\d-\d\dT[\d:.]{8,15}\+00:00\t"
@@ -39,12 +37,9 @@ def note(folder: Path, event: str, name: str, n: int) -> None:
     """Append a line; a log that cannot be written is no failure."""
     line = memoryview(_line(datetime.now(UTC).isoformat(), event, name, n).encode())
     try:
-        descriptor = os.open(
-            folder / COMMITS_LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-        )
+        descriptor = open_append(folder / COMMITS_LOG)
         try:
-            while line:  # a line cut short would spoil the next one too
-                line = line[os.write(descriptor, line) :]
+            write_all(descriptor, line)  # a line cut short would spoil the next one too
         finally:
             release(descriptor)
     except OSError as error:

@@ -24,7 +24,7 @@ from features.disk.format import (
     differing_fields,
     fingerprint,
 )
-from features.disk.system import disk_errors, read_errors, sync_folder, write_all
+from features.disk.system import disk_errors, read_errors, sync, sync_folder, write_all
 from features.errors import BankError, FingerprintMismatch, NotABank
 from features.selection import Setup
 
@@ -120,7 +120,7 @@ def publish_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> N
         folder.mkdir(parents=True, exist_ok=True)
         with locked_temporary(folder) as (descriptor, temporary):
             write_all(descriptor, memoryview(text.encode()))
-            os.fsync(descriptor)
+            sync(descriptor)
             try:
                 # Unlike a rename, a link never replaces what another process just wrote.
                 os.link(temporary, folder / MANIFEST)

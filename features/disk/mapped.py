@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from features.disk.system import _limit, release
+from features.disk.system import max_open_files, open_read, release
+
+#: Files that stay mapped at the most; fewer where the process may not hold twice as many open.
+MOST_MAPPED = 8192
+
+_all_mapped: WeakSet[MappedFile] = WeakSet()
+_clock = itertools.count(1)
+_lock = threading.Lock()
 
 
 class MappedFile:
@@ -83,7 +90,7 @@ class MappedFile:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._places[0]))
 
     def _map_at(self, place: Path) -> mmap.mmap | bytes:
-        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_read(place)
         try:
             status = os.fstat(descriptor)
             identity = (status.st_dev, status.st_ino, status.st_size)
@@ -98,7 +105,7 @@ class MappedFile:
 
 
 def _make_room() -> None:
-    limit = _limit()
+    limit = max(16, min(max_open_files() // 2, MOST_MAPPED))
     if len(_all_mapped) >= limit:
         _forget(limit // 2)
 
@@ -109,12 +116,3 @@ def _forget(n_kept: int) -> None:
     for file in by_use[: max(0, len(by_use) - n_kept)]:
         file.forget()
         _all_mapped.discard(file)
-
-
-_all_mapped: WeakSet[MappedFile] = WeakSet()
-
-
-_clock = itertools.count(1)
-
-
-_lock = threading.Lock()

@@ -1,4 +1,8 @@
-"""Reading one segment: what it says of itself, then numbers from a map of the file, checked."""
+"""One segment: the header in which it says what it holds, and its numbers, checked.
+
+The header stands in the file's user block, in front of the HDF5 part: a line with a mark, the
+hash and the length of what follows, then canonical JSON. Numbers come from a map of the file.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,11 @@ from features.selection import Block
 
 MAGIC = b"layerbank-segment"
 
-
 #: The longest first line there can be.
 _FIRST_LINE = 64
+
+_ROW_DTYPES = {"/key": "|u1", "/n_tokens": "<i4", "/truncated": "|u1"}
+_BLOCK_DTYPES = ("<f2", "<f4")
 
 
 def header_bytes(content: Mapping[str, Any]) -> bytes:
@@ -59,12 +65,6 @@ def read_header(data: memoryview) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it is no object")
     return content
-
-
-_ROW_DTYPES = {"/key": "|u1", "/n_tokens": "<i4", "/truncated": "|u1"}
-
-
-_BLOCK_DTYPES = ("<f2", "<f4")
 
 
 class SnapshotMoved(BankError):
@@ -123,6 +123,11 @@ class Segment:
         except (ValueError, KeyError, TypeError) as error:
             raise self._corrupt(f"has a damaged header ({error})") from error
         self.dtype = self._layout[dataset_name(blocks[0])].dtype
+
+    @property
+    def n_data_bytes(self) -> int:
+        """Bytes of its numbers. A file of few rows is mostly header and alignment."""
+        return sum(place.stop - place.offset for place in self._layout.values())
 
     @property
     def header(self) -> dict[str, Any]:

@@ -18,10 +18,7 @@ from features.selection import Block
 
 #: An index is kept once opening the bank without it would read this many segments or keys.
 KEEP_SEGMENTS = 64
-
-
 KEEP_KEYS = 200_000
-
 
 Rows = NDArray[np.int64]
 
@@ -51,10 +48,8 @@ class Snapshot:
         self._paths = [folder / name for name in segment_names(folder)]
         self._opened: dict[int, Segment] = {}
         names = [path.name for path in self._paths]
-        base, sizes = (KeyIndex.load(folder, names) if use_index else None) or (
-            KeyIndex.of([]),
-            {},
-        )
+        kept = KeyIndex.load(folder, names) if use_index else None
+        base, sizes = kept or (KeyIndex.of([]), {})
         rest = [self.segment(number) for number in range(len(sizes), len(names))]
         sizes |= {segment.path.name: segment.n for segment in rest}
         n_rest = sum(segment.n for segment in rest)
@@ -119,13 +114,13 @@ class Snapshot:
         # Sorted once, rather than looked through for each of what may be thousands of segments.
         by_owner = np.argsort(owner, kind="stable")
         numbers, begins = np.unique(owner[by_owner], return_index=True)
-        for number, here in zip(numbers, np.split(by_owner, begins[1:]), strict=False):
-            local = rows[here] - self._starts[number]
+        for number, positions in zip(numbers, np.split(by_owner, begins[1:]), strict=False):
+            local = rows[positions] - self._starts[number]
             segment = self.segment(int(number))
             stored = segment.keys
-            if local.max() >= len(stored) or not np.array_equal(stored[local], keys[here]):
+            if local.max() >= len(stored) or not np.array_equal(stored[local], keys[positions]):
                 raise SnapshotMoved(segment.path)
-            yield here, segment, local
+            yield positions, segment, local
 
 
 def all_keys(segments: Sequence[Segment], before: Keys | None = None) -> Keys:

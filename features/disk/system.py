@@ -1,9 +1,7 @@
-"""The commit: the one way in which a file comes into a bank.
+"""What a bank asks of the operating system. No other file knows which one it is.
 
-A temporary file is written, synced, read back and compared, then renamed; the rename is the only
-commit point, and the directory is synced after it. Whatever fails before it leaves the bank as
-it was. A temporary file is locked while its writer lives, so that anyone may sweep away those of
-the dead.
+Linux and macOS read and write banks. Windows reads them: a commit needs files that are renamed
+while they are open, and nobody has tried what a power cut leaves there, so writers refuse.
 """
 
 from __future__ import annotations
@@ -11,11 +9,165 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from features.errors import BankError, CommitError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    WRITES_BANKS = False
+
+    #: Without O_BINARY each line feed that is written becomes two bytes.
+    _ALWAYS = os.O_BINARY | os.O_NOINHERIT
+
+    #: Locks keep others from reading what they cover, so this byte lies behind any content.
+    _LOCKED_BYTE = 2**31 - 2
+
+    #: How often a lock that is waited for is tried, seconds.
+    _LOCK_SECONDS = 0.05
+
+    #: What the C library allows at the most.
+    _MAX_OPEN_FILES = 8192
+
+    def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> None:
+        """Lock an open file until it is closed; BlockingIOError where another has it.
+
+        A shared lock is as good as any here: only writers of banks ask for one.
+        """
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            while True:
+                os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+                try:
+                    return msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                except PermissionError:
+                    if not wait:
+                        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
+                time.sleep(_LOCK_SECONDS)
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
+
+    def read_at(descriptor: int, size: int, offset: int) -> bytes:
+        """Up to ``size`` bytes from ``offset``; none at the end. Moves the file's position."""
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+    def sync(descriptor: int) -> None:
+        """Return when a file's bytes would survive a power cut."""
+        os.fsync(descriptor)
+
+    def sync_folder(folder: Path) -> None:
+        """Nothing: a folder cannot be synced here."""
+
+    def max_open_files() -> int:
+        """How many files this process may hold open."""
+        return _MAX_OPEN_FILES
+
+else:
+    import fcntl
+    import resource
+
+    WRITES_BANKS = True
+
+    _ALWAYS = os.O_CLOEXEC
+
+    #: What says that a file system knows no such call, where an error would be another number.
+    _NOT_KNOWN = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY)
+
+    def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> None:
+        """Lock an open file until it is closed; BlockingIOError where another has it.
+
+        Any other OSError says that the file system has no locks.
+        """
+        operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, operation if wait else operation | fcntl.LOCK_NB)
+
+    def read_at(descriptor: int, size: int, offset: int) -> bytes:
+        """Up to ``size`` bytes from ``offset``; none at the end."""
+        return os.pread(descriptor, size, offset)
+
+    def sync(descriptor: int) -> None:
+        """Return when a file's bytes would survive a power cut."""
+        if sys.platform == "darwin":
+            # fsync hands the bytes to the drive, which may keep them in its own memory.
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+                return
+            except OSError as error:
+                if error.errno not in _NOT_KNOWN:
+                    raise
+        os.fsync(descriptor)
+
+    def sync_folder(folder: Path) -> None:
+        """Make renames in a folder survive a power cut, where the file system knows how."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
+        try:
+            sync(descriptor)
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN:
+                raise
+        finally:
+            release(descriptor)
+
+    def max_open_files() -> int:
+        """How many files this process may hold open."""
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def open_read(path: Path) -> int:
+    """A descriptor of a file to be read."""
+    return os.open(path, os.O_RDONLY | _ALWAYS)
+
+
+def open_new(path: Path) -> int:
+    """A descriptor of a new file, to be written and read; FileExistsError where there is one."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _ALWAYS, 0o644)
+
+
+def open_or_make(path: Path) -> int:
+    """A descriptor of a file to be read and written, made where there is none."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | _ALWAYS, 0o644)
+
+
+def open_append(path: Path) -> int:
+    """A descriptor of a file that grows at its end, made where there is none."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _ALWAYS, 0o644)
+
+
+def write_all(descriptor: int, data: memoryview) -> None:
+    """Write all of ``data``; a short write goes on where it stopped."""
+    while data:
+        written = os.write(descriptor, data)
+        if written == 0:
+            raise OSError(errno.ENOSPC, "the disk takes no more bytes")
+        data = data[written:]
+
+
+def release(descriptor: int) -> None:
+    """Close a file of which nothing more is wanted: an error on closing tells nothing."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files may be added to a folder, or to the one in which it would be made."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return os.access(there, os.W_OK | os.X_OK)
+
+
+def refuse_writing_banks(folder: Path) -> None:
+    """BankError where the operating system only reads banks."""
+    if not WRITES_BANKS:
+        raise BankError(
+            f"{folder} cannot be written to on Windows, which only reads banks: write it on Linux "
+            "(WSL will do) or macOS, and copy it here"
+        )
 
 
 @contextlib.contextmanager
@@ -31,21 +183,9 @@ def read_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def release(descriptor: int) -> None:
-    """Close a file of which nothing more is wanted: an error on closing tells nothing."""
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
-
-
-def _limit() -> int:
-    """How many files to keep mapped: half of the descriptors that the process may have."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, min(soft // 2, 8192))
-
-
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """What the operating system refuses, as a CommitError that says what to do."""
+    """What keeps a folder from being written to, as a CommitError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -55,32 +195,3 @@ def disk_errors(folder: Path) -> Iterator[None]:
             f"could not write to {folder} ({error.strerror or error}): {remedy} and call again; "
             "everything committed so far is intact"
         ) from error
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files may be added to a folder, or to the one in which it would be made."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    return os.access(there, os.W_OK | os.X_OK)
-
-
-def write_all(descriptor: int, data: memoryview) -> None:
-    """Write all of ``data``; a short write goes on where it stopped."""
-    while data:
-        written = os.write(descriptor, data)
-        if written == 0:
-            raise OSError(errno.ENOSPC, "the disk takes no more bytes")
-        data = data[written:]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable; some file systems have no such thing, and say so."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-            raise
-    finally:
-        release(descriptor)

@@ -18,12 +18,16 @@ from features.disk.format import segment_name
 from features.disk.image import Rows, segment_image
 from features.disk.journal import note
 from features.disk.manifest import Manifest
+from features.disk.system import refuse_writing_banks
 from features.errors import BankError, CommitError
 from features.keys import KEY_SIZE
 from features.selection import Block, bank_blocks
 
 #: The largest finite float16.
 FLOAT16_MAX = 65504.0
+
+#: Keys, n_tokens, truncated and blocks of some rows.
+_Rows = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32]]
 
 
 class BankWriter:
@@ -43,6 +47,11 @@ class BankWriter:
         Data in a full segment, bytes.
     segment_seconds
         Age at which a segment is committed as it is, seconds.
+
+    Raises
+    ------
+    BankError
+        Where the operating system only reads banks.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class BankWriter:
         segment_bytes: int = 256 << 20,
         segment_seconds: float = 60.0,
     ) -> None:
+        refuse_writing_banks(folder)  # before anything is encoded for it
         self._folder = folder
         self._manifest = manifest
         self._blocks = bank_blocks(manifest.setup)
@@ -108,8 +118,9 @@ class BankWriter:
         fits = largest <= FLOAT16_MAX
         for dtype in self._buffers:
             chosen = fits == (dtype == "<f2") if len(self._buffers) > 1 else np.ones(n, bool)
-            at = slice(None) if chosen.all() else np.flatnonzero(chosen)
-            self._waiting.append((dtype, (keys[at], n_tokens[at], truncated[at], blocks[at])))
+            some = slice(None) if chosen.all() else np.flatnonzero(chosen)
+            rows = (keys[some], n_tokens[some], truncated[some], blocks[some])
+            self._waiting.append((dtype, rows))
         try:
             self._take_in()
         except BaseException:
@@ -174,9 +185,9 @@ class BankWriter:
             error.add_note(f"and on leaving, {failure}")
 
 
-_Rows = tuple[
-    NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32]
-]  # keys, n_tokens, truncated, blocks
+def _before(rows: _Rows, stop: int) -> _Rows:
+    keys, n_tokens, truncated, blocks = rows
+    return keys[:stop], n_tokens[:stop], truncated[:stop], blocks[:stop]
 
 
 def _after(rows: _Rows, taken: int) -> _Rows:
@@ -200,6 +211,7 @@ class _Buffer:
         self.clear()
 
     def clear(self) -> None:
+        """Hold no rows, as at first."""
         self.n = 0
         #: Whether a commit of these rows failed.
         self.failed = False
@@ -213,14 +225,12 @@ class _Buffer:
 
     @property
     def room(self) -> int:
+        """Rows that it can still take in."""
         return self.capacity - self.n
 
     def append(self, rows: _Rows) -> int:
         """Take in as many rows as there is room for; how many."""
-        room = self.room
-        keys, n_tokens, truncated, blocks = (
-            rows[0][:room], rows[1][:room], rows[2][:room], rows[3][:room],
-        )  # fmt: skip
+        keys, n_tokens, truncated, blocks = _before(rows, self.room)
         if not len(keys):
             return 0
         if self._values is None:
@@ -236,6 +246,7 @@ class _Buffer:
         return len(keys)
 
     def rows(self, blocks: Sequence[Block]) -> Rows:
+        """The rows as they go to disk."""
         assert self._values is not None
         return Rows(
             np.concatenate(self._keys),

@@ -11,7 +11,7 @@ import contextlib
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -19,10 +19,8 @@ from features.errors import InputError
 
 Row = tuple[int, tuple[object, ...]]
 
-
 #: First bytes of a ZIP archive, which new Excel files are, and of an OLE file, as the old ones.
 WORKBOOK_HEADS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-
 
 WORKBOOK_ENDINGS = ("xlsx", "xlsm", "xls")
 
@@ -68,6 +66,12 @@ def _opened(path: Path, encoding: str, newline: str) -> Iterator[IO[str]]:
         ) from None
 
 
+def csv_reader(file: Iterable[str], delimiter: str = ",") -> Any:
+    """A reader of CSV that takes cells of any length and forgives no stray quote."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a C long, which has 32 bits on Windows
+    return csv.reader(file, delimiter=delimiter, strict=True)
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
@@ -100,9 +104,8 @@ class DelimitedReader:
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Any]:
-        csv.field_size_limit(sys.maxsize)
         with _opened(self.path, self.encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
+            reader = csv_reader(file, self.delimiter)
             try:
                 yield reader
             except csv.Error as error:

@@ -34,7 +34,6 @@ from features.selection import bank_blocks
 #: What compact replaced is deleted when it is this old.
 RETIRED_SECONDS = 24 * 3600.0
 
-
 #: In the provenance of a compacted segment: a list of those of the segments it replaced.
 COMPACTED = "compacted"
 
@@ -57,18 +56,26 @@ class _Part:
 
     @property
     def whole(self) -> bool:
+        """Whether all of its rows are kept."""
         return len(self.keep) == self.segment.n
 
     @property
     def size(self) -> float:
-        """Bytes that its kept rows take, about."""
-        return self.segment.size * len(self.keep) / max(1, self.segment.n)
+        """Bytes of the numbers in its kept rows."""
+        return self.segment.n_data_bytes * len(self.keep) / max(1, self.segment.n)
 
 
 def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactReport:
     """Merge small segments and drop duplicate keys.
 
     Writers may go on adding meanwhile: what they commit is left for the next time.
+
+    Parameters
+    ----------
+    path
+        The bank's folder.
+    segment_bytes
+        Numbers in a full segment, bytes.
 
     Raises
     ------
@@ -114,7 +121,7 @@ def _groups(parts: Sequence[_Part], segment_bytes: int) -> Iterator[list[_Part]]
         if not len(part.keep):
             yield [part]
             continue
-        if part.whole and part.segment.size > segment_bytes / 2:
+        if part.whole and part.size > segment_bytes / 2:
             continue
         dtype = str(part.segment.dtype)
         group = groups.setdefault(dtype, [])
@@ -168,8 +175,8 @@ def _provenance(parts: Sequence[_Part]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for part in parts:
         provenance = part.segment.provenance
-        for one in provenance.get(COMPACTED, [provenance]):
-            said[canonical_json(one)] = one
+        for original in provenance.get(COMPACTED, [provenance]):
+            said[canonical_json(original)] = original
     return {COMPACTED: [said[text] for text in sorted(said)]}
 
 

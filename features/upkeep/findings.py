@@ -1,4 +1,7 @@
-"""What can be seen of a bank's health without reading it: seconds where ``verify`` takes hours."""
+"""What can be wrong with a bank, and what a look at its folder shows without reading it.
+
+A look takes seconds where ``verify``, which reads every byte, takes hours.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from features.disk.atomic import TEMPORARY, is_abandoned
 from features.disk.commit import REARRANGING
 from features.disk.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME
 from features.disk.index import INDEX
-from features.disk.journal import read_journal
+from features.disk.journal import Journal, read_journal
 from features.disk.system import read_errors
 
+#: A bank's own files beside its segments.
 _OURS = {MANIFEST, COMMITS_LOG, INDEX, RETIRED, DAMAGED, REARRANGING}
-
 
 #: How long a writer may take between making a temporary file and locking it, seconds.
 _JUST_MADE = 0.1
@@ -54,6 +57,23 @@ def look_at(folder: Path, name: str) -> Iterator[Finding]:
                 yield Finding("left behind", name, "by a writer that died before it committed")
     elif name not in _OURS:
         yield Finding("stray", name, "no file of a bank; move it elsewhere")
+
+
+def log_findings(folder: Path, journal: Journal) -> Iterator[Finding]:
+    """What ``commits.log`` tells: lines beyond reading, and segments that are nowhere."""
+    if journal.n_damaged:
+        detail = f"{journal.n_damaged} lines cannot be read; advisory"
+        yield Finding("damaged", COMMITS_LOG, detail)
+    present = {*listed(folder), *listed(folder / RETIRED), *listed(folder / DAMAGED)}
+    for name, n in journal.rows.items():
+        if name not in present:
+            yield Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}")
+
+
+def listed(folder: Path) -> list[str]:
+    """Names of what is in a folder; none where there is none. BankError when it is unreadable."""
+    with read_errors(folder):
+        return os.listdir(folder) if folder.is_dir() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +115,13 @@ def look(folder: Path, damaged: Sequence[Finding] = ()) -> Health:
     damaged
         What is known to be damaged.
     """
-    with read_errors(folder):
-        names = sorted(os.listdir(folder))
     findings, n_writing = [*damaged], 0
-    for name in names:
+    for name in sorted(listed(folder)):
         if not SEGMENT_NAME.fullmatch(name):
             found = list(look_at(folder, name))
             findings += found
             n_writing += name.startswith(TEMPORARY) and not found
-    journal = read_journal(folder)
-    if journal.n_damaged:
-        detail = f"{journal.n_damaged} lines cannot be read; advisory"
-        findings.append(Finding("damaged", COMMITS_LOG, detail))
-    here = {*names, *_names(folder / RETIRED), *_names(folder / DAMAGED)}
-    findings += [
-        Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}")
-        for name, n in journal.rows.items()
-        if name not in here
-    ]
+    findings += log_findings(folder, read_journal(folder))
     return Health(
         findings=(*findings,),
         n_writing=n_writing,
@@ -127,7 +136,3 @@ def _aside(folder: Path) -> Aside:
         return Aside(0, 0)
     sizes = [entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()]
     return Aside(len(sizes), sum(sizes))
-
-
-def _names(folder: Path) -> list[str]:
-    return os.listdir(folder) if folder.is_dir() else []

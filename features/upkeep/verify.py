@@ -4,114 +4,26 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from features.disk.atomic import locked_temporary, sweep
-from features.disk.commit import rearranging, swapping
-from features.disk.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME, VERSION
+from features.disk.format import MANIFEST, SEGMENT_NAME, VERSION
 from features.disk.format import fingerprint as fingerprint_of
 from features.disk.index import INDEX, KeyIndex, Keys
-from features.disk.journal import journal_bytes, note, read_journal
-from features.disk.manifest import Manifest, publish_manifest, read_manifest
+from features.disk.journal import read_journal
+from features.disk.manifest import Manifest, read_manifest
 from features.disk.mapped import MappedFile
 from features.disk.segment import Segment, SnapshotMoved, read_header
-from features.disk.system import disk_errors, read_errors, sync_folder, write_all
+from features.disk.system import read_errors
 from features.errors import BankError, CorruptSegment, NotABank
 from features.selection import bank_blocks
-from features.upkeep.findings import Finding, look_at
-
-
-def repair_bank(
-    folder: Path, findings: Sequence[Finding], manifest: Manifest | None
-) -> Iterator[str]:
-    """Act on what ``verify`` found; a line on each thing done.
-
-    Parameters
-    ----------
-    folder
-        The bank's.
-    findings
-        Of ``verify``.
-    manifest
-        As read, or as the segments hold it; without one, segments stay where they are.
-
-    Raises
-    ------
-    CommitError
-        When the disk refuses; call again.
-    """
-    with rearranging(folder), disk_errors(folder):
-        if any(finding.name == MANIFEST for finding in findings):
-            if manifest is None:
-                raise BankError(
-                    f"{folder / MANIFEST} cannot be restored, since no segment holds a whole copy "
-                    "of it: put back a copy of your own"
-                )
-            yield from _restore_manifest(folder, manifest)
-        with swapping(folder):
-            sweep(folder)
-            for finding in findings:
-                yield from _mend(folder, finding)
-            if any(finding.name == COMMITS_LOG for finding in findings):
-                assert manifest is not None
-                yield _renew_journal(folder, manifest)
-            sync_folder(folder)
-
-
-def _restore_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
-    if (folder / MANIFEST).exists():
-        yield _set_aside(folder, MANIFEST)
-    publish_manifest(folder, manifest.setup, manifest.source)
-    yield f"restored {MANIFEST} from the copy in the segments"
-
-
-def _mend(folder: Path, finding: Finding) -> Iterator[str]:
-    name = finding.name
-    rows = read_journal(folder).rows.get(name, 0)
-    if name == INDEX:
-        (folder / INDEX).unlink(missing_ok=True)
-        yield f"deleted {INDEX}, which is derived"
-    elif finding.kind == "left behind":
-        yield f"removed {name}"
-    elif SEGMENT_NAME.fullmatch(name) and finding.kind == "missing":
-        note(folder, "lost", name, rows)
-        yield f"noted {name} as lost"
-    elif SEGMENT_NAME.fullmatch(name) and (folder / name).exists():
-        note(folder, "set aside", name, rows)
-        yield _set_aside(folder, name)
-
-
-def _set_aside(folder: Path, name: str) -> str:
-    place = folder / DAMAGED
-    place.mkdir(exist_ok=True)
-    target, again = place / name, 0
-    while target.exists():
-        target, again = place / f"{name}.{again}", again + 1
-    os.rename(folder / name, target)
-    return f"moved {name} to {target}"
-
-
-def _renew_journal(folder: Path, manifest: Manifest) -> str:
-    """Keep the log that cannot be read, and write one of what is there."""
-    blocks = bank_blocks(manifest.setup)
-    rows = {
-        name: Segment(folder / name, manifest.fingerprint, blocks).n
-        for name in sorted(os.listdir(folder))
-        if SEGMENT_NAME.fullmatch(name)
-    }
-    with locked_temporary(folder) as (descriptor, temporary):
-        write_all(descriptor, memoryview(journal_bytes(rows)))
-        os.fsync(descriptor)
-        moved = _set_aside(folder, COMMITS_LOG)
-        os.rename(temporary, folder / COMMITS_LOG)
-    return f"{moved}, and wrote another from the segments"
+from features.upkeep.findings import Finding, listed, log_findings, look_at
+from features.upkeep.repair import repair_bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +57,6 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         When something cannot be read for want of rights or of file descriptors, or repair is
         wanted and another process rearranges the bank.
     """
-    from features.upkeep.verify import repair_bank
-
     folder = Path(path).absolute()
     findings: list[Finding] = []
     try:
@@ -165,7 +75,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
     index = IndexCheck(folder)
     sizes: dict[str, int] = {}
     n_bytes = 0
-    for name in sorted(_listed(folder)):
+    for name in sorted(listed(folder)):
         if SEGMENT_NAME.fullmatch(name):
             rows = f"{journal.rows[name]} rows" if name in journal.rows else "rows unknown"
             try:
@@ -181,14 +91,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
                 n_bytes += segment.size
         else:
             findings += look_at(folder, name)
-    findings += index.findings(sizes)
-    if journal.n_damaged:
-        detail = f"{journal.n_damaged} lines cannot be read; advisory"
-        findings.append(Finding("damaged", COMMITS_LOG, detail))
-    present = {*_listed(folder), *_listed(folder / RETIRED), *_listed(folder / DAMAGED)}
-    for name, n in journal.rows.items():
-        if name not in present:
-            findings.append(Finding("missing", name, f"{n} rows; listed in {COMMITS_LOG}"))
+    findings += [*index.findings(sizes), *log_findings(folder, journal)]
     repaired = tuple(repair_bank(folder, findings, manifest)) if repair and findings else ()
     return VerifyReport(len(sizes), sum(sizes.values()), n_bytes, (*findings,), repaired)
 
@@ -197,7 +100,7 @@ def manifest_of_segments(folder: Path) -> Manifest | None:
     """The manifest that most of a folder's segments hold a copy of; None when none does."""
     found: Counter[str] = Counter()
     manifests: dict[str, Manifest] = {}
-    for name in _listed(folder):
+    for name in listed(folder):
         if not SEGMENT_NAME.fullmatch(name):
             continue
         try:
@@ -272,8 +175,3 @@ class IndexCheck:
         same = all(segments[name] == n for name, n in sizes.items())
         if not (self._right and same and index.is_sound()):
             yield Finding("damaged", INDEX, "says otherwise than the segments; derived")
-
-
-def _listed(folder: Path) -> list[str]:
-    with read_errors(folder):
-        return os.listdir(folder) if folder.is_dir() else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 
 from features.banks import Banks
 from features.errors import LayerbankError
-from features.keys import Text, text_keys
+from features.keys import Text, digest, text_keys
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.data.folds import Folds
 from regress.data.source import Source
@@ -120,8 +119,7 @@ def _texts(
         dataset = Source.recorded(recorded).read()[1]
     except (LayerbankError, OSError):
         return None, None
-    digest = hashlib.sha256(np.ascontiguousarray(text_keys(dataset.texts)).tobytes()).hexdigest()
-    if digest != description["texts"]["keys"]:
+    if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:
         return None, None
     return dataset.texts, dataset.groups
 

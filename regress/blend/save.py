@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.disk.atomic import new_folder
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -28,7 +27,7 @@ from regress.evaluation.oof import (
     seeded,
 )
 from regress.runs.csv_writing import write_rows
-from regress.runs.folder import INNER, MANIFEST, OOF, SCRATCH, hashes
+from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run
 from regress.runs.format import FORMAT, VERSION, as_json, versions
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
@@ -52,7 +51,7 @@ def save_blend(
     path = Path(path).absolute()
     refuse_existing(path, force=force)
     table = _oof_columns(blend)
-    with new_folder(path, keep=SCRATCH) as folder:
+    with new_run(path) as folder:
         results = _saved_models(blend, folder)
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])

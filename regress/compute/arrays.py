@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +15,3 @@ Rows = NDArray[np.int64]
 def weights_of(weights: Matrix | None, rows: Rows | NDArray[np.bool_]) -> Matrix | None:
     """The weights of some rows; None, for all alike, stays None."""
     return None if weights is None else weights[rows]
-
-
-def digest(array: NDArray[Any]) -> str:
-    """SHA-256, in hex, of an array's numbers in the order of its rows."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

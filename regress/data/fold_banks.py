@@ -23,7 +23,7 @@ from features.bank import Bank
 from features.banks import Banks
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import ResolvedTerm, Selection
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
@@ -65,7 +65,8 @@ class FoldBanks(Banks):
         self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
     ) -> NDArray[Any]:
         """As `features.banks.Banks.matrix`."""
-        return term_matrix(self.by_name, texts, self.resolve(selection)).astype(dtype, copy=False)
+        X = term_matrix(self.by_name, text_keys(texts), self.resolve(selection))
+        return X.astype(dtype, copy=False)
 
     def column_names(self, selection: str | Selection) -> list[str]:
         """Names of the matrix's columns, such as ``clrp-0/mean.12.0``."""

@@ -1,31 +1,45 @@
-"""The features that resolved terms make: as one matrix, or read from the bank part by part."""
+"""The features that resolved terms make: as one matrix, or read from the bank part by part.
+
+Texts are asked for by their keys, which a task takes once.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.keys import Text
 from features.selection import ResolvedTerm
+from regress.compute.arrays import Rows
 from regress.compute.memory import available_memory, chunk_values
+
+#: Keys of texts, shape (n_texts, 32), uint8, as `features.keys.text_keys` gives them.
+Keys = NDArray[np.uint8]
 
 
 def term_matrix(
-    banks: Mapping[str, Bank], texts: Sequence[Text], terms: Sequence[ResolvedTerm]
+    banks: Mapping[str, Bank], keys: Keys, terms: Sequence[ResolvedTerm]
 ) -> NDArray[np.float32]:
     """The features that these terms make, shape (n_texts, n_columns), float32."""
-    X = np.empty((len(texts), n_columns(banks, terms)), dtype=np.float32)
-    stop = 0
-    for term in terms:
-        width = banks[term.bank].width(term)
-        banks[term.bank].fill(X[:, stop : stop + width], texts, [term])
-        stop += width
+    X = np.empty((len(keys), n_columns(banks, terms)), dtype=np.float32)
+    fill_terms(X, banks, keys, terms)
     return X
+
+
+def fill_terms(
+    out: NDArray[Any], banks: Mapping[str, Bank], keys: Keys, terms: Sequence[ResolvedTerm]
+) -> None:
+    """Write these features into `out`, shape (n_texts, n_columns); MissingTexts if any lacks."""
+    stop = 0
+    for name, several in groupby(terms, key=lambda term: term.bank):
+        here = tuple(several)
+        start, stop = stop, stop + n_columns(banks, here)
+        banks[name].fill_keys(out[:, start:stop], keys, here)
 
 
 def n_columns(banks: Mapping[str, Bank], terms: Sequence[ResolvedTerm]) -> int:
@@ -41,7 +55,7 @@ class StreamedMatrix:
 
     Parameters
     ----------
-    banks, texts, terms
+    banks, keys, terms
         As `term_matrix`.
     chunk
         Values that are read at a time where only some of the columns are asked for.
@@ -50,14 +64,10 @@ class StreamedMatrix:
     dtype = np.dtype(np.float32)
 
     def __init__(
-        self,
-        banks: Mapping[str, Bank],
-        texts: Sequence[Text],
-        terms: Sequence[ResolvedTerm],
-        chunk: int,
+        self, banks: Mapping[str, Bank], keys: Keys, terms: Sequence[ResolvedTerm], chunk: int
     ) -> None:
-        self.shape = (len(texts), n_columns(banks, terms))
-        self._banks, self._texts, self._terms = banks, texts, terms
+        self.shape = (len(keys), n_columns(banks, terms))
+        self._banks, self._keys, self._terms = banks, keys, terms
         self._rows = max(1, chunk // self.shape[1])
         # Reading may open segments and take a new snapshot, which one thread at a time may do.
         self._lock = threading.Lock()
@@ -65,7 +75,7 @@ class StreamedMatrix:
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process opens the banks for itself, and has a lock of its own.
         chunk = self._rows * self.shape[1]
-        return StreamedMatrix, (self._banks, self._texts, self._terms, chunk)
+        return StreamedMatrix, (self._banks, self._keys, self._terms, chunk)
 
     @property
     def nbytes(self) -> int:
@@ -75,10 +85,8 @@ class StreamedMatrix:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(
-        self, at: NDArray[np.int64] | tuple[NDArray[np.int64], slice]
-    ) -> NDArray[np.float32]:
-        rows, columns = at if isinstance(at, tuple) else (at, slice(None))
+    def __getitem__(self, index: Rows | tuple[Rows, slice]) -> NDArray[np.float32]:
+        rows, columns = index if isinstance(index, tuple) else (index, slice(None))
         if columns == slice(None):
             return self._read(rows)
         n = len(range(*columns.indices(self.shape[1])))
@@ -88,23 +96,22 @@ class StreamedMatrix:
             out[part] = self._read(rows[part])[:, columns]
         return out
 
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        texts = [self._texts[row] for row in rows.tolist()]
+    def _read(self, rows: Rows) -> NDArray[np.float32]:
         with self._lock:
-            return term_matrix(self._banks, texts, self._terms)
+            return term_matrix(self._banks, self._keys[rows], self._terms)
 
 
 def fitting_matrix(
     banks: Mapping[str, Bank],
-    texts: Sequence[Text],
+    keys: Keys,
     terms: Sequence[ResolvedTerm],
     memory: int | None = None,
 ) -> NDArray[np.float32] | StreamedMatrix:
     """The matrix, in memory where it takes no more than half of what there is."""
     limit = available_memory() if memory is None else memory
-    streamed = StreamedMatrix(banks, texts, terms, chunk_values(memory))
+    streamed = StreamedMatrix(banks, keys, terms, chunk_values(memory))
     if streamed.nbytes <= limit // 2:
-        return term_matrix(banks, texts, terms)
+        return term_matrix(banks, keys, terms)
     for bank in banks.values():
-        bank.require(texts)
+        bank.require_keys(keys)
     return streamed

@@ -1,16 +1,7 @@
-"""Everything worth trying on a bank, and an honest score of having tried it all.
-
-Ridge runs over every block, the usual concatenations and a greedy forward search; the costlier
-regressors run on the selections that ridge finds best. The lowest of so many scores flatters, so
-the whole procedure is scored: for each outer fold, selection, regressor and setting are chosen by
-the other folds alone, the forward search included, and what they choose predicts that fold.
-What a search finds fits the very rows that it was found on, so its error is first raised by what
-such searches lose on folds that they have not seen.
-"""
+"""A task: texts and targets, with groups and weights where there are any, checked once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from features.errors import InputError
-from features.keys import Text, refuse_no_list, text_keys
+from features.keys import Text, digest, refuse_no_list, text_keys
+from regress.compute.arrays import Matrix, Rows
 
 #: How many row numbers an error lists.
 LISTED = 10
@@ -26,7 +18,7 @@ LISTED = 10
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Texts and targets.
+    """What is regressed on what; `checked_task` makes one.
 
     Attributes
     ----------
@@ -48,31 +40,35 @@ class Task:
 
     texts: Sequence[Text]
     keys: NDArray[np.uint8]
-    Y: NDArray[np.float64]
+    Y: Matrix
     target_names: tuple[str, ...]
     ids: Sequence[object]
     id_name: str
     groups: Sequence[str] | None = None
-    weights: NDArray[np.float64] | None = None
+    weights: Matrix | None = None
 
     @property
-    def text_numbers(self) -> NDArray[np.int64]:
+    def text_numbers(self) -> Rows:
         """Shape (n_samples,): a number of each row's text, the same for equal texts."""
         numbers = np.unique(self.keys, axis=0, return_inverse=True)[1]
         return numbers.reshape(-1).astype(np.int64)
 
     @property
-    def targets_digest(self) -> str:
-        """SHA-256, in hex, over the targets and weights in the order of the rows."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.Y).tobytes())
-        if self.weights is not None:
-            digest.update(self.weights.tobytes())
-        return digest.hexdigest()
+    def drawn_together(self) -> Rows:
+        """Shape (n_samples,): number of each row's group or text, which a resample draws as one."""
+        if self.groups is None:
+            return self.text_numbers
+        return np.unique(np.asarray(self.groups, dtype=str), return_inverse=True)[1]
 
     @property
     def keys_digest(self) -> str:
         """SHA-256, in hex, over the texts' keys in the order of the rows."""
-        return hashlib.sha256(np.ascontiguousarray(self.keys).tobytes()).hexdigest()
+        return digest(self.keys)
+
+    @property
+    def targets_digest(self) -> str:
+        """SHA-256, in hex, over the targets and weights in the order of the rows."""
+        return digest(self.Y) if self.weights is None else digest(self.Y, self.weights)
 
 
 def checked_task(
@@ -131,7 +127,7 @@ def checked_task(
     return Task(texts, text_keys(texts), Y, names, list(ids), id_name, groups, weights)
 
 
-def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> NDArray[np.float64]:
+def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> Matrix:
     """As float64; InputError with the first row that is none."""
     try:
         return np.asarray(given, dtype=np.float64)
@@ -139,15 +135,15 @@ def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> NDArray
         pass
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     for row, cell in zip(range(1, len(cells) + 1) if rows is None else rows, cells, strict=False):
-        for one in cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]:
+        for value in cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]:
             try:
-                float(one)
+                float(value)
             except (TypeError, ValueError):
-                raise InputError(f"{what} are no numbers: row {row} has {one!r:.40}") from None
+                raise InputError(f"{what} are no numbers: row {row} has {value!r:.40}") from None
     raise InputError(f"{what} have rows of different lengths: give as many for each text")
 
 
-def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> NDArray[np.float64]:
+def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> Matrix:
     """Weights over their mean: only their ratios count, so that alpha and C keep their scale."""
     weights = _numbers(given, "sample weights", rows).reshape(-1)
     wrong = ~(np.isfinite(weights) & (weights > 0))
@@ -159,7 +155,7 @@ def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> NDArray[np
         )
     with np.errstate(over="ignore"):
         mean = float(np.mean(weights / weights.max())) * float(weights.max())
-    scaled: NDArray[np.float64] = weights / mean
+    scaled: Matrix = weights / mean
     if not (np.isfinite(scaled) & (scaled > 0)).all():
         raise InputError(
             f"the sample weights run from {weights.min():g} to {weights.max():g}, too far apart to "
@@ -170,9 +166,9 @@ def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> NDArray[np
 
 def _listed(wrong: NDArray[np.bool_], rows: Sequence[int] | None) -> str:
     """Which rows are wrong, up to `LISTED` of them."""
-    at = np.flatnonzero(wrong)
-    numbers = [int(i) + 1 if rows is None else int(rows[i]) for i in at[:LISTED]]
-    more = f" and {len(at) - LISTED} more" if len(at) > LISTED else ""
+    positions = np.flatnonzero(wrong)
+    numbers = [int(i) + 1 if rows is None else int(rows[i]) for i in positions[:LISTED]]
+    more = f" and {len(positions) - LISTED} more" if len(positions) > LISTED else ""
     return f"row {', '.join(map(str, numbers))}{more}"
 
 
@@ -187,18 +183,11 @@ def _own_names(y: ArrayLike) -> list[str] | None:
 
 def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...]:
     if given is None:
-        one = n_targets == 1
-        return ("target",) if one else tuple(f"target_{i}" for i in range(1, n_targets + 1))
+        numbered = tuple(f"target_{i}" for i in range(1, n_targets + 1))
+        return ("target",) if n_targets == 1 else numbered
     names = tuple(given)
     if len(names) != n_targets or len(set(names)) != n_targets:
         raise InputError(
             f"{n_targets} targets need as many different names, not {', '.join(names) or 'none'}"
         )
     return names
-
-
-def drawn_together(task: Task) -> NDArray[np.int64]:
-    """Number of each row's text, or of its group: what a resample draws as one."""
-    if task.groups is not None:
-        return np.unique(np.asarray(task.groups, dtype=str), return_inverse=True)[1]
-    return task.text_numbers

@@ -103,7 +103,7 @@ class NestedCV:
     def _tune(self, terms: Terms, on_done: Callable[[], object]) -> list[tuple[Tuned, list[Tuned]]]:
         """For each regressor: tuned over all splits and refitted on all rows, and by split."""
         regressors = [*self.regressors.values()]
-        X = fitting_matrix(self.banks.by_name, self.task.texts, terms, self.memory)
+        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self.memory)
         jobs: Any = {"n_jobs": self.n_jobs, "on_done": on_done}
         by_split = []
         # The first split comes last, so that its data are at hand for the refit.
@@ -122,7 +122,7 @@ class NestedCV:
 
         def data(fold: int) -> FoldData:
             own = [term for term in terms if term.bank == names[fold]]
-            X = fitting_matrix(self.banks.by_name, self.task.texts, own, self.memory)
+            X = fitting_matrix(self.banks.by_name, self.task.keys, own, self.memory)
             return self._fold_data(X, folds)
 
         regressors = [*self.regressors.values()]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
-from regress.data.task import Task, drawn_together
+from regress.data.task import Task
 from regress.evaluation.metrics import Difference, paired_standard_error
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
@@ -111,10 +111,9 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
     task, y = experiment.task, experiment.truth(result.target)
-    units = drawn_together(task)
     behind = Difference(
         result.scores.rmse - base.scores.rmse,
-        paired_standard_error(y, result.splits(), base.splits(), units, task.weights),
+        paired_standard_error(y, result.splits(), base.splits(), task.drawn_together, task.weights),
     )
     verdict = "ties with" if behind.ties else "loses to" if behind.value > 0 else "beats"
     return (

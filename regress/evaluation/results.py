@@ -13,7 +13,7 @@ from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
-from regress.data.task import Task, drawn_together
+from regress.data.task import Task
 from regress.evaluation.leaderboard import LeaderboardRow, Standing, standings
 from regress.evaluation.metrics import Scores, Vector, rmse_by_fold, score
 from regress.evaluation.oof import (
@@ -272,4 +272,5 @@ class Results:
     ) -> list[Standing]:
         """Rows of a target, all unless some are given, each against the best of them."""
         found = self.rows(target) if rows is None else rows
-        return standings(self.truth(target), found, drawn_together(self.task), self.task.weights)
+        task = self.task
+        return standings(self.truth(target), found, task.drawn_together, task.weights)

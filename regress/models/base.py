@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, NoReturn, Self
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Parts(NamedTuple):
 class FittedModel(ABC):
     """A model of one target that predicts from raw features, saved as data.
 
-    `parts` and `similarity_to` explain predictions; a model without them cannot be explained.
+    `parts` and `similarity_to` explain predictions; a model may do without.
     """
 
     #: Whether X has the same blocks from the bank of each fold, side by side.
@@ -65,14 +65,17 @@ class FittedModel(ABC):
 
     def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
         """Divide predictions for X among the blocks of its columns; InputError where it cannot."""
-        self._refuse_to_explain()
+        raise InputError(
+            f"{type(self).__name__} cannot say what its predictions owe to the blocks: name "
+            "another --model"
+        )
 
     def similarity_to(self, X: NDArray[Any]) -> Similarity:
         """How similar the model takes others for, 1 for equal; InputError where it cannot say."""
-        self._refuse_to_explain()
-
-    def _refuse_to_explain(self) -> NoReturn:
-        raise InputError(f"{type(self).__name__} cannot be explained: name another --model")
+        raise InputError(
+            f"{type(self).__name__} cannot say which texts it takes for similar: name another "
+            "--model, or leave neighbours out with -k 0"
+        )
 
 
 class Regressor(ABC):

@@ -14,6 +14,7 @@ from features.banks import Banks
 from regress.compute.arrays import Matrix, weights_of
 from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
+from regress.data.matrix import term_matrix
 from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.metrics import rmse, rmse_standard_error
 from regress.evaluation.results import Results
@@ -67,7 +68,7 @@ def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> Le
     if X_values > MAX_VALUES or not sizes:
         return None
     task, y = experiment.task, experiment.truth(target)
-    X = experiment.banks.matrix(task.texts, best.select)
+    X = term_matrix(experiment.banks.by_name, task.keys, best.terms)
     points = [
         _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from features.bank import Bank
 from features.errors import InputError
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import Block
 from regress.compute.arrays import Matrix, Rows
 from regress.data.matrix import term_matrix
@@ -46,13 +46,14 @@ def explained(
     InputError
         The model's kind cannot be explained.
     """
-    fitted, X = saved.fitted, term_matrix(banks, texts, saved.terms)
+    keys = text_keys(texts)
+    fitted, X = saved.fitted, term_matrix(banks, keys, saved.terms)
     names, bounds = _blocks(saved, banks)
     base, of_blocks = fitted.parts(X, bounds)
     neighbours: list[list[Neighbour]] = [[] for _ in texts]
     trained_on: list[float | None] = [None] * len(texts)
     if training is not None:
-        numbers = training.numbers_of(texts)
+        numbers = training.numbers_of(keys)
         trained_on = _own_targets(training, saved.target, numbers)
         neighbours = _neighbours(run, saved, banks, X, numbers, training, n_neighbours)
     columns = zip(
@@ -119,7 +120,7 @@ def _neighbours(
     among = _comparable(run, saved, targets)
     places, similarities = nearest(
         saved.fitted.similarity_to(X),
-        lambda part: term_matrix(banks, [training.texts[i] for i in among[part]], saved.terms),
+        lambda part: term_matrix(banks, training.keys[among[part]], saved.terms),
         X.shape[1],
         n_neighbours,
         same=numbers,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
-import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.disk.atomic import new_folder
 from features.errors import RunError
+from features.tables.readers import csv_reader
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
 from regress.models.base import load_arrays
 
@@ -144,8 +146,7 @@ class RunFolder:
         """Rows of ``oof.csv`` under its header, one a text and all of one length."""
         content, n_rows = self.content(OOF), self.description["texts"]["n"]
         try:
-            csv.field_size_limit(sys.maxsize)
-            rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+            rows = list(csv_reader(io.StringIO(content.decode(), newline="")))
         except (csv.Error, ValueError) as error:
             raise self._damaged(OOF, str(error)) from None
         if len(rows) != n_rows + 1:
@@ -171,6 +172,26 @@ class RunFolder:
 
     def _damaged(self, name: str, why: str) -> RunError:
         return RunError(f"{self.path / name} is damaged ({why}): copy the run again, or repeat it")
+
+
+@contextlib.contextmanager
+def new_run(path: Path) -> Iterator[Path]:
+    """A folder that becomes the run `path` when all has been written into it.
+
+    What was encoded into a run that it replaces stays.
+
+    Raises
+    ------
+    RunError
+        It cannot be written; a run that was there is intact.
+    """
+    try:
+        with new_folder(path, keep=SCRATCH) as folder:
+            yield folder
+    except OSError as error:
+        raise RunError(
+            f"could not write the run {path} ({error}): make room and try again"
+        ) from error
 
 
 def hashes(folder: Path) -> dict[str, str]:

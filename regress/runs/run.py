@@ -13,7 +13,7 @@ from features.bank import Bank
 from features.console import html
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
@@ -141,10 +141,10 @@ class Run(RunFolder):
         banks = self.open_banks(bank, model=model)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
         matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
-        columns = []
+        keys, columns = text_keys(texts), []
         for saved in self.chosen(model):
             if saved.terms not in matrices:
-                matrices[saved.terms] = term_matrix(banks, texts, saved.terms)
+                matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
             columns.append(saved.fitted.predict(matrices[saved.terms]))
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 

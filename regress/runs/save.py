@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from features.disk.atomic import new_folder
 from features.disk.system import is_writable
 from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
-from regress.runs.folder import MANIFEST, OOF, SCRATCH, hashes
+from regress.runs.folder import MANIFEST, OOF, hashes, new_run
 from regress.runs.format import as_json, result_description, run_description
 
 
@@ -52,7 +51,7 @@ def save_run(
     table = experiment.oof
     # The command line asked before, and in its own words.
     refuse_existing(path, force=force, in_python=True)
-    with new_folder(path, keep=SCRATCH) as folder:
+    with new_run(path) as folder:
         (folder / "models").mkdir()
         results = []
         for number, result in enumerate(experiment.results):

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from features.errors import RunError
 from features.selection import Block, ResolvedTerm
 from regress.models.base import FittedModel
 from regress.models.ensembles import BlendModel, FoldModels
@@ -51,8 +52,10 @@ class SavedModel:
 
         Raises
         ------
+        RunError
+            The regressor is unknown.
         TypeError, ValueError
-            What was recorded is no block, or an unknown regressor.
+            What was recorded is no block.
         """
         return cls(
             model=result["model"],
@@ -68,7 +71,7 @@ class SavedModel:
             params=dict(result["params"]),
             path=run / result["file"],
             sha256=result["sha256"],
-            kind=_kind(result),
+            kind=_kind(run, result),
         )
 
     def __repr__(self) -> str:
@@ -86,9 +89,12 @@ class SavedModel:
         return self.kind.load(self.path)
 
 
-def _kind(result: Mapping[str, Any]) -> type[FittedModel]:
+def _kind(run: Path, result: Mapping[str, Any]) -> type[FittedModel]:
     if result["model"] == "blend":
         return BlendModel
     if result["model"] not in MODELS:
-        raise ValueError(f"unknown regressor {result['model']!r}")
+        raise RunError(
+            f"{run} holds a model of the regressor {result['model']!r}, which is not registered: "
+            "add its class to regress.MODELS before the run is loaded"
+        )
     return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class

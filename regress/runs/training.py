@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.errors import InputError, RunError
-from features.keys import Text, text_keys
-from regress.compute.arrays import digest
+from features.keys import Text, digest, text_keys
 from regress.data.source import Source
 from regress.runs.folder import RunFolder
 
@@ -23,8 +22,8 @@ class TrainingTexts:
 
     Attributes
     ----------
-    texts, ids
-        n_samples texts, and what their rows are called.
+    texts, keys, ids
+        n_samples texts, their keys, shape (n_samples, 32), and what their rows are called.
     id_name
         What the column of these is called.
     numbers
@@ -34,15 +33,16 @@ class TrainingTexts:
     """
 
     texts: Sequence[Text]
+    keys: NDArray[np.uint8]
     ids: Sequence[str]
     id_name: str
     numbers: NDArray[np.int64]
     targets: dict[str, NDArray[np.float64]]
 
-    def numbers_of(self, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Number of each text, -1 where it is none of these."""
-        known = dict(zip(map(bytes, text_keys(self.texts)), self.numbers.tolist(), strict=True))
-        return np.array([known.get(bytes(key), -1) for key in text_keys(texts)], np.int64)
+    def numbers_of(self, keys: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Number of each text by its key, -1 where it is none of these."""
+        known = dict(zip(map(bytes, self.keys), self.numbers.tolist(), strict=True))
+        return np.array([known.get(bytes(key), -1) for key in keys], np.int64)
 
 
 def training_texts(
@@ -88,6 +88,7 @@ def training_texts(
         )
     return TrainingTexts(
         texts=list(training),  # a pandas series would be indexed by its labels
+        keys=keys,
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),

@@ -66,11 +66,11 @@ class Grams:
     def require(self) -> None:
         """MissingTexts unless the banks hold every text."""
         for bank in self.banks.by_name.values():
-            bank.require(self.task.texts)
+            bank.require_keys(self.task.keys)
 
     def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """Statistics of the terms' columns."""
-        X = fitting_matrix(self.banks.by_name, self.task.texts, terms, self._limit)
+        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self._limit)
         task = self.task
         return FoldData(X, task.Y, self.folds, task.weights, memory=self._limit)
 

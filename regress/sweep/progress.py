@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from features.console.show import tqdm
+from features.console.show import progress_bar
 from regress.sweep.fitting import OnDone
 from regress.sweep.search import OnStage
 
@@ -26,7 +26,7 @@ def stage_progress(
     """
     ahead = dict(estimated)
     lock = threading.Lock()
-    with tqdm(
+    with progress_bar(
         total=sum(ahead.values()), desc="sweep", disable=not shown, leave=False, bar_format=BAR
     ) as bar:
 

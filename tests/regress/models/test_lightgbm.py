@@ -28,6 +28,7 @@ def test_threads_and_repeats_change_nothing() -> None:
     X, Y, folds = problem()
     runs = [tune(FoldData(X, Y, folds), [TunedLightGBM(**SMALL)], n_jobs=n) for n in (1, 3, 3)]
     for [run] in runs[1:]:
+        # Exact: each training takes one thread, which adds in one order.
         np.testing.assert_array_equal(run.predictions, runs[0][0].predictions)
         assert run.models == runs[0][0].models
 
@@ -57,12 +58,12 @@ def test_it_learns_what_a_line_cannot() -> None:
     assert residual < 0.5 * Y.var()
 
 
-def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
+def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
     X, Y, _ = problem()
     model = TunedLightGBM(**SMALL).fit(X, Y[:, 0]).model_
     path = model.save(tmp_path / "000-lightgbm")
     assert path.read_text(encoding="utf-8").startswith("tree\n")
-    np.testing.assert_array_equal(BoostedModel.load(path).predict(X), model.predict(X))
+    assert BoostedModel.load(path) == model
 
 
 @pytest.mark.parametrize("n", [8, 12])

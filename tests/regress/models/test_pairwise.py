@@ -59,7 +59,10 @@ def test_it_is_the_mean_over_anchors_of_an_svr_on_pairs(weights: np.ndarray | No
         axis=0,
     )
     np.testing.assert_allclose(
-        predicted, of_y.inverse_transform(expected[:, None])[:, 0], rtol=0, atol=0.1
+        predicted,
+        of_y.inverse_transform(expected[:, None])[:, 0],
+        rtol=0,
+        atol=0.1,  # libsvm stops within 1e-3 standard deviations
     )
 
 
@@ -97,7 +100,8 @@ def test_nested_threads_and_weights() -> None:
         tune(FoldData(X, np.c_[y, -y], folds, weights), [TunedPairwise()], n_jobs=n)[0]
         for n in (1, 2)
     ]
-    np.testing.assert_array_equal(runs[0].predictions, runs[1].predictions)
+    # libsvm stops within 1e-3 standard deviations (36), and where may turn on BLAS's last bit.
+    np.testing.assert_allclose(runs[0].predictions, runs[1].predictions, rtol=0, atol=0.1)
     assert np.corrcoef(runs[0].predictions[:, 0], y)[0, 1] > 0.8
 
 

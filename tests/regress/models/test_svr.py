@@ -17,7 +17,7 @@ from regress.models.rbf import RBFModel
 from regress.models.svr import TunedSVR
 from regress.models.training import FoldData
 from regress.models.tuning import tune
-from tests.regress.plain import nested_predictions
+from tests.regress.plain import assert_saved, nested_predictions
 
 GRID = {"gammas": [0.5, 1.0], "Cs": [0.5, 3.0], "epsilons": [0.1, 0.4]}
 
@@ -78,7 +78,7 @@ def test_a_saved_model_keeps_its_support_vectors(tmp_path: Path) -> None:
     X, Y, _ = problem(80, 12)
     model = TunedSVR(cv=4).fit(X, Y[:, 0]).model_
     loaded = RBFModel.load(model.save(tmp_path / "000-svr"))
-    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert_saved(loaded, model)
     assert loaded.support.dtype == np.float32
     assert {row.tobytes() for row in loaded.support} <= {row.tobytes() for row in X}
 
@@ -115,4 +115,5 @@ def test_a_few_landmarks_come_close_and_it_says_so() -> None:
         errors.append(np.sqrt(np.mean((tuned.predictions - Y) ** 2)))
     assert errors[1] < 1.1 * errors[0]
     [again] = tune(FoldData(X, Y, folds), [few], n_jobs=1)
-    np.testing.assert_array_equal(again.predictions, tuned.predictions)
+    # The eigenvectors of the landmarks turn on how BLAS adds, and the features on these.
+    np.testing.assert_allclose(again.predictions, tuned.predictions, rtol=1e-5)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from regress import Experiment, TunedSVR, evaluate
-from tests.regress.conftest import create_task
+from tests.regress.conftest import made_up_task
 from tests.regress.report.pages import BLOCKS
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     """Every block and a combination with two regressors, in groups."""
-    task = create_task(tmp_path_factory.mktemp("task"))
+    task = made_up_task(tmp_path_factory.mktemp("task"))
     return evaluate(
         task.bank,
         task.texts,

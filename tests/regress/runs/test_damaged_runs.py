@@ -16,12 +16,12 @@ from regress import evaluate, load_run
 from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
 from regress.sweep import save_sweep, sweep
-from tests.regress.conftest import Cli, Task, create_task
+from tests.regress.conftest import Cli, Task, made_up_task, saved_without_reports
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return create_task(tmp_path_factory.mktemp("task"), 60)
+    return made_up_task(tmp_path_factory.mktemp("task"), 60)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,7 @@ def saved(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
         sample_weight=np.arange(1, 61),
     )  # fmt: skip
     found = sweep(task.bank, task.texts, task.y, models=["ridge", "krr"], n_best=1, greedy=False)
-    with pytest.MonkeyPatch.context() as patch:  # reports take longer than small fits
-        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+    with saved_without_reports():
         experiment.save(folder / "run")
         save_sweep(found, folder / "swept")
     return folder

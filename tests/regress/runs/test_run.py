@@ -18,12 +18,13 @@ from sklearn.preprocessing import StandardScaler
 
 from features import Bank
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.keys import text_keys
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
 from regress.models.base import load_arrays, save_arrays
 from tests.made_up import SETUP, SOURCE
-from tests.regress.conftest import Task, create_task
+from tests.regress.conftest import Task, made_up_task
 from tests.regress.plain import nested_predictions
 
 MakeTask = Callable[..., Task]
@@ -33,7 +34,7 @@ CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return create_task(tmp_path_factory.mktemp("task"))
+    return made_up_task(tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
     expected = [
-        saved.fitted.predict(term_matrix(run.open_banks(), task.texts, saved.terms))
+        saved.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), saved.terms))
         for saved in run.chosen()
     ]
     np.testing.assert_allclose(run.predict(task.texts), np.stack(expected, axis=1), **CLOSE)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm.auto import tqdm
 from typer.testing import CliRunner
 
-from features.console.show import tqdm
 from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
 from regress.commands.regress import app
@@ -75,7 +75,7 @@ def test_the_bar_names_each_stage_and_ends_with_the_work(
                 bars.append(("end", self.n, float(self.total)))
             super().close()
 
-    monkeypatch.setattr("regress.sweep.progress.tqdm", Bar)
+    monkeypatch.setattr("regress.sweep.progress.progress_bar", Bar)
     swept(make_task(60), models=QUICK[:2], n_best=2, progress=True)
     stages = ["sweep, ridge", "sweep, forward search", "sweep, krr", "end"]
     assert [name for name, _, _ in bars[: len(stages)]] == stages

@@ -112,7 +112,7 @@ SHORT = -1
 FAILURES: dict[str, list[int]] = {
     "open": [errno.EMFILE, errno.ENOSPC],
     "write": [errno.ENOSPC, errno.EIO, SHORT],
-    "preadv": [errno.EIO],
+    "pread": [errno.EIO],
     "fsync": [errno.EIO, errno.ENOSPC],
     "rename": [errno.EIO, errno.ENOSPC],
     "replace": [errno.EIO],
