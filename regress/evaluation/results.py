@@ -212,7 +212,7 @@ class Results:
         import pandas as pd
 
         task = self.task
-        columns: list[tuple[str, str, Any]] = [
+        columns: list[tuple[str, str, object]] = [
             (task.id_name, IDS, list(task.ids)),
             (FOLD, FOLDS, self.folds.names if self.folds.labels else self.folds.numbers),
             *((name, TARGET, y) for name, y in zip(task.target_names, task.Y.T, strict=True)),

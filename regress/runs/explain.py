@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.errors import InputError
@@ -110,7 +112,7 @@ def _neighbours(
     run: RunFolder,
     saved: SavedModel,
     banks: Mapping[str, Bank],
-    X: Matrix,
+    X: NDArray[Any],
     numbers: Rows,
     training: TrainingTexts,
     n_neighbours: int,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.console import html
@@ -140,7 +141,7 @@ class Run(RunFolder):
         """
         banks = self.open_banks(bank, model=model)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
-        matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
+        matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
         keys, columns = text_keys(texts), []
         for saved in self.chosen(model):
             if saved.terms not in matrices:

@@ -33,6 +33,7 @@ from regress.models.rbf import RBFModel
 from regress.models.ridge import RidgeModel
 from regress.models.training import standardise
 from regress.runs.run import Run
+from regress.runs.save import save_run
 from tests.regress.conftest import Task, fill
 
 MakeTask = Callable[..., Task]
@@ -103,8 +104,6 @@ def save(task: Task, path: Path, models: Sequence[Any] = QUICK, **options: Any) 
         options.pop("bank", task.bank), dataset.texts, dataset.targets,
         **{**source.arguments(dataset), **options},
     )  # fmt: skip
-    from regress.runs.save import save_run
-
     return load_run(save_run(experiment, path, source=vars(source)))
 
 
