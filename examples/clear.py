@@ -100,7 +100,7 @@ experiment.table.head(3)[["select", "model", "rmse", "se", "r2"]]
 # chosen, search included, without the fold that they are scored on.
 
 # %%
-from regress.sweep import sweep
+from layerbank import sweep
 
 swept = sweep(
     bank, texts, passages["level"], models=["ridge"], ids=passages["id"],

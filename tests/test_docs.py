@@ -115,7 +115,7 @@ def test_every_public_name_has_its_place(site: Path) -> None:
 
 def test_every_command_and_option_is_described(site: Path) -> None:
     text = (site / "cli.html").read_text(encoding="utf-8")
-    commands = typer.main.get_command(layerbank.app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(layerbank.cli.app).commands  # type: ignore[attr-defined]
     assert {"extract", "regress", "predict"} <= {*commands}
     for name, command in commands.items():
         (part,) = re.findall(rf'<section id="{name}">(.*?)</section>', text, re.DOTALL)

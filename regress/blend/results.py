@@ -35,7 +35,7 @@ class BlendResults(Results):
     Attributes
     ----------
     blended
-        By target, the blend and its members, the blend first.
+        By target, the blend and its bases, the blend first.
     """
 
     blended: Mapping[str, list[LeaderboardRow]] = field(default_factory=dict)
@@ -63,14 +63,14 @@ def blend_results(blend: Blend) -> BlendResults:
         groups=groups,
         weights=np.array(table["weight"], np.float64) if weighted else None,
     )
-    of_folds = description["folds"]
+    recorded = description["folds"]
     folds = Folds(
         numbers=blend.runs[0].fold_numbers(table)[0],
-        n_folds=of_folds["n_folds"],
-        scheme=of_folds["scheme"],
-        seed=of_folds["seed"] or 0,
-        digest=of_folds["hash"],
-        labels=tuple(of_folds.get("labels") or ()),
+        n_folds=recorded["n_folds"],
+        scheme=recorded["scheme"],
+        seed=recorded["seed"] or 0,
+        digest=recorded["hash"],
+        labels=tuple(recorded.get("labels") or ()),
     )
     return BlendResults(
         banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
@@ -79,7 +79,7 @@ def blend_results(blend: Blend) -> BlendResults:
 
 
 def largest_weights(blend: Blend) -> dict[str, list[tuple[str, float]]]:
-    """By target, the weight of each member by name, the largest first."""
+    """By target, the weight of each base by name, the largest first."""
     return {
         blended.target: sorted(blended.named_weights.items(), key=lambda item: -abs(item[1]))
         for blended in blend.targets
@@ -108,9 +108,7 @@ def _rows(blend: Blend, blended: Blended, task: Task, folds: Folds) -> list[Lead
     ]  # fmt: skip
 
 
-def _texts(
-    description: Mapping[str, Any],
-) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
+def _texts(description: Mapping[str, Any]) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
     """Texts and groups from the runs' file, where it is as it was."""
     recorded = description.get("input")
     if not recorded:

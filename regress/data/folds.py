@@ -71,7 +71,7 @@ class Folds:
 
     @property
     def n_train(self) -> int:
-        """Rows of the smallest training set: a nested score leaves two folds out at once."""
+        """Rows of the smallest training set, since a nested score leaves two folds out at once."""
         return len(self) - int(np.sort(np.bincount(self.numbers))[-2:].sum())
 
     def __len__(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +111,7 @@ def _neighbours(
     run: RunFolder,
     saved: SavedModel,
     banks: Mapping[str, Bank],
-    X: NDArray[Any],
+    X: NDArray[np.float32],
     numbers: Rows,
     training: TrainingTexts,
     n_neighbours: int,

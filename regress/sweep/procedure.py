@@ -66,9 +66,10 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, sample_weight, ids, id_name, rows, target_names, n_jobs,
-    progress
+    bank, texts, y, cv, folds, groups, sample_weight
         As `regress.experiment.evaluate`.
+    ids, id_name, rows, target_names, n_jobs, progress
+        As there.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
         the `n_best` selections that ridge finds best, found anew without each fold.
@@ -101,21 +102,21 @@ def sweep(
     regressors = _regressors(models, seeds[0] if seeds else 0)
     if n_best < 1:
         raise InputError(f"the costlier regressors need a selection at least, not {n_best}")
-    banks, every_folds = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
+    banks, splits = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
     among = regressors if len(regressors) > 1 else ()
-    refuse_oof_names(task, ["auto", *(f"auto {name}" for name in among)], every_folds[1:])
+    refuse_oof_names(task, ["auto", *(f"auto {name}" for name in among)], splits[1:])
     extra = [select] if isinstance(select, str) else list(select)
     with ExitStack() as stack:
         folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
-        splits = [
+        opened = [
             open_split(
-                banks, task, each, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
+                banks, task, split, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
             )
-            for each in every_folds
+            for split in splits
         ]
-        named_by = splits[0].banks
+        named_by = opened[0].banks
         fixed = distinct([*single_blocks(named_by), *combinations(named_by, extra)])
-        what = (splits, fixed, [*regressors], len(task.target_names))
+        what = (opened, fixed, [*regressors], len(task.target_names))
         work = estimated_work(*what, n_best, greedy)
         on_stage, on_done = stack.enter_context(stage_progress(work, shown=progress))
         searches = search(
@@ -133,9 +134,9 @@ def sweep(
             for name, found in zip(task.target_names, searches, strict=True)
         }
     return Sweep(
-        banks, task, every_folds[0], [*results], regressors,
-        selections=extra, repeats=every_folds[1:], memory=memory,
-        near=near_duplicates(task.texts, every_folds[0].numbers),
+        banks, task, splits[0], [*results], regressors,
+        selections=extra, repeats=splits[1:], memory=memory,
+        near=near_duplicates(task.texts, splits[0].numbers),
         tried=tried, n_best=n_best, greedy=greedy,
     )  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,28 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from features.errors import InputError, RunError
-from regress import TunedLightGBM, TunedSVR, evaluate, load_run
+from regress import evaluate, load_run
 from regress.blend import HONEST, STACKED, blend, save_blend
 from regress.blend.output import blend_text
-from regress.blend.repeat import repeat_blend
 from regress.blend.weights import METHODS
-from regress.commands.regress import app
 from regress.evaluation.metrics import rmse
-from regress.report.page import repeat_command
 from regress.sweep import save_sweep, sweep
+from tests.regress.blend.runs import QUICK, two_runs
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
-QUICK = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
-
-
-def two_runs(task: Task, folder: Path) -> list[Path]:
-    one = evaluate(task.bank, task.texts, task.y, select=["mean[1]", "max[-1]"], models=QUICK[:2])
-    two = evaluate(task.bank, task.texts, task.y, select="mean[1]", models=QUICK[2:])
-    return [one.save(folder / "one"), two.save(folder / "two")]
 
 
 def forget_hashes(run: Path) -> None:
@@ -50,13 +39,13 @@ def test_a_blend_is_no_worse_than_its_bases_and_lives_alone(
     task = make_task(100)
     runs = two_runs(task, tmp_path)
     blended = blend(runs, method=method)
-    [one] = blended.targets
-    assert one.label == STACKED
-    assert one.scores.rmse < 1.02 * one.best
-    assert one.naive_rmse <= one.scores.rmse + 1e-9
-    expected = one.weights.intercept + sum(
+    [target] = blended.targets
+    assert target.label == STACKED
+    assert target.scores.rmse < 1.02 * target.best
+    assert target.naive_rmse <= target.scores.rmse + 1e-9
+    expected = target.weights.intercept + sum(
         weight * base.saved.fitted.predict(task.bank.matrix(task.texts, base.saved.select))
-        for weight, base in zip(one.weights.values, one.bases, strict=True)
+        for weight, base in zip(target.weights.values, target.bases, strict=True)
     )
     saved = save_blend(blended, tmp_path / "blend")
     for run in runs:
@@ -65,7 +54,7 @@ def test_a_blend_is_no_worse_than_its_bases_and_lives_alone(
     with (saved / "oof.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     written = np.array([float(row["blend"]) for row in rows])
-    np.testing.assert_array_equal(written, one.predictions)
+    np.testing.assert_array_equal(written, target.predictions)
 
 
 def test_weights_of_a_fold_never_see_it(make_task: MakeTask, tmp_path: Path) -> None:
@@ -76,9 +65,9 @@ def test_weights_of_a_fold_never_see_it(make_task: MakeTask, tmp_path: Path) -> 
         table = run / "oof.csv"
         with table.open(encoding="utf-8", newline="") as file:
             header, *rows = list(csv.reader(file))
-        at = header.index("target")
+        column = header.index("target")
         for row in rows:
-            row[at] = "1e3" if row[header.index("fold")] == "1" else row[at]
+            row[column] = "1e3" if row[header.index("fold")] == "1" else row[column]
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
         forget_hashes(run)
@@ -92,9 +81,9 @@ def test_sweeps_blend_honestly_and_blends_blend_again(make_task: MakeTask, tmp_p
     task = make_task(60)
     swept = sweep(task.bank, task.texts, task.y, models=QUICK[:2], n_best=1, greedy=False)
     run = save_sweep(swept, tmp_path / "swept")
-    one = blend([run]).targets[0]
-    assert one.label == HONEST
-    assert len(one.bases) == 3
+    target = blend([run]).targets[0]
+    assert target.label == HONEST
+    assert len(target.bases) == 3
     saved = save_blend(blend([run]), tmp_path / "blend")
     again = blend([saved, *two_runs(task, tmp_path)])
     assert again.targets[0].label == STACKED
@@ -132,34 +121,6 @@ def test_banks_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -
     assert np.isfinite(saved.predict(one.texts)).all()
 
 
-def test_runs_of_one_name_are_told_apart(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(50)
-    runs = [
-        evaluate(task.bank, task.texts, task.y, select=select).save(tmp_path / folder / "run")
-        for folder, select in (("a", "mean[1]"), ("b", "max[-1]"), ("c/b", "mean[1]"))
-    ]
-    other = evaluate(task.bank, task.texts, task.y, models="krr").save(tmp_path / "other")
-    blended = blend([*runs, other])
-    names = [base.name for base in blended.targets[0].bases]
-    assert [name.split(": ")[0] for name in names[1:]] == [
-        f"{tmp_path.name}/b/run",
-        "c/b/run",
-        "other",
-    ]
-    assert len({*names}) == 4
-    saved = save_blend(blended, tmp_path / "blend")
-    recorded = load_run(saved).description["blend"]["targets"]["target"]["weights"]
-    assert [*recorded] == names
-    with (saved / "oof.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for base in blended.targets[0].bases:
-        np.testing.assert_array_equal([float(row[base.name]) for row in rows], base.predictions[0])
-    command = ["blend", "--from", str(saved), "--out", str(tmp_path / "again")]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    assert "to the last digit" in result.stderr
-
-
 def test_a_target_is_not_called_like_the_blend(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task(50)
     run = evaluate(
@@ -184,21 +145,6 @@ def test_a_blend_keeps_no_columns_of_blends_in_it(make_task: MakeTask, tmp_path:
     assert header == ["row", "fold", "target", "first: blend", "one: ridge mean[1]", "blend"]
 
 
-def test_the_command_that_repeats_a_blend(
-    make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    runs = two_runs(make_task(50), tmp_path)
-    first = save_blend(blend(runs, method="ridge"), tmp_path / "first blend")
-    words = shlex.split(repeat_command(load_run(first).description, first))
-    assert words[0] == "layerbank"
-    result = CliRunner().invoke(app, words[1:])
-    assert result.exit_code == 0, result.output
-    one, again = (load_run(path).description for path in (first, tmp_path / "again"))
-    assert one["blend"] == again["blend"]
-    assert [r["scores"] for r in one["results"]] == [r["scores"] for r in again["results"]]
-
-
 def test_blends_are_weighted_and_mean_over_repeats(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task(60)
     weights = np.random.default_rng(0).uniform(0.2, 4, 60)
@@ -210,13 +156,13 @@ def test_blends_are_weighted_and_mean_over_repeats(make_task: MakeTask, tmp_path
 
     both = blended("both", [3, 4])
     alone = [blended(f"seed{seed}", seed).targets[0] for seed in (3, 4)]
-    [one] = both.targets
-    assert one.scores.rmse == pytest.approx(np.mean([of.scores.rmse for of in alone]))
-    assert one.scores.rmse != pytest.approx(rmse(task.y, one.predictions))
+    [target] = both.targets
+    assert target.scores.rmse == pytest.approx(np.mean([each.scores.rmse for each in alone]))
+    assert target.scores.rmse != pytest.approx(rmse(task.y, target.predictions))
     np.testing.assert_allclose(
-        one.weights.values, np.mean([of.weights.values for of in alone], axis=0)
+        target.weights.values, np.mean([each.weights.values for each in alone], axis=0)
     )
-    np.testing.assert_allclose(one.repeats[0].predictions, alone[1].predictions, atol=1e-9)
+    np.testing.assert_allclose(target.repeats[0].predictions, alone[1].predictions, atol=1e-9)
     saved = save_blend(both, tmp_path / "blend")
     again = blend([saved, tmp_path / "both"]).targets[0]
     assert {base.saved.model for base in again.bases} == {"blend", "ridge", "svr"}
@@ -251,36 +197,3 @@ def test_folds_are_those_that_inner_predictions_number(make_task: MakeTask, tmp_
         found.append(blend([save_sweep(swept, tmp_path / name)]).targets[0])
     # Two sweeps: LAPACK may add in another order where its arrays lie otherwise.
     np.testing.assert_allclose(found[0].predictions, found[1].predictions, rtol=0, atol=1e-9)
-
-
-def test_a_blend_is_repeated_to_the_last_digit(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(50)
-    runs = two_runs(task, tmp_path)
-    first = save_blend(blend(runs, method="ridge"), tmp_path / "blend")
-    moved = [shutil.move(run, tmp_path / f"moved-{run.name}") for run in runs]
-    command = ["blend", *map(str, moved), "--from", str(first), "--out", str(tmp_path / "again")]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    assert "to the last digit" in result.stderr
-    one, again = (load_run(path).description["results"] for path in (first, tmp_path / "again"))
-    assert [of["scores"] for of in one] == [of["scores"] for of in again]
-    changed = evaluate(task.bank, task.texts, task.y, models=QUICK[:2])
-    changed = changed.save(moved[0], force=True)
-    with pytest.raises(RunError, match="is not the one that"):
-        repeat_blend(first, [changed, moved[1]])
-    with pytest.raises(RunError, match="repeat it with `layerbank regress --from"):
-        repeat_blend(changed)
-    other = [*command[:-1], str(tmp_path / "other"), "--method", "nnls"]
-    with pytest.raises(InputError, match="drop --method"):
-        CliRunner().invoke(app, other, catch_exceptions=False)
-
-
-def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(50)
-    runs = [str(run) for run in two_runs(task, tmp_path)]
-    result = CliRunner().invoke(app, ["blend", *runs, "--out", str(tmp_path / "blend")])
-    assert result.exit_code == 0, result.output
-    assert "nested RMSE" in result.stdout
-    assert "stacked on out-of-fold predictions" in result.stdout
-    command = ["blend", *runs, "--out", str(tmp_path / "b2"), "--json", "--method", "ridge"]
-    assert json.loads(CliRunner().invoke(app, command).stdout)["method"] == "ridge"

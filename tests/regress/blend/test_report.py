@@ -20,7 +20,7 @@ from regress.report.contents import all_contents
 from regress.report.shares import EMPTY, MAX_PARTS, shares_by
 from regress.runs.run import load_run
 from regress.runs.save import save_run
-from tests.regress.blend.test_blend import two_runs
+from tests.regress.blend.runs import two_runs
 from tests.regress.conftest import Task
 from tests.regress.report.pages import EVIL, Page
 
@@ -35,15 +35,15 @@ def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) 
     assert {"leaderboard", "weights", "predicted-against-true", "residuals-by-target",
             "fold-scores"} == figures  # fmt: skip
     assert {file.stem for file in (folder / "figures").glob("*.svg")} == figures
-    [one] = blended.targets
-    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 2 + len(one.bases)
+    [target] = blended.targets
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 2 + len(target.bases)
     repeat = f"layerbank blend --from {folder} --out again"
-    for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", one.label, repeat):
+    for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", target.label, repeat):
         assert fact in page.text
-    np.testing.assert_array_equal(page.data["t0"]["points"]["predicted"], one.predictions)
+    np.testing.assert_array_equal(page.data["t0"]["points"]["predicted"], target.predictions)
     [shown] = page.data["t0"]["figures"]["weights"]["datasets"].values()
     assert {row["name"]: row["weight"] for row in shown} == {
-        base.name: weight for base, weight in zip(one.bases, one.weights.values, strict=True)
+        base.name: weight for base, weight in zip(target.bases, target.weights.values, strict=True)
     }
 
 
@@ -96,23 +96,23 @@ def test_parts_of_a_column() -> None:
     rng = np.random.default_rng(0)
     y, predicted = rng.standard_normal((2, 100))
     kinds = ["ab"[i % 2] if i < 98 else "" for i in range(100)]
-    found = {one.name: one for one in shares_by(y, predicted, kinds)}
+    found = {part.name: part for part in shares_by(y, predicted, kinds)}
     assert set(found) == {"a", "b", EMPTY}
     rows = np.arange(0, 98, 2)
     assert found["a"].n_texts == 49
     assert found["a"].rmse == pytest.approx(rmse(y[rows], predicted[rows]))
-    errors = [one.rmse for one in shares_by(y, predicted, kinds)]
+    errors = [part.rmse for part in shares_by(y, predicted, kinds)]
     assert errors == sorted(errors, reverse=True)
 
     sizes = rng.permutation(100).astype(float)
     parts = shares_by(y, predicted, [*map(str, sizes)])
-    assert [one.n_texts for one in parts] == [20] * 5
+    assert [part.n_texts for part in parts] == [20] * 5
     assert parts[0].name == "0 to 19"
     lowest = sizes < 20
     assert parts[0].rmse == pytest.approx(rmse(y[lowest], predicted[lowest]))
     some = shares_by(y, predicted, [None if i < 5 else size for i, size in enumerate(sizes)])
     assert some[-1].name == EMPTY
-    assert sum(one.n_texts for one in some) == 100
+    assert sum(part.n_texts for part in some) == 100
 
     assert len(shares_by(y, predicted, [f"n{i}" for i in range(100)])) == MAX_PARTS
     assert len(shares_by(y, predicted, [i % 12 for i in range(100)])) == 12

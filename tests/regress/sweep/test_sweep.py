@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tqdm.auto import tqdm
-from typer.testing import CliRunner
 
 from features.errors import InputError, MissingTexts
-from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, load_run, make_folds
-from regress.commands.regress import app
+from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, make_folds
 from regress.evaluation.metrics import rmse
-from regress.sweep import Sweep, save_sweep, sweep
+from regress.sweep import Sweep, sweep
 from tests.regress.conftest import Task
 
 MakeTask = Callable[..., Task]
@@ -31,12 +26,6 @@ QUICK: list[Any] = [
 
 def swept(task: Task, **options: Any) -> Sweep:
     return sweep(task.bank, task.texts, task.y, **{"models": "ridge", **options})
-
-
-def assert_same(first: Sweep, again: Sweep) -> None:
-    """Fits that are made anew stand in other batches, where LAPACK may add in another order."""
-    predictions = [swept.results[0].predictions for swept in (first, again)]
-    np.testing.assert_allclose(*predictions, rtol=0, atol=1e-9)
 
 
 def test_a_sweep_tries_blocks_combinations_and_a_search(make_task: MakeTask) -> None:
@@ -113,43 +102,6 @@ def test_no_row_is_predicted_by_what_saw_it(make_task: MakeTask) -> None:
         np.testing.assert_allclose(two.predictions[spoiled], one.predictions[spoiled], atol=1e-8)
 
 
-def test_a_stopped_sweep_goes_on(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(40)
-    first = swept(task, cache=tmp_path / "parts")
-    parts = sorted((tmp_path / "parts").iterdir())
-    for part in parts[::3]:
-        part.unlink()
-    kept = {part: part.stat().st_mtime_ns for part in parts if part.exists()}
-    again = swept(task, cache=tmp_path / "parts")
-    assert kept == {part: part.stat().st_mtime_ns for part in kept}
-    assert sorted((tmp_path / "parts").iterdir()) == parts
-    assert_same(first, again)
-
-
-def test_parts_that_a_power_cut_left_without_their_end_are_made_anew(
-    make_task: MakeTask, tmp_path: Path
-) -> None:
-    task = make_task(40)
-    first = swept(task, cache=tmp_path / "parts")
-    for number, part in enumerate(sorted((tmp_path / "parts").iterdir())):
-        part.write_bytes(part.read_bytes()[: (0, 60, -8)[number % 3]])
-    again = swept(task, cache=tmp_path / "parts")
-    assert_same(first, again)
-
-
-def test_a_sweep_predicts_like_any_run(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(60)
-    found = swept(task, models=QUICK[:2], n_best=1)
-    run = load_run(save_sweep(found, tmp_path / "run"))
-    np.testing.assert_allclose(run.predict(task.texts), found.predict(task.texts), atol=1e-12)
-    with (tmp_path / "run" / "leaderboard.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(found.leaderboard)
-    description = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    assert "procedure" in description["sweep"]["scores"]
-    assert [r["column"] for r in description["results"]] == ["auto", "auto ridge", "auto krr"]
-
-
 def test_several_targets_and_two_banks(make_task: MakeTask) -> None:
     one, texts, y = make_task(50, seed=1, name="one.bank")
     other = make_task(50, seed=1, name="other.bank", hidden=4).bank
@@ -158,22 +110,6 @@ def test_several_targets_and_two_banks(make_task: MakeTask) -> None:
     assert [found.label(result) for result in found.results] == ["a: auto", "b: auto"]
     assert set(found.leaderboard["target"]) == {"a", "b"}
     assert "one/mean[:]+other/mean[:]" in set(found.leaderboard["select"])
-
-
-def test_the_command(make_task: MakeTask, tmp_path: Path) -> None:
-    task = make_task(40)
-    with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text", "y"], *zip(task.texts, task.y, strict=True)])
-    out = tmp_path / "run"
-    command = ["sweep", str(tmp_path / "t.csv"), "--target", "y", "--bank", str(task.bank.path)]
-    command += ["--out", str(out), "--model", "ridge", "--no-greedy", "--memory", "0.5"]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    assert "auto: nested RMSE" in result.stdout
-    assert "naive CV RMSE" in result.stdout
-    assert (out / "leaderboard.csv").exists()
-    result = CliRunner().invoke(app, [*command, "--force", "--json", "--quiet"])
-    assert json.loads(result.stdout)["results"][0]["procedure"] == "auto"
 
 
 def test_what_cannot_be_swept(make_task: MakeTask) -> None:
