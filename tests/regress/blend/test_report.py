@@ -22,7 +22,7 @@ from regress.runs.run import load_run
 from regress.runs.save import save_run
 from tests.regress.blend.runs import two_runs
 from tests.regress.conftest import MadeUpTask
-from tests.regress.report.test_report import EVIL, Page
+from tests.regress.report.pages import EVIL, Page
 
 MakeTask = Callable[..., MadeUpTask]
 
