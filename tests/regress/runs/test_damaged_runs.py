@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("without_reports")
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two runs: two models, weights and two divisions into folds; and a sweep."""
+    """A folder with two runs: two models, weights and two splits into folds; and a sweep."""
     folder = tmp_path_factory.mktemp("saved")
     task = made_up_task(folder, 60)
     experiment = evaluate(
