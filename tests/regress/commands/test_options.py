@@ -32,7 +32,7 @@ def test_repeats_are_means_over_seeds(
     base = ["regress", table, "--target", "score", "--bank", task.bank.path, "--out", run]
     code, out, _ = cli(*base, "--seed", 3, "--repeats", 2)
     assert code == 0
-    assert "means over 2 divisions into folds (seeds 3, 4)" in out
+    assert "means over 2 splits into folds (seeds 3, 4)" in out
     alone = [evaluate(task.bank, task.texts, task.y, random_state=seed) for seed in (3, 4)]
     [result] = load_run(run).description["results"]
     rmse = np.mean([scored.best.scores.rmse for scored in alone])
