@@ -43,7 +43,7 @@ def _on_folds(experiment: Results) -> Iterator[str]:
     if experiment.repeats:
         seeds = [experiment.folds.seed, *(folds.seed for folds in experiment.repeats)]
         yield (
-            f"scores are means over {len(seeds)} divisions into folds (seeds "
+            f"scores are means over {len(seeds)} splits into folds (seeds "
             f"{', '.join(map(str, seeds))}), and settings are chosen over all of them"
         )
     if isinstance(experiment.banks, FoldBanks):

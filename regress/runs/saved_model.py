@@ -95,6 +95,6 @@ def _kind(run: Path, result: Mapping[str, Any]) -> type[FittedModel]:
     if result["model"] not in MODELS:
         raise RunError(
             f"{run} holds a model of the regressor {result['model']!r}, which is not registered: "
-            "add its class to regress.MODELS before the run is loaded"
+            "add its class to layerbank.MODELS before the run is loaded"
         )
     return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class

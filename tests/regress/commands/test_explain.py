@@ -15,7 +15,7 @@ from features.console.app import new_app
 from features.errors import InputError, LayerbankError
 from features.keys import Text
 from regress.commands.explain import explain_command_with
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import MadeUpTask, fill
 from tests.regress.explain.saved import save
 
 pytestmark = pytest.mark.usefixtures("without_reports")
@@ -25,7 +25,7 @@ def refuse(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> No
     raise InputError(f"{len(texts)} texts would have been encoded")
 
 
-def test_the_command(make_task: Callable[..., Task], tmp_path: Path) -> None:
+def test_the_command(make_task: Callable[..., MadeUpTask], tmp_path: Path) -> None:
     task = make_task()
     run = save(task, tmp_path / "run", models=["ridge"])
     app = new_app("explain")

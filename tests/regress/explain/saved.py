@@ -11,12 +11,12 @@ from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.source import Source
 from regress.runs.run import Run
 from regress.runs.save import save_run
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
 QUICK = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
 
 
-def save(task: Task, path: Path, models: Sequence[Any] = QUICK, **options: Any) -> Run:
+def save(task: MadeUpTask, path: Path, models: Sequence[Any] = QUICK, **options: Any) -> Run:
     """A run whose training file lies beside it."""
     table = path.with_suffix(".csv")
     with table.open("w", newline="", encoding="utf-8") as file:

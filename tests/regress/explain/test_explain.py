@@ -20,19 +20,19 @@ from regress.models.pairwise import TunedPairwise, spread_anchors
 from regress.models.rbf import RBFModel
 from regress.models.ridge import RidgeModel
 from regress.models.training import standardise
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import MadeUpTask, fill
 from tests.regress.explain.saved import QUICK, save
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task()
 
 
-def test_every_model_is_explained(task: Task, tmp_path: Path) -> None:
+def test_every_model_is_explained(task: MadeUpTask, tmp_path: Path) -> None:
     run = save(task, tmp_path / "run")
     texts = task.texts[:3]
     for saved in run.models:
@@ -63,7 +63,7 @@ def kernel_of(model: FittedModel, X: np.ndarray) -> np.ndarray:
     return np.array([[np.mean(one == other) for other in leaves] for one in leaves])
 
 
-def test_neighbours_are_the_nearest_by_the_kernel(task: Task, tmp_path: Path) -> None:
+def test_neighbours_are_the_nearest_by_the_kernel(task: MadeUpTask, tmp_path: Path) -> None:
     run = save(task, tmp_path / "run")
     X = task.bank.matrix(task.texts, "mean[1:]+avg(max[:])")
     for saved in run.models:
@@ -78,7 +78,7 @@ def test_neighbours_are_the_nearest_by_the_kernel(task: Task, tmp_path: Path) ->
 
 
 def test_neighbours_do_not_depend_on_the_parts_they_are_read_in(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: MadeUpTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = save(task, tmp_path / "run", models=["ridge"])
     whole = run.explain(task.texts[:2]).items
@@ -98,7 +98,9 @@ def test_neighbours_do_not_depend_on_the_parts_they_are_read_in(
         )
 
 
-def test_a_new_text_was_not_trained_on_and_has_copies_of_none(task: Task, tmp_path: Path) -> None:
+def test_a_new_text_was_not_trained_on_and_has_copies_of_none(
+    task: MadeUpTask, tmp_path: Path
+) -> None:
     run = save(task, tmp_path / "run", models=["ridge"])
     twin = task.bank.matrix([task.texts[5]], "*[:]").reshape(1, -1, 6)
     fill(task.bank, ["a new text"], twin)
@@ -108,14 +110,14 @@ def test_a_new_text_was_not_trained_on_and_has_copies_of_none(task: Task, tmp_pa
     assert one.neighbours[0].similarity == pytest.approx(1)
 
 
-def test_pairwise_shows_its_anchors(task: Task, tmp_path: Path) -> None:
+def test_pairwise_shows_its_anchors(task: MadeUpTask, tmp_path: Path) -> None:
     run = save(task, tmp_path / "run", models=[TunedPairwise([0.25], [1.0], n_anchors=6)])
     [one] = run.explain(task.texts[:1], model="pairwise", n_neighbours=50)
     anchors = set(spread_anchors(task.y, 6).tolist()) - {0}
     assert {int(near.id) for near in one.neighbours} == anchors
 
 
-def test_blends_and_several_targets(task: Task, tmp_path: Path) -> None:
+def test_blends_and_several_targets(task: MadeUpTask, tmp_path: Path) -> None:
     one = save(task, tmp_path / "one", models=QUICK[:2], select=["mean[1]", "mean[1:]"])
     two = save(task, tmp_path / "two", models=QUICK[2:], select="max[-1]")
     run = load_run(save_blend(blend([one.path, two.path]), tmp_path / "blend"))
@@ -158,7 +160,7 @@ def test_several_banks_and_one_bank_a_fold(make_task: MakeTask, tmp_path: Path) 
     assert len(run.explain(task.texts[:1], model="pairwise", n_neighbours=0)) == 1
 
 
-def test_what_is_missing_is_named(task: Task, make_task: MakeTask, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(task: MadeUpTask, make_task: MakeTask, tmp_path: Path) -> None:
     run = save(task, tmp_path / "run", models=["ridge"])
     bank = Bank.create(tmp_path / "empty.bank", task.bank.setup, task.bank.source)
     fill(bank, task.texts[:3], task.bank.matrix(task.texts[:3], "*[:]").reshape(3, -1, 6))
@@ -176,10 +178,10 @@ def test_what_is_missing_is_named(task: Task, make_task: MakeTask, tmp_path: Pat
         load_run(python).explain(task.texts[:3])
 
 
-def test_nothing_in_a_text_moves_the_cursor(task: Task, tmp_path: Path) -> None:
+def test_nothing_in_a_text_moves_the_cursor(task: MadeUpTask, tmp_path: Path) -> None:
     evil = "\x1b[2J\x1b]0;title\x07 text"
     fill(task.bank, [evil], np.zeros((1, 9, 6), np.float32))
-    named = Task(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
+    named = MadeUpTask(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
     run = save(named, tmp_path / "run", models=["ridge"])
     found = run.explain([evil], n_neighbours=90, ids=[evil])
     shown = found.text("id").plain
@@ -187,7 +189,9 @@ def test_nothing_in_a_text_moves_the_cursor(task: Task, tmp_path: Path) -> None:
     assert all(one.isprintable() for one in shown.replace("\n", ""))
 
 
-def test_neighbours_of_a_filtered_series_keep_their_targets(task: Task, tmp_path: Path) -> None:
+def test_neighbours_of_a_filtered_series_keep_their_targets(
+    task: MadeUpTask, tmp_path: Path
+) -> None:
     run = save(task, tmp_path / "run", models=["ridge"])
     texts = pd.Series(task.texts, index=np.random.default_rng(0).permutation(len(task.texts)))
     (one,) = run.explain(task.texts[:1], n_neighbours=3, training=texts)
@@ -195,10 +199,10 @@ def test_neighbours_of_a_filtered_series_keep_their_targets(task: Task, tmp_path
         assert near.target == task.y[task.texts.index(near.text)]
 
 
-def test_nothing_in_a_text_is_markup(task: Task, tmp_path: Path) -> None:
+def test_nothing_in_a_text_is_markup(task: MadeUpTask, tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
     fill(task.bank, [evil], np.zeros((1, 9, 6), np.float32))
-    named = Task(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
+    named = MadeUpTask(task.bank, [*task.texts, evil], np.append(task.y, 3.0))
     run = save(named, tmp_path / "run", models=["ridge"])
     shown = run.explain([evil, task.texts[0]], n_neighbours=90, ids=[evil, "<b>"])._repr_html_()
     assert "<script" not in shown

@@ -13,9 +13,9 @@ from regress import Experiment, evaluate
 from regress.report.contents import all_contents
 from regress.report.heat_maps import heat_maps
 from regress.report.learning import learning_curve
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:

@@ -21,14 +21,14 @@ from regress.report.page import embedded_json
 from regress.runs.save import save_run
 from regress.sweep import sweep
 from tests.made_up import SOURCE
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import MadeUpTask, fill
 from tests.regress.report.pages import EVIL, Page, evil_experiment
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task()
 
 
@@ -54,7 +54,7 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     assert abs(contents.residuals[contents.worst[0]]) == largest
 
 
-def test_what_is_said_beside_scores_is_in_the_report(task: Task, tmp_path: Path) -> None:
+def test_what_is_said_beside_scores_is_in_the_report(task: MadeUpTask, tmp_path: Path) -> None:
     words = " ".join(f"word{i}" for i in range(60))
     more = [f"{words} {i}" for i in range(6)]
     fill(task.bank, more, np.random.default_rng(1).standard_normal((6, 9, 6)).astype(np.float32))
@@ -130,7 +130,7 @@ def test_figures_are_written_as_png_and_svg(experiment: Experiment, tmp_path: Pa
     assert not (experiment.save(tmp_path / "plain") / "figures").exists()
 
 
-def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
+def test_several_targets_have_a_part_each(task: MadeUpTask, tmp_path: Path) -> None:
     both = np.stack([task.y, -(task.y**2)], axis=1)
     experiment = evaluate(
         task.bank, task.texts, both, select=["mean[0]", "mean[1]"], target_names=["ease", "a/b"]
@@ -143,7 +143,7 @@ def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
     assert {file.name[:2] for file in (folder / "figures").iterdir()} == {"1-", "2-"}
 
 
-def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
+def test_a_sweep_shows_what_it_tried(task: MadeUpTask, tmp_path: Path) -> None:
     swept = sweep(task.bank, task.texts, task.y, models=["ridge", TunedSVR([0.5], [1.0], [0.1])])
     folder = save_run(swept, tmp_path / "run")
     page = Page(folder / "report.html")

@@ -16,16 +16,16 @@ from regress import evaluate, load_run
 from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
 from regress.sweep import save_sweep, sweep
-from tests.regress.conftest import Cli, Task, made_up_task, saved_without_reports
+from tests.regress.conftest import Cli, MadeUpTask, made_up_task, saved_without_reports
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def task(tmp_path_factory: pytest.TempPathFactory) -> MadeUpTask:
     return made_up_task(tmp_path_factory.mktemp("task"), 60)
 
 
 @pytest.fixture(scope="module")
-def saved(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(task: MadeUpTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models, weights and two splits; and a sweep."""
     folder = tmp_path_factory.mktemp("saved")
     experiment = evaluate(
@@ -241,7 +241,7 @@ def test_damaged_folders_are_named(run: Path, kind: str, message: str) -> None:
         load_run(run)
 
 
-def test_damaged_models_are_named(task: Task, run: Path) -> None:
+def test_damaged_models_are_named(task: MadeUpTask, run: Path) -> None:
     loaded = load_run(run)
     first, second = loaded.models[0].path, loaded.models[1].path
     content = bytearray(first.read_bytes())

@@ -20,9 +20,9 @@ from regress.data.folds import all_folds
 from regress.data.task import checked_task
 from regress.evaluation.oof import refuse_oof_names
 from regress.runs.predict import predict_file
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 pytestmark = pytest.mark.usefixtures("without_reports")
 IDS = ["plain", "bare\rreturn", "both\r\nends", "new\nline", 'quo"te', "com,ma", "", " space "]
 
@@ -48,7 +48,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
     assert load_run(blended).read_oof()["id"] == ids
 
 
-def test_ordinary_tables_are_written_as_pandas_does(task: Task, tmp_path: Path) -> None:
+def test_ordinary_tables_are_written_as_pandas_does(task: MadeUpTask, tmp_path: Path) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, random_state=[0, 1], ids=task.texts)
     folder = experiment.save(tmp_path / "run")
     expected = experiment.oof.to_csv(index=False, lineterminator="\n")

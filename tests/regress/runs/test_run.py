@@ -20,27 +20,27 @@ from features.keys import text_keys
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
-from tests.regress.conftest import Task, made_up_task
+from tests.regress.conftest import MadeUpTask, made_up_task
 from tests.regress.plain import nested_predictions
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 #: Of the same sums, in whichever order BLAS adds numbers that lie elsewhere in memory.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def task(tmp_path_factory: pytest.TempPathFactory) -> MadeUpTask:
     return made_up_task(tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture(scope="module")
-def experiment(task: Task) -> Experiment:
+def experiment(task: MadeUpTask) -> Experiment:
     """Evaluated once, for all that only save it."""
     return evaluated(task)
 
 
-def evaluated(task: Task) -> Experiment:
+def evaluated(task: MadeUpTask) -> Experiment:
     models = ["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1]), TunedLightGBM(40, 10)]
     ids = [f"{i:03d}" for i in range(90)]
     select = ["mean[-1]", "mean[1:]+cls[0]", "avg(max[:])"]
@@ -48,7 +48,7 @@ def evaluated(task: Task) -> Experiment:
 
 
 def test_every_saved_model_predicts_what_it_did_in_memory(
-    task: Task, experiment: Experiment, tmp_path: Path
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
 ) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     for result, saved in zip(experiment.results, run.models, strict=True):
@@ -64,7 +64,7 @@ def test_every_saved_model_predicts_what_it_did_in_memory(
 
 
 def test_plain_scikit_learn_on_the_saved_folds_gives_the_saved_scores(
-    task: Task, experiment: Experiment, tmp_path: Path
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
 ) -> None:
     folder = experiment.save(tmp_path / "run")
     oof = pd.read_csv(folder / "oof.csv", dtype={"id": str})
@@ -111,7 +111,7 @@ def test_a_moved_run_predicts_without_its_bank(make_task: MakeTask, tmp_path: Pa
         run.predict(task.texts)
 
 
-def test_several_targets_are_predicted_side_by_side(task: Task, tmp_path: Path) -> None:
+def test_several_targets_are_predicted_side_by_side(task: MadeUpTask, tmp_path: Path) -> None:
     both = np.stack([task.y, -task.y], axis=1)
     experiment = evaluate(task.bank, task.texts, both, select=["mean[-1]", "mean[:]"])
     predicted = load_run(experiment.save(tmp_path / "run")).predict(task.texts)
@@ -139,7 +139,9 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     np.testing.assert_allclose(run.predict(task.texts), np.stack(expected, axis=1), **CLOSE)
 
 
-def test_unknown_models_are_listed(task: Task, experiment: Experiment, tmp_path: Path) -> None:
+def test_unknown_models_are_listed(
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
+) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     with pytest.raises(InputError, match=r"no model 'forest': it has '.*mean\[-1\]'"):
         run.predict(task.texts, model="forest")

@@ -14,16 +14,16 @@ from features.errors import RunError
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.models.base import load_arrays, save_arrays
 from tests.made_up import SETUP, SOURCE
-from tests.regress.conftest import Task, made_up_task
+from tests.regress.conftest import MadeUpTask, made_up_task
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def task(tmp_path_factory: pytest.TempPathFactory) -> MadeUpTask:
     return made_up_task(tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture(scope="module")
-def experiment(task: Task) -> Experiment:
+def experiment(task: MadeUpTask) -> Experiment:
     models = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(40, 10)]
     return evaluate(
         task.bank, task.texts, task.y, select=["mean[-1]", "avg(max[:])"], models=models
@@ -31,7 +31,9 @@ def experiment(task: Task) -> Experiment:
 
 
 @pytest.mark.usefixtures("without_reports")
-def test_run_json_tells_what_was_run(task: Task, experiment: Experiment, tmp_path: Path) -> None:
+def test_run_json_tells_what_was_run(
+    task: MadeUpTask, experiment: Experiment, tmp_path: Path
+) -> None:
     run = load_run(experiment.save(tmp_path / "run"))
     [bank] = run.banks
     assert bank == {
