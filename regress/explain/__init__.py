@@ -1,0 +1,1 @@
+"""Explanations of predictions, and how they are shown: on a terminal, in a notebook, as a page."""

@@ -104,10 +104,10 @@ def show_heat_maps(experiment: Results) -> None:
     for target in targets:
         prefix = f"{target}, " if len(targets) > 1 else ""
         for heat_map in heat_maps(experiment, target):
-            on_stdout(Text("\n") + drawn(heat_map, prefix))
+            on_stdout(Text("\n") + heat_map_text(heat_map, prefix))
 
 
-def drawn(heat_map: HeatMap, prefix: str = "") -> Text:
+def heat_map_text(heat_map: HeatMap, prefix: str = "") -> Text:
     """A heat map, the last layer on top."""
     places = decimals(heat_map.limits[0])
     cells = {

@@ -2,109 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.integrate import quad
 from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
-from typer.testing import CliRunner
 
 from features import Bank
-from features.console.app import new_app
-from features.errors import InputError, LayerbankError, RunError
-from features.keys import Text
-from regress import TunedLightGBM, TunedSVR, evaluate, load_run
+from features.errors import InputError, RunError
+from regress import evaluate, load_run
 from regress.blend import blend, save_blend
-from regress.commands.explain import explain_command_with
-from regress.data.source import Source
 from regress.models.base import FittedModel
 from regress.models.pairwise import TunedPairwise, spread_anchors
 from regress.models.rbf import RBFModel
 from regress.models.ridge import RidgeModel
 from regress.models.training import standardise
-from regress.runs.run import Run
-from regress.runs.save import save_run
 from tests.regress.conftest import MadeUpTask, fill
+from tests.regress.explain.saved import QUICK, save
 
 MakeTask = Callable[..., MadeUpTask]
-QUICK = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
-BOUNDS = [0, 2, 3, 7]
-
-
-def made_up(kind: type[Any], seed: int, spread: float) -> tuple[Any, np.ndarray]:
-    """A model with made-up numbers and six texts, the first of them the average text."""
-    rng = np.random.default_rng(seed)
-    mean, scale = rng.standard_normal(7), rng.uniform(0.5, 2, 7)
-    scale[4] = np.inf  # a constant column
-    X = mean + np.concatenate([np.zeros((1, 7)), spread * rng.standard_normal((5, 7))])
-    if kind is RidgeModel:
-        return RidgeModel(mean, scale, rng.standard_normal(7), float(rng.standard_normal())), X
-    support = mean + rng.standard_normal((12, 7))
-    dual, intercept = rng.standard_normal(12), float(rng.standard_normal())
-    return RBFModel(mean, scale, support, dual, intercept, 0.2), X
-
-
-@pytest.mark.parametrize("kind", [RidgeModel, RBFModel])
-@settings(max_examples=50)
-@given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 1e-8, 0.1, 1.0, 10.0, 1e3]))
-def test_blocks_add_up(kind: type[Any], seed: int, spread: float) -> None:
-    model, X = made_up(kind, seed, spread)
-    base, of_blocks = model.parts(X, BOUNDS)
-    np.testing.assert_allclose(base + of_blocks.sum(axis=1), model.predict(X), atol=1e-9)
-    np.testing.assert_array_equal(of_blocks[0], 0)
-
-
-def test_a_ridge_block_is_its_own_sum() -> None:
-    model, X = made_up(RidgeModel, 0, 1.0)
-    expected = ((X - model.mean) / model.scale * model.coef)[:, 2:3].sum(axis=1)
-    base, of_blocks = model.parts(X, BOUNDS)
-    np.testing.assert_allclose(of_blocks[:, 1], expected)
-    np.testing.assert_array_equal(base, model.intercept)
-
-
-def test_an_svr_block_is_the_integral_along_the_line() -> None:
-    model, X = made_up(RBFModel, 1, 1.5)
-    S = standardise(model.support, model.mean, model.scale)
-
-    def slope(t: float, z: np.ndarray, columns: slice) -> float:
-        kernel = np.exp(-model.gamma * ((t * z - S) ** 2).sum(axis=1)) * model.dual_coef
-        return float(kernel @ (-2 * model.gamma * (t * z - S))[:, columns] @ z[columns])
-
-    of_blocks = model.parts(X, BOUNDS).of_blocks
-    for z, parts in zip(standardise(X, model.mean, model.scale), of_blocks, strict=True):
-        for part, (start, stop) in zip(parts, itertools.pairwise(BOUNDS), strict=True):
-            expected, _ = quad(slope, 0, 1, args=(z, slice(start, stop)), epsabs=1e-12)
-            assert part == pytest.approx(expected, abs=1e-9)
+pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 @pytest.fixture
 def task(make_task: MakeTask) -> MadeUpTask:
     return make_task()
-
-
-def save(task: MadeUpTask, path: Path, models: Sequence[Any] = QUICK, **options: Any) -> Run:
-    """A run whose training file lies beside it."""
-    table = path.with_suffix(".csv")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        rows = zip(map("{:03d}".format, range(len(task.texts))), task.texts, task.y, strict=True)
-        csv.writer(file).writerows([["id", "text", "target"], *rows])
-    source, dataset = Source(path=str(table), target=["target"], id="id").read()
-    options = {"select": "mean[1:]+avg(max[:])", "models": models, **options}
-    experiment = evaluate(
-        options.pop("bank", task.bank), dataset.texts, dataset.targets,
-        **{**source.arguments(dataset), **options},
-    )  # fmt: skip
-    return load_run(save_run(experiment, path, source=vars(source)))
 
 
 def test_every_model_is_explained(task: MadeUpTask, tmp_path: Path) -> None:
@@ -251,61 +176,6 @@ def test_what_is_missing_is_named(task: MadeUpTask, make_task: MakeTask, tmp_pat
     python = evaluate(task.bank, task.texts, task.y).save(tmp_path / "python")
     with pytest.raises(RunError, match=r"does not say which file.*training"):
         load_run(python).explain(task.texts[:3])
-
-
-def refuse(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-    raise InputError(f"{len(texts)} texts would have been encoded")
-
-
-def test_the_command(task: MadeUpTask, tmp_path: Path) -> None:
-    run = save(task, tmp_path / "run", models=["ridge"])
-    app = new_app("explain")
-    app.command()(explain_command_with(lambda *_: refuse))
-
-    def call(*arguments: object) -> Any:
-        return CliRunner().invoke(app, [str(run.path), *map(str, arguments)])
-
-    table = tmp_path / "run.csv"
-    plain = call(table, "--id", "id", "--only", "007", "-k", 2)
-    assert plain.exit_code == 0, plain.output
-    assert "id 007: predicted target " in plain.stdout
-    numbered = call(table, "--only", 7, "-k", 2).stdout
-    assert "row 7: predicted target " in numbered
-    assert "similarity      target  id   training text" in numbered
-    assert "\x1b" not in plain.stdout
-    assert plain.stdout.count("seed 0") == 3
-    answer = json.loads(call(table, "--json", "--only", "1", "--only", "9").stdout)
-    assert [one["id"] for one in answer["explanations"]] == ["1", "9"]
-    first = answer["explanations"][0]
-    assert first["base"] + sum(first["blocks"].values()) == pytest.approx(first["prediction"])
-    (tmp_path / "new.csv").write_text("text\nunknown\n")
-    page = tmp_path / "page.html"
-    assert call(table, "--html", page, "--only", "3").exit_code == 0
-    assert "default-src 'none'" in page.read_text(encoding="utf-8")
-    assert ">3: predicted target " in page.read_text(encoding="utf-8")
-    few = Bank.create(tmp_path / "few.bank", task.bank.setup, task.bank.source)
-    fill(few, task.texts[:3], task.bank.matrix(task.texts[:3], "*[:]").reshape(3, -1, 6))
-    for arguments, message in (
-        ((table, "--html", page), "exists: give another --html"),
-        ((table, "--bank", tmp_path / "fww.bank"), "name one that is there, or have new texts"),
-        ((tmp_path / "new.csv", "--bank", few.path), "lacks 87 of the training texts"),
-        ((table, "--html", page, "--json", "--force"), "one of them"),
-        ((table, "--force"), "--html"),
-        ((table, "--only", "ninety"), "no row ninety"),
-        ((table, "-k", -1), "from 0 on"),
-        ((tmp_path / "new.csv", "--train", "x.csv"), "--train"),
-        ((table, "--model", "svr"), "no model 'svr'"),
-    ):
-        error = call(*arguments).exception
-        assert isinstance(error, LayerbankError)
-        assert message in str(error)
-    assert not (tmp_path / "fww.bank").exists()
-    for also in ((), ("--bank", few.path, "-k", 0)):
-        error = call(tmp_path / "new.csv", *also).exception
-        assert str(error) == "1 texts would have been encoded"
-    # What is to be encoded is not missing.
-    error = call(table, "--bank", few.path).exception
-    assert str(error) == "87 texts would have been encoded"
 
 
 def test_nothing_in_a_text_moves_the_cursor(task: MadeUpTask, tmp_path: Path) -> None:

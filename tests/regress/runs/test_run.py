@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,14 +20,13 @@ from features.keys import text_keys
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.data.folds import Folds
 from regress.data.matrix import term_matrix
-from regress.models.base import load_arrays, save_arrays
-from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import MadeUpTask, made_up_task
 from tests.regress.plain import nested_predictions
 
 MakeTask = Callable[..., MadeUpTask]
 #: Of the same sums, in whichever order BLAS adds numbers that lie elsewhere in memory.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 @pytest.fixture(scope="module")
@@ -92,29 +89,6 @@ def test_plain_scikit_learn_on_the_saved_folds_gives_the_saved_scores(
             )
 
 
-def test_run_json_tells_what_was_run(
-    task: MadeUpTask, experiment: Experiment, tmp_path: Path
-) -> None:
-    run = load_run(experiment.save(tmp_path / "run"))
-    [bank] = run.banks
-    assert bank == {
-        "name": "made-up",
-        "path": str(task.bank.path),
-        "fingerprint": task.bank.fingerprint,
-        "source": SOURCE,
-        "setup": {**SETUP, "hidden_size": 6, "pooler": False},
-    }
-    description = run.description
-    assert description["folds"]["hash"] == experiment.folds.digest
-    assert description["texts"]["n"] == 90
-    assert set(description["versions"]) > {"layerbank", "numpy", "scikit-learn", "lightgbm"}
-    resolved = {result["select"]: result["blocks"] for result in description["results"]}
-    assert resolved["avg(max[:])"] == [
-        {"bank": "made-up", "blocks": [["max", 0], ["max", 1], ["max", 2]], "average": True}
-    ]
-    assert resolved["mean[-1]"][0]["blocks"] == [["mean", 2]]
-
-
 def test_a_moved_run_predicts_without_its_bank(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task()
     experiment = evaluated(task)
@@ -137,62 +111,12 @@ def test_a_moved_run_predicts_without_its_bank(make_task: MakeTask, tmp_path: Pa
         run.predict(task.texts)
 
 
-def test_nothing_in_the_folder_is_pickle(experiment: Experiment, tmp_path: Path) -> None:
-    folder = experiment.save(tmp_path / "run")
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    assert {file.suffix for file in files} == {".json", ".csv", ".npz", ".txt", ".html"}
-    for file in files:
-        if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                assert all(arrays[name].dtype != object for name in arrays.files)
-        with pytest.raises(Exception), file.open("rb") as opened:  # noqa: B017
-            pickle.load(opened)
-
-
 def test_several_targets_are_predicted_side_by_side(task: MadeUpTask, tmp_path: Path) -> None:
     both = np.stack([task.y, -task.y], axis=1)
     experiment = evaluate(task.bank, task.texts, both, select=["mean[-1]", "mean[:]"])
     predicted = load_run(experiment.save(tmp_path / "run")).predict(task.texts)
     assert predicted.shape == (90, 2)
     np.testing.assert_allclose(predicted[:, 0], -predicted[:, 1], atol=1e-9)
-
-
-def test_only_a_run_is_replaced_and_only_when_forced(
-    experiment: Experiment, tmp_path: Path
-) -> None:
-    (tmp_path / "empty").mkdir()
-    folder = experiment.save(tmp_path / "empty")
-    (folder / "note.txt").write_text("mine")
-    encoded = folder / "scratch" / "a.bank"
-    encoded.mkdir(parents=True)
-    with pytest.raises(RunError, match="give another path, or force=True"):
-        experiment.save(folder)
-    experiment.save(folder, force=True)
-    assert not (folder / "note.txt").exists()
-    assert encoded.is_dir(), "what the encoder was run for stays"
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "thesis.tex").write_text("mine")
-    with pytest.raises(RunError, match="is not a run, so force=True leaves it"):
-        experiment.save(precious, force=True)
-    assert (precious / "thesis.tex").read_text() == "mine"
-    assert {entry.name for entry in tmp_path.iterdir()} == {"empty", "precious"}
-
-
-def test_a_failing_save_leaves_the_old_run(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = experiment.save(tmp_path / "run")
-    before = (folder / "run.json").read_bytes()
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(RunError, match="No space left"):
-        experiment.save(folder, force=True)
-    assert (folder / "run.json").read_bytes() == before
-    assert {entry.name for entry in tmp_path.iterdir()} == {"run"}
 
 
 def test_one_selection_may_stand_for_several_orders_of_blocks(
@@ -213,20 +137,6 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
         for saved in run.chosen()
     ]
     np.testing.assert_allclose(run.predict(task.texts), np.stack(expected, axis=1), **CLOSE)
-
-
-def test_arrays_are_saved_without_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before NumPy 2.2, savez took allow_pickle for one more array, which no model knows."""
-    given: list[str] = []
-    real = np.savez
-    monkeypatch.setattr(
-        np, "savez", lambda file, **arrays: [given.extend(arrays), real(file, **arrays)]
-    )
-    path = save_arrays(tmp_path / "a.npz", {"coef": np.ones(3), "alpha": 2.0, "names": ["a", "b"]})
-    assert given == ["coef", "alpha", "names"]
-    assert {*load_arrays(path)} == {"coef", "alpha", "names"}
-    with pytest.raises(TypeError, match="alpha holds Python objects"):
-        save_arrays(tmp_path / "b.npz", {"alpha": None})
 
 
 def test_unknown_models_are_listed(
