@@ -35,7 +35,7 @@ def imports(name: str, path: Path) -> Iterator[str]:
 def circle(files: dict[str, Path]) -> list[str]:
     """The modules of a circle in importing order, the first again at the end; empty for none."""
     graph = {
-        name: {known for found in imports(name, path) if (known := _module(found, files))} - {name}
+        name: {known for found in imports(name, path) if (known := _module(found, files))}
         for name, path in files.items()
     }
     try:
