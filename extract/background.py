@@ -1,4 +1,4 @@
-"""Work that runs beside the encoder: tokenising the next window, writing the last batches."""
+"""Work that runs beside the encoder: tokenising the next stretch, writing the last batches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from typing import Any, NoReturn, Self, TypeVar
 from features.disk.writer import BankWriter
 
 T = TypeVar("T")
-
-
 R = TypeVar("R")
-
+Work = Callable[[BankWriter], None]
 
 #: A thread that has nothing to add looks so often whether its segment has become old, seconds.
 IDLE_SECONDS = 5.0
@@ -53,9 +51,6 @@ def _give_up() -> NoReturn:
     raise CancelledError
 
 
-Work = Callable[[BankWriter], None]
-
-
 class BackgroundWriter:
     """Adds rows to a bank in threads of its own, behind a bounded queue.
 
@@ -89,7 +84,7 @@ class BackgroundWriter:
         self._error: BaseException | None = None
 
     def add(self, *rows: Any) -> None:
-        """As :meth:`features.writer.BankWriter.add`, later; raises what an earlier one raised."""
+        """As :meth:`BankWriter.add`, later; raises what an earlier one raised."""
         self._refuse_after_failure()
         if len(self._queue) >= self._most_waiting and len(self._writers) < self._most:
             self._start()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from extract.interrupts import second_ctrl_c_stops
 from features.console.app import (
     BankOption,
     EncodingOption,
@@ -34,10 +31,8 @@ if TYPE_CHECKING:
     from features.keys import Text
     from features.tables.table import Table
 
-
 #: What may follow ``--ray``; anything else there is the next argument.
 RAY_ADDRESS = r"auto|local|ray://.+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+"
-
 
 DevicesOption = Annotated[
     str | None,
@@ -49,7 +44,6 @@ DevicesOption = Annotated[
     ),
 ]
 
-
 ShardOption = Annotated[
     str | None,
     typer.Option(
@@ -59,7 +53,6 @@ ShardOption = Annotated[
         "task of a job array.",
     ),
 ]
-
 
 RayOption = Annotated[
     str | None,
@@ -72,7 +65,6 @@ RayOption = Annotated[
     ),
 ]
 
-
 RayActorsOption = Annotated[
     str | None,
     typer.Option(
@@ -82,7 +74,6 @@ RayActorsOption = Annotated[
         "the cluster has room for]",
     ),
 ]
-
 
 RayCpusOption = Annotated[
     int | None,
@@ -114,38 +105,6 @@ def with_address(args: list[str]) -> list[str]:
         if arg == "--ray" and not re.fullmatch(RAY_ADDRESS, "".join(args[i + 1 : i + 2])):
             given.append("local")
     return given
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-
-SAID = b"\nstopping: what is done is being written (Ctrl-C again stops at once)\n"
-
-
-@contextmanager
-def second_ctrl_c_stops() -> Iterator[None]:
-    """The first Ctrl-C raises KeyboardInterrupt as ever, the second ends the process.
-
-    Nothing that was committed can be harmed by that: a commit is one rename. Only for a process
-    that ends after an interrupt, and its main thread; for a library it would be too rude.
-    """
-
-    def first(number: int, frame: FrameType | None) -> None:
-        for either in STOPPING:
-            signal.signal(either, second)
-        # Not by logging: the signal may have come in the middle of a write.
-        with suppress(OSError):  # the same Ctrl-C may have ended whoever reads it
-            os.write(2, SAID)
-        raise KeyboardInterrupt
-
-    def second(number: int, frame: FrameType | None) -> None:
-        os._exit(128 + number)
-
-    before = {either: signal.signal(either, first) for either in STOPPING}
-    yield
-    # Not after an interrupt: what is left to do then may be stopped as well.
-    for either, handler in before.items():
-        signal.signal(either, handler)
 
 
 def extract_command(
@@ -267,13 +226,14 @@ def extract_command(
 
     [bold]layerbank extract part-*.parquet --bank big.bank --ray auto --ray-actors 1:64[/bold]
     """
-    from extract.cli import second_ctrl_c_stops
+    from extract.dry_run import dry_run as try_out
     from extract.dry_run import forecast
     from extract.options import Options
-    from extract.pipeline import count_new
     from extract.pipeline import run as run_plan
     from extract.plan import prepare
     from extract.report import summary
+    from extract.texts.input import Picked
+    from extract.texts.stream import count_new
     from features.tables.table import open_table
 
     set_verbosity(quiet=quiet)
@@ -288,13 +248,12 @@ def extract_command(
     plan = prepare(bank, options)
     texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
-        from extract.dry_run import dry_run as try_out
-
         typer.echo(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
-            from extract.scale.on_ray import run_on_ray, sources_of
+            from extract.scale.on_ray import run_on_ray
+            from extract.scale.ray_input import sources_of
 
             sources = sources_of(
                 inputs, text, format=format, encoding=encoding, skip_empty=skip_empty
@@ -303,7 +262,7 @@ def extract_command(
             report = run_on_ray(plan, sources, running, on_ray)
         else:
             # Every row is read once before any is encoded: a long run must not end at a bad row.
-            total = count_new(plan, texts(), running)
+            total = count_new(plan.bank, Picked(texts(), running.shard))
             running = replace(running, total=total, progress=not quiet)
             report = run_plan(plan, texts(), running)
     typer.echo(summary(report, plan.setup["max_length"]))
@@ -314,7 +273,7 @@ def _run_options(
 ) -> RunOptions:
     from extract.options import RunOptions
     from extract.scale.devices import parse_devices
-    from extract.texts.stream import Shard
+    from extract.texts.input import Shard
 
     running = RunOptions(
         device,
@@ -355,8 +314,6 @@ def _texts(tables: list[Table], columns: list[list[str]], skip_empty: bool) -> I
 
 
 app = new_app("Stage 1: texts into a bank, every layer of a frozen encoder.")
-
-
 app.command("extract", cls=ExtractCommand)(extract_command)
 
 

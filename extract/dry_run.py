@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from extract.plan import Plan
 from extract.report import folder_bytes, took
 from extract.scale.devices import processes
 from extract.texts.batching import Tokens, plan_batches
-from extract.texts.stream import NewTexts, Picked, Window
+from extract.texts.input import Picked
+from extract.texts.stream import NewTexts, Stretch
 from extract.texts.windows import Windows
 from extract.worker import load, tokenizer_of
 from features.console.show import human_bytes
@@ -75,66 +77,84 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         As :func:`extract.extract`.
     """
     new = NewTexts(Picked(texts, options.shard), plan.bank)
-    windows = iter(new)
-    first = next(windows, None)
-    n_tokens = n_truncated = row_bytes = 0
-    rate, ran_on, n_gpus = None, "", 1
+    stretches = iter(new)
+    first = next(stretches, None)
+    n_tokens = n_truncated = 0
+    sample, n_gpus = Sample(None, "", 0), 1
     if first is not None:
         if options.devices:
             each = processes(options, plan.setup["precision"])
             options = each[0]
-            n_gpus = max(1, len({one.device for one in each} - {"cpu"}))
+            n_gpus = max(1, len({process.device for process in each} - {"cpu"}))
         tokenizer = tokenizer_of(plan)
-        sample = first, tokenizer.encode(first.texts)
-        rest = ((window, tokenizer.encode(window.texts)) for window in windows)
-        for _, tokens in chain([sample], rest):
+        tokens_of_first = tokenizer.encode(first.texts)
+        rest = (tokenizer.encode(stretch.texts) for stretch in stretches)
+        for tokens in chain([tokens_of_first], rest):
             n_tokens += sum(len(text.ids) for text in tokens)
             n_truncated += sum(text.truncated for text in tokens)
-        encoder, setup = load(plan, options)
-        plan.refuse_conflict(setup)
-        budget = Budget(options.batch_tokens or encoder.batch_tokens)
-        long_ones = Windows.of(setup)
-        n_done, began = 0, 0.0
-        for i, (window, tokens) in enumerate(_spread(*sample, budget.tokens)):
-            # The first batch warms up, and is not counted.
-            if i and n_done and time.perf_counter() - began > SECONDS:
-                break
-            for _ in encode(encoder, window, tokens, tokenizer.pad_id, budget, long_ones):
-                pass
-            if i:
-                n_done += sum(len(text.ids) for text in tokens)
-            else:
-                began = time.perf_counter()
-        rate = n_done / (time.perf_counter() - began)
-        ran_on = f"{encoder.provenance['engine']} on {encoder.provenance['device']}, "
-        ran_on += setup["precision"]
-        n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]
-        item = 4 if setup["precision"] == "fp32" else 2
-        row_bytes = n_blocks * setup["hidden_size"] * item + KEY_SIZE + 5
+        sample = _take_sample(plan, options, first, tokens_of_first, tokenizer.pad_id)
     return DryRun(
         bank=plan.path,
         n_texts=new.n_read,
         n_new=new.n_new,
         n_tokens=n_tokens,
         n_truncated=n_truncated,
-        tokens_per_second=rate,
-        ran_on=ran_on,
+        tokens_per_second=sample.tokens_per_second,
+        ran_on=sample.ran_on,
         bank_bytes=folder_bytes(plan.path) if plan.bank is not None else 0,
-        added_bytes=row_bytes * new.n_new,
+        added_bytes=sample.row_bytes * new.n_new,
         n_gpus=n_gpus,
     )
 
 
+class Sample(NamedTuple):
+    """What a few batches tell."""
+
+    tokens_per_second: float | None
+    ran_on: str
+    row_bytes: int
+    """Of one text in the bank."""
+
+
+def _take_sample(
+    plan: Plan, options: RunOptions, stretch: Stretch, tokens: Sequence[Tokens], pad_id: int
+) -> Sample:
+    """Load the encoder, and time batches of all lengths out of a stretch."""
+    encoder, setup = load(plan, options)
+    plan.refuse_conflict(setup)
+    budget = Budget(options.batch_tokens or encoder.batch_tokens)
+    windows = Windows.planned(setup)
+    n_done, began = 0, 0.0
+    for i, (part, part_tokens) in enumerate(_spread(stretch, tokens, budget.tokens)):
+        # The first batch warms up, and is not counted.
+        if i and n_done and time.perf_counter() - began > SECONDS:
+            break
+        for _ in encode(encoder, part, part_tokens, pad_id, budget, windows):
+            pass
+        if i:
+            n_done += sum(len(text.ids) for text in part_tokens)
+        else:
+            began = time.perf_counter()
+    rate = n_done / (time.perf_counter() - began)
+    device, precision = encoder.provenance["device"], setup["precision"]
+    n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]
+    item = 4 if precision == "fp32" else 2
+    return Sample(
+        rate,
+        f"{encoder.provenance['engine']} on {device}, {precision}",
+        n_blocks * setup["hidden_size"] * item + KEY_SIZE + 5,
+    )
+
+
 def _spread(
-    window: Window, tokens: Sequence[Tokens], budget: int
-) -> Iterator[tuple[Window, list[Tokens]]]:
+    stretch: Stretch, tokens: Sequence[Tokens], budget: int
+) -> Iterator[tuple[Stretch, list[Tokens]]]:
     """Batches of all lengths, the shortest one twice: first, and in its turn."""
     batches = list(plan_batches(np.array([len(text.ids) for text in tokens]), budget))
     chosen = np.unique(np.linspace(0, len(batches) - 1, BATCHES).round().astype(int))
     for i in (len(batches) - 1, *chosen):
         rows = batches[i]
-        part = Window(window.numbers[rows], [window.texts[r] for r in rows], window.keys[rows])
-        yield part, [tokens[r] for r in rows]
+        yield stretch.rows(rows), [tokens[row] for row in rows]
 
 
 def forecast(found: DryRun, max_length: int) -> str:

@@ -1,4 +1,4 @@
-"""One window of texts through the encoder, batch by batch."""
+"""One stretch of texts through the encoder, batch by batch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from extract.engines.encoder import DeviceOutOfMemory, Encoder, Pending, Pooled
 from extract.texts.batching import Tokens, make_batch, plan_batches
-from extract.texts.stream import Window, beginning
+from extract.texts.input import beginning
+from extract.texts.stream import Stretch
 from extract.texts.windows import Combined, Windows, groups
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
-
 
 #: A batch's pooled vectors take no more than these times the tokens of the budget; several such
 #: batches wait for the writer. A RoBERTa-base's text counts as 30 tokens at least.
@@ -55,7 +55,7 @@ Rows = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 def encode(
     encoder: Encoder,
-    window: Window,
+    stretch: Stretch,
     tokens: Sequence[Tokens],
     pad_id: int,
     budget: Budget,
@@ -67,7 +67,7 @@ def encode(
     ----------
     encoder
         Ready to run.
-    window, tokens
+    stretch, tokens
         n texts and their tokens.
     pad_id
         Fills the end of shorter texts.
@@ -78,7 +78,7 @@ def encode(
 
     Yields
     ------
-    Positions in the window, shape ``(B,)``, and their blocks, shape ``(B, n_blocks, hidden)``.
+    Positions in the stretch, shape ``(B,)``, and their blocks, shape ``(B, n_blocks, hidden)``.
 
     Raises
     ------
@@ -87,15 +87,15 @@ def encode(
     """
     fitting = np.array([i for i, text in enumerate(tokens) if text.slides is None], np.int64)
     if windows is not None and len(fitting) < len(tokens):
-        yield from _long(encoder, window, tokens, pad_id, budget, windows)
+        yield from _long(encoder, stretch, tokens, pad_id, budget, windows)
     inputs = [tokens[i] for i in fitting]
-    for rows, values in _batches(encoder, window, fitting, inputs, pad_id, budget):
+    for rows, values in _batches(encoder, stretch, fitting, inputs, pad_id, budget):
         yield fitting[rows], values
 
 
 def _long(
     encoder: Encoder,
-    window: Window,
+    stretch: Stretch,
     tokens: Sequence[Tokens],
     pad_id: int,
     budget: Budget,
@@ -107,20 +107,20 @@ def _long(
     for group in groups(counts):
         pieces = {long[j]: windows.split(tokens[long[j]]) for j in group}
         combined = {i: Combined(windows, texts) for i, texts in pieces.items()}
-        of = np.repeat([*pieces], [len(texts) for texts in pieces.values()])
+        sources = np.repeat([*pieces], [len(texts) for texts in pieces.values()])
         number = np.concatenate([np.arange(len(texts)) for texts in pieces.values()])
         every = list(chain.from_iterable(pieces.values()))
-        for rows, values in _batches(encoder, window, of, every, pad_id, budget):
+        for rows, values in _batches(encoder, stretch, sources, every, pad_id, budget):
             for row, new in zip(rows, values, strict=True):
-                i = int(of[row])
+                i = int(sources[row])
                 if combined[i].add(int(number[row]), new):
                     yield np.array([i]), combined.pop(i).result()[None]
 
 
 def _batches(
     encoder: Encoder,
-    window: Window,
-    of: NDArray[np.int64],
+    stretch: Stretch,
+    sources: NDArray[np.int64],
     tokens: Sequence[Tokens],
     pad_id: int,
     budget: Budget,
@@ -129,7 +129,7 @@ def _batches(
 
     Parameters
     ----------
-    of
+    sources
         Which text of the stretch each input is, or is a window of; shape ``(n,)``.
 
     Yields
@@ -144,7 +144,7 @@ def _batches(
         plan = [todo[chosen] for chosen in batches]
         try:
             for rows, pooled in _ahead(encoder, plan, tokens, pad_id):
-                _refuse_infinite(window, of[rows], pooled)
+                _refuse_infinite(stretch, sources[rows], pooled)
                 done.append(rows)
                 yield rows, pooled.values
         except DeviceOutOfMemory as error:
@@ -173,12 +173,12 @@ def _ahead(
         yield rows, pending.result()
 
 
-def _refuse_infinite(window: Window, of: NDArray[np.int64], pooled: Pooled) -> None:
+def _refuse_infinite(stretch: Stretch, sources: NDArray[np.int64], pooled: Pooled) -> None:
     """EncoderError unless a batch's blocks are all finite."""
     if not pooled.finite.all():
-        text = of[np.flatnonzero(~pooled.finite)[0]]
+        i = sources[np.flatnonzero(~pooled.finite)[0]]
         raise EncoderError(
-            f"text {window.numbers[text]} ({beginning(window.texts[text])}) gives numbers that are "
+            f"text {stretch.numbers[i]} ({beginning(stretch.texts[i])}) gives numbers that are "
             "not finite: give --precision fp32 (which makes another bank), or leave it out if "
             "that is what was used"
         )

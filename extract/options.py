@@ -11,7 +11,7 @@ from pathlib import Path
 from extract.engines.device import DEVICE, PRECISIONS
 from extract.engines.encoder import ENGINES
 from extract.engines.pooling import choose_poolings
-from extract.texts.stream import Shard
+from extract.texts.input import Shard
 from features.errors import InputError
 
 #: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.
@@ -76,8 +76,8 @@ class RunOptions:
     total: int | None = None
     progress: bool = False
     devices: tuple[str, ...] = ()
-    """One process each, as :func:`extract.devices.parse_devices` gives them; empty for none but
-    this one."""
+    """One process each, as :func:`extract.scale.devices.parse_devices` gives them; empty for
+    none but this one."""
     shard: Shard | None = None
 
     def check(self) -> None:

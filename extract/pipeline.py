@@ -15,14 +15,14 @@ from extract.plan import Plan, prepare
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
 from extract.scale.devices import n_processes, parse_devices
-from extract.texts.stream import NewTexts, NewWindows, Picked, Shard, count_new_windows, window_size
+from extract.texts.input import Picked, Shard
+from extract.texts.stream import NewStretches, NewTexts, count_new, stretch_size
 from extract.worker import Counts, Worker
 from features.errors import InputError
 from features.keys import Text, refuse_no_list
 
 if TYPE_CHECKING:
     import torch
-
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def extract(
     ----------
     texts
         Strings, or pairs of strings that are encoded together; any iterable, read once, in
-        windows of 16,384 at most. Taken verbatim.
+        stretches of 16,384 at most. Taken verbatim.
     bank
         The bank's folder; made where there is none.
     encoder
@@ -68,7 +68,7 @@ def extract(
         Branch, tag or commit of an encoder from the hub.
     encoder_weights
         A state dict with fine-tuned weights of that encoder, under any prefix, beside others or
-        not (:mod:`extract.fine_tuned`). Default: the bank's, or the encoder's own.
+        not (:mod:`extract.engines.load_model`). Default: the bank's, or the encoder's own.
     poolings
         What to keep of each layer. Default: the bank's, or cls, mean and max.
     max_length
@@ -79,7 +79,7 @@ def extract(
         Default: the bank's, or ``auto``.
     long
         ``truncate`` cuts longer texts off; ``window`` reads them in overlapping windows of
-        ``max_length`` tokens (:mod:`extract.long_texts`). Default: the bank's, or ``truncate``.
+        ``max_length`` tokens (:mod:`extract.texts.windows`). Default: the bank's, or ``truncate``.
     stride
         Tokens from the start of one window to the start of the next. Default: the bank's, or half
         of ``max_length``.
@@ -91,7 +91,7 @@ def extract(
         again, whose own work must therefore stand under ``if __name__ == "__main__":``.
     shard
         ``"i/n"``: only the texts of the ``i``-th of ``n`` parts, counted from 0; which texts
-        these are depends on nothing but their keys (:mod:`extract.shards`).
+        these are depends on nothing but their keys (:class:`extract.texts.input.Shard`).
     engine
         ``auto`` (OpenVINO on a CPU where it is installed, else PyTorch), ``torch`` or
         ``openvino``. Recorded, not part of the fingerprint: all pass the same tests.
@@ -128,19 +128,8 @@ def extract(
     )
     plan = prepare(Path(bank), options, like)
     if total is None and isinstance(texts, Sequence) and (progress or running.devices):
-        running = replace(running, total=count_new(plan, texts, running))
+        running = replace(running, total=count_new(plan.bank, Picked(texts, running.shard)))
     return run(plan, texts, running)
-
-
-def count_new(plan: Plan, texts: Iterable[Text], options: RunOptions) -> int:
-    """How many distinct texts there are that the bank lacks, and that are of the shard."""
-    picked = Picked(texts, options.shard)
-    if options.devices:
-        return count_new_windows(plan, picked)
-    new = NewTexts(picked, plan.bank)
-    for _ in new:
-        pass
-    return new.n_new
 
 
 def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport:
@@ -164,14 +153,14 @@ def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport
 def _in_this_one(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewTexts, Counts]:
     """Encode what is new in this process."""
     new = NewTexts(texts, plan.bank)
-    windows = iter(new)
-    first = next(windows, None)
+    stretches = iter(new)
+    first = next(stretches, None)
     if first is None:
         return new, Counts(0, 0)
     worker = Worker(plan, options)
     try:
         with Progress(options.total, shown=options.progress) as bar:
-            return new, worker.run(chain([first], windows), bar)
+            return new, worker.run(chain([first], stretches), bar)
     except KeyboardInterrupt:
         log.warning(
             "stopped: %s new texts are safe in %s, and the same call goes on from there",
@@ -181,11 +170,12 @@ def _in_this_one(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewTex
         raise
 
 
-def _in_several(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewWindows, Counts]:
+def _in_several(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewStretches, Counts]:
     """Encode what is new in one process for each device."""
     from extract.scale.crew import Crew
 
-    new = NewWindows(plan, texts, window_size(options.total, n_processes(options.devices)))
+    size = stretch_size(options.total, n_processes(options.devices))
+    new = NewStretches(plan.path, plan.bank, texts, size)
     first = new.next(all_committed=True)
     if first is None:
         return new, Counts(0, 0)

@@ -15,18 +15,18 @@ from typing import Any
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.options import Options
-from features.bank import Bank, is_bank
+from extract.texts.stream import bank_at
+from features.bank import Bank
 from features.disk.format import differing_fields
 from features.disk.manifest import refuse_other_setup
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 
 DEFAULT_ENCODER = "roberta-base"
 
-
 #: Where neither the tokenizer nor the model sets a limit.
 DEFAULT_LENGTH = 512
 
-
+#: How special tokens are treated: as banks record it, and the only way that there is.
 SPECIAL_TOKENS = "included, literal ones are text"
 
 
@@ -89,7 +89,7 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     """
     began = time.perf_counter()
     options.check()
-    bank = Bank.open(path) if is_bank(path) else None
+    bank = bank_at(path)
     if bank is None:
         refuse_occupied(path)
     checkpoint = find_checkpoint(options, bank)

@@ -14,7 +14,7 @@ class Progress:
     """A bar that counts tokens, because they and not texts take time.
 
     Batches come longest first, so that a bar over texts would promise too late an end. Tokens of
-    windows that have not been read yet are estimated from those that have.
+    stretches that have not been read yet are estimated from those that have.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Progress:
         )
 
     def expect(self, n_texts: int, n_tokens: int) -> None:
-        """A window was read."""
+        """A stretch of texts was read."""
         if not self._known_texts:  # what came before was loading the encoder
             self._began = time.perf_counter()
             self._bar.reset()
@@ -51,9 +51,9 @@ class Progress:
         self._texts += n_texts
         self._tokens += n_tokens
         seconds = max(1e-9, time.perf_counter() - self._began)
-        of = f"/{max(self._total, self._known_texts):,}" if self._total is not None else ""
+        total = f"/{max(self._total, self._known_texts):,}" if self._total is not None else ""
         self._bar.set_postfix_str(
-            f"{self._texts:,}{of} texts, {self._texts / seconds:,.1f} texts/s, "
+            f"{self._texts:,}{total} texts, {self._texts / seconds:,.1f} texts/s, "
             f"{self._tokens / seconds:,.0f} tokens/s",
             refresh=False,
         )

@@ -1,4 +1,4 @@
-"""What an extraction did."""
+"""What an extraction did, for people."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ from pathlib import Path
 from stat import S_ISREG
 
 from features.console.show import human_bytes
-
-
-def folder_bytes(folder: Path) -> int:
-    """Size of a bank on disk; 0 where there is none."""
-    if not folder.is_dir():
-        return 0
-    n_bytes = 0
-    for entry in folder.iterdir():
-        # Another writer may have renamed its file since.
-        with suppress(FileNotFoundError):
-            status = entry.stat()
-            n_bytes += status.st_size if S_ISREG(status.st_mode) else 0
-    return n_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +42,6 @@ class ExtractReport:
 
     def _repr_html_(self) -> str:
         from features.console import html
-        from features.console.show import human_bytes
 
         per_second = self.n_new / self.seconds if self.seconds > 0 else 0.0
         return html.box(
@@ -91,3 +77,16 @@ def took(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of a bank on disk; 0 where there is none."""
+    if not folder.is_dir():
+        return 0
+    n_bytes = 0
+    for entry in folder.iterdir():
+        # Another writer may have renamed its file since.
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            n_bytes += status.st_size if S_ISREG(status.st_mode) else 0
+    return n_bytes

@@ -1,4 +1,4 @@
-"""An encoder on its device with the bank it fills: the one place where texts become rows."""
+"""An encoder on its device, and the bank it fills: the one place where texts become rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from extract.engines.load import load_encoder
 from extract.engines.pooling import marks_special
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.texts.stream import Window
+from extract.texts.stream import Stretch
 from extract.texts.windows import Windows
 from features.disk.system import is_writable, refuse_writing_banks
 from features.errors import InputError
@@ -28,44 +28,19 @@ from features.errors import InputError
 if TYPE_CHECKING:
     from extract.texts.tokenizer import Tokenizer
 
-
-#: Between two times that memory is given back, seconds: it takes some milliseconds each time.
-EVERY = 20.0
-
-
-class Heap:
-    """Gives freed memory back to the system from time to time, where the C library can."""
-
-    def __init__(self) -> None:
-        self._trim = _malloc_trim()
-        self._last = time.monotonic()
-
-    def trim(self) -> None:
-        """Give memory back, unless that was done within the last seconds."""
-        if self._trim is not None and time.monotonic() - self._last >= EVERY:
-            self._trim(0)
-            self._last = time.monotonic()
-
-
-def _malloc_trim() -> Callable[[int], int] | None:
-    """``malloc_trim`` of glibc; None where there is another C library."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-            return function
-    return None
-
-
 #: Data in a full segment. A slow encoder of base size fills little more than the smaller one in the
 #: minute after which a segment is committed, and the larger one would only take memory.
 SEGMENT_BYTES, SLOW_SEGMENT_BYTES = 256 << 20, 64 << 20
+
+#: Between two times that memory is given back, seconds: it takes some milliseconds each time.
+TRIM_SECONDS = 20.0
 
 
 class Meter(Protocol):
     """Whoever wants to know how far it is; :class:`extract.progress.Progress` shows it."""
 
     def expect(self, n_texts: int, n_tokens: int) -> None:
-        """A window was tokenised."""
+        """A stretch of texts was tokenised."""
         ...
 
     def advance(self, n_texts: int, n_tokens: int) -> None:
@@ -81,7 +56,7 @@ class Counts(NamedTuple):
 
 
 class Worker:
-    """Loads the encoder, and then encodes windows of texts into the bank, any number of times.
+    """Loads the encoder, and then encodes stretches of texts into the bank, any number of times.
 
     Parameters
     ----------
@@ -110,30 +85,30 @@ class Worker:
         self._tokenizer = tokenizer_of(plan)
         self._encoder, setup = load(plan, options)
         self.bank = plan.complete(setup)
-        self._windows = Windows.of(setup)
+        self._windows = Windows.planned(setup)
         # A fast device fills several batches while a segment is committed.
         self._waiting = max(1, 4 * self._encoder.ahead)
         self._budget = Budget(options.batch_tokens or self._encoder.batch_tokens)
-        self._heap = Heap()  # here, since a run may be as short as one window
+        self._heap = Heap()  # here, since a run may be as short as one stretch
         self.n_committed = 0
 
     def run(
         self,
-        windows: Iterable[Window],
+        stretches: Iterable[Stretch],
         meter: Meter,
-        finished: Callable[[Window, Counts], None] | None = None,
+        finished: Callable[[Stretch, Counts], None] | None = None,
     ) -> Counts:
-        """Encode windows of the input; all is committed on leaving, whatever the reason.
+        """Encode stretches of the input; all is committed on leaving, whatever the reason.
 
         Parameters
         ----------
-        windows
-            Texts that the bank lacks. One window is read ahead of the one that is encoded.
+        stretches
+            Texts that the bank lacks. One stretch is read ahead of the one that is encoded.
         meter
-            Told of each window and batch.
+            Told of each stretch and batch.
         finished
-            Called in another thread with each window once all of it is committed. Without it,
-            segments run on from one window into the next.
+            Called in another thread with each stretch once all of it is committed. Without it,
+            segments run on from one stretch into the next.
 
         Raises
         ------
@@ -146,27 +121,26 @@ class Worker:
         size = SEGMENT_BYTES if n_writers > 1 else SLOW_SEGMENT_BYTES
         new_writer = partial(self.bank.writer, provenance, segment_bytes=size)
         writer = BackgroundWriter(new_writer, self._waiting, n_writers)
+        encoder, budget, windows = self._encoder, self._budget, self._windows
         tokenizer = self._tokenizer
+        tokenised = one_ahead(lambda stretch: tokenizer.each(stretch.texts), stretches)
         n_tokens = n_truncated = 0
         before = self.n_committed
         try:
-            with (
-                writer,
-                closing(one_ahead(lambda window: tokenizer.each(window.texts), windows)) as ahead,
-            ):
-                for window, tokens in ahead:
+            with writer, closing(tokenised):
+                for stretch, tokens in tokenised:
                     lengths = np.array([len(text.ids) for text in tokens], np.int32)
                     truncated = np.array([text.truncated for text in tokens])
                     counts = Counts(int(lengths.sum()), int(truncated.sum()))
                     meter.expect(len(lengths), counts.n_tokens)
                     for rows, values in encode(
-                        self._encoder, window, tokens, tokenizer.pad_id, self._budget, self._windows
+                        encoder, stretch, tokens, tokenizer.pad_id, budget, windows
                     ):
-                        writer.add(window.keys[rows], lengths[rows], truncated[rows], values)
+                        writer.add(stretch.keys[rows], lengths[rows], truncated[rows], values)
                         meter.advance(len(rows), int(lengths[rows].sum()))
                         self._heap.trim()
                     if finished is not None:
-                        writer.flush(partial(finished, window, counts))
+                        writer.flush(partial(finished, stretch, counts))
                     n_tokens += counts.n_tokens
                     n_truncated += counts.n_truncated
         finally:
@@ -202,3 +176,33 @@ def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
     setup["n_layers"] = encoder.n_layers
     setup["hidden_size"] = encoder.hidden_size
     return encoder, setup
+
+
+class Heap:
+    """Gives freed memory back to the system from time to time, where the C library can.
+
+    Parameters
+    ----------
+    seconds
+        From one time to the next.
+    """
+
+    def __init__(self, seconds: float = TRIM_SECONDS) -> None:
+        self._seconds = seconds
+        self._trim = _malloc_trim()
+        self._last = time.monotonic()
+
+    def trim(self) -> None:
+        """Give memory back, unless that was done within the last seconds."""
+        if self._trim is not None and time.monotonic() - self._last >= self._seconds:
+            self._trim(0)
+            self._last = time.monotonic()
+
+
+def _malloc_trim() -> Callable[[int], int] | None:
+    """``malloc_trim`` of glibc; None where there is another C library."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+            return function
+    return None

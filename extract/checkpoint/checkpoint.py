@@ -32,17 +32,14 @@ INDIFFERENT = frozenset({
     "torchscript", "transformers_version", "use_cache",
 })  # fmt: skip
 
-
 INDIFFERENT_TOKENIZER = frozenset({
     "_commit_hash", "chat_template", "is_local", "model_max_length", "name_or_path",
     "processor_class", "special_tokens_map_file", "tokenizer_file", "transformers_version",
     "vocab_file",
 })  # fmt: skip
 
-
 #: Without a fast tokenizer's own file, these hold its vocabulary.
 VOCABULARIES = ("vocab.json", "merges.txt", "vocab.txt", "*.model")
-
 
 #: Families whose positions start behind the padding index (``padding_idx + 1``), so that many
 #: rows of the position table serve no token.
@@ -51,10 +48,8 @@ POSITIONS_AFTER_PADDING = frozenset({
     "mluke", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 
-
 #: Families whose attention knows distances between tokens, and no positions.
 DISTANCES = frozenset({"t5", "mt5", "umt5"})
-
 
 #: A tokenizer that knows no limit records a huge number.
 NO_LIMIT = 1_000_000
@@ -80,7 +75,7 @@ class Checkpoint:
         Parameters
         ----------
         encoder, revision
-            See :func:`extract.hub.find_encoder`.
+            See :func:`extract.checkpoint.hub.find_encoder`.
         weights
             A state dict that holds the encoder's weights; the encoder's own are then not needed.
 

@@ -12,12 +12,11 @@ from features.errors import EncoderError, InputError
 
 log = logging.getLogger(__name__)
 
-
+#: Everything but the weights.
 SETTINGS = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "*.model",
 )  # fmt: skip
-
 
 #: Weights in the order of preference; only the first kind that a checkpoint has is fetched.
 WEIGHTS = (
@@ -78,10 +77,11 @@ def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIG
             if any(next(folder.glob(pattern), None) for pattern in weights):
                 break
     except (OSError, ValueError, LookupError) as error:
-        at = f" at revision {revision!r}" if revision else ""
+        where = f" at revision {revision!r}" if revision else ""
         raise EncoderError(
-            f"there is no encoder {name!r}{at}: no such folder here, and {_reason(error)}; check "
-            "the name, give a folder that holds config.json, or fetch it where there is a network"
+            f"there is no encoder {name!r}{where}: no such folder here, and {_reason(error)}; "
+            "check the name, give a folder that holds config.json, or fetch it where there is a "
+            "network"
         ) from error
     return folder
 

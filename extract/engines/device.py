@@ -11,9 +11,7 @@ from features.errors import InputError
 
 log = logging.getLogger(__name__)
 
-
 PRECISIONS = ("fp32", "bf16", "fp16")
-
 
 #: What a device may be called.
 DEVICE = r"auto|cpu|mps|cuda(:(?P<number>\d+))?"
@@ -89,11 +87,11 @@ def thread_limit() -> int | None:
     """
     from joblib import cpu_count  # knows about quotas
 
-    allowed, by = int(cpu_count()), "its quota"
+    allowed, limit = int(cpu_count()), "its quota"
     asked = re.match(r"\s*0*([1-9]\d*)", os.environ.get("OMP_NUM_THREADS", ""))
     if asked and int(asked[1]) < allowed:
-        allowed, by = int(asked[1]), "OMP_NUM_THREADS"
+        allowed, limit = int(asked[1]), "OMP_NUM_THREADS"
     if allowed >= n_cores():
         return None
-    log.info("%d of the %d cores are used, since %s allows no more", allowed, n_cores(), by)
+    log.info("%d of the %d cores are used, since %s allows no more", allowed, n_cores(), limit)
     return allowed

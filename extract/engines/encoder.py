@@ -2,13 +2,12 @@
 
 The pipeline knows texts, batches and the bank; an engine knows a device. What passes between them
 is :class:`Batch` one way and :class:`Pooled` the other. A new engine implements :class:`Encoder`,
-is entered in :func:`load_encoder`, and passes the tests that hold every engine against the plain
-forward pass.
+is entered in :func:`extract.engines.load.load_encoder`, and passes the tests that hold every
+engine against the plain forward pass.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +16,13 @@ from numpy.typing import NDArray
 
 from features.errors import EncoderError
 
-log = logging.getLogger(__name__)
+#: Engines by name; see :func:`extract.engines.load.load_encoder`.
+ENGINES = ("auto", "torch", "openvino")
+
+#: How libraries say that memory ran out.
+OUT_OF_MEMORY = (
+    "out of memory", "can't allocate", "failed to allocate", "alloc_failed", "bad_alloc",
+)  # fmt: skip
 
 
 class Batch(NamedTuple):
@@ -57,6 +62,20 @@ class Pending(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an encoder is to be run."""
+
+    device: str
+    """A resolved device: ``cpu``, ``cuda:0``, ``mps``."""
+    precision: str
+    """``fp32``, ``bf16`` or ``fp16``."""
+    poolings: tuple[str, ...]
+    """Names in :data:`extract.engines.pooling.POOLINGS`, in the bank's order."""
+    max_length: int
+    """Tokens of the longest text that will come."""
+
+
 class Encoder(Protocol):
     """A frozen encoder on a device, ready to run."""
 
@@ -92,10 +111,6 @@ class Encoder(Protocol):
         ...
 
 
-#: Engines by name; see :func:`load_encoder`.
-ENGINES = ("auto", "torch", "openvino")
-
-
 class NotConvertible(EncoderError):
     """An engine does not run this encoder, or not exactly; PyTorch may."""
 
@@ -118,29 +133,10 @@ class DeviceFailed(EncoderError):
     """A device broke down, or has no room for the encoder; another may do."""
 
 
-OUT_OF_MEMORY = (
-    "out of memory", "can't allocate", "failed to allocate", "alloc_failed", "bad_alloc",
-)  # fmt: skip
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a library's error says that memory ran out, on the host or on a device."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in said for sign in OUT_OF_MEMORY)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How an encoder is to be run."""
-
-    device: str
-    """A resolved device: ``cpu``, ``cuda:0``, ``mps``."""
-    precision: str
-    """``fp32``, ``bf16`` or ``fp16``."""
-    poolings: tuple[str, ...]
-    """Names in :data:`extract.pooling.POOLINGS`, in the bank's order."""
-    max_length: int
-    """Tokens of the longest text that will come."""
 
 
 def refuse_long(name: str, rows: int | None, max_length: int) -> None:

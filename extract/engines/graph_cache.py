@@ -28,18 +28,15 @@ from features.disk.format import canonical_json
 
 log = logging.getLogger(__name__)
 
-
 #: Entries that stay; each is about as large as the encoder's weights.
 KEPT = 4
-
 
 #: An entry that is still being written after so many seconds is written by nobody any more.
 ABANDONED = 86_400
 
-
 FILES = ("graph.xml", "graph.bin")
 
-
+#: Of the graph that is made; another one is made anew.
 VERSION = 2
 
 

@@ -20,9 +20,7 @@ from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
-
 Inputs = Mapping[str, Tensor]
-
 
 Take = Callable[[int, Tensor], None]
 
@@ -100,7 +98,7 @@ def find_layers(model: nn.Module, inputs: Inputs) -> Layers:
     EncoderError
         When the model gives no hidden states, or states of several shapes.
     """
-    expected = list(_hidden_states(model, inputs))
+    expected = list(hidden_states(model, inputs))
     kept = KeptLayers(model, len(expected))
     for name, blocks in model.named_modules():
         if isinstance(blocks, nn.ModuleList) and len(blocks) == len(expected) - 1:
@@ -116,7 +114,8 @@ def find_layers(model: nn.Module, inputs: Inputs) -> Layers:
     return kept
 
 
-def _hidden_states(model: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
+def hidden_states(model: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
+    """All of them; EncoderError when the model gives none, or several shapes."""
     name = type(model).__name__
     output = model(**inputs, output_hidden_states=True, return_dict=True)
     states: tuple[Tensor, ...] | None = getattr(output, "hidden_states", None)
@@ -141,19 +140,3 @@ def _same(layers: Layers, inputs: Inputs, expected: list[Tensor]) -> bool:
         seen[i].shape == state.shape and torch.allclose(seen[i], state, 0, 0, equal_nan=True)
         for i, state in enumerate(expected)
     )
-
-
-def is_causal(model: nn.Module, inputs: Inputs) -> bool:
-    """Whether the first token ignores those behind it, as in decoder-only models.
-
-    Parameters
-    ----------
-    inputs
-        One text of distinct tokens; all but the first are put in another order.
-    """
-    ids = inputs["input_ids"]
-    other = torch.cat([ids[:, :1], ids[:, 1:].flip(1)], dim=1)
-    here, there = (
-        _hidden_states(model, {**inputs, "input_ids": tokens})[-1][:, 0] for tokens in (ids, other)
-    )
-    return torch.equal(here, there)

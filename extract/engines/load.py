@@ -1,16 +1,14 @@
-"""The seam between the pipeline and the engine that runs the encoder.
-
-The pipeline knows texts, batches and the bank; an engine knows a device. What passes between them
-is :class:`Batch` one way and :class:`Pooled` the other. A new engine implements :class:`Encoder`,
-is entered in :func:`load_encoder`, and passes the tests that hold every engine against the plain
-forward pass.
-"""
+"""Which engine runs a checkpoint."""
 
 from __future__ import annotations
 
+import logging
+
 from extract.checkpoint.checkpoint import Checkpoint
-from extract.engines.encoder import Encoder, EngineOptions, NotConvertible, log
+from extract.engines.encoder import Encoder, EngineOptions, NotConvertible
 from features.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 def load_encoder(checkpoint: Checkpoint, options: EngineOptions, engine: str = "auto") -> Encoder:
@@ -21,8 +19,8 @@ def load_encoder(checkpoint: Checkpoint, options: EngineOptions, engine: str = "
     checkpoint, options
         What to load, and how to run it.
     engine
-        A name in :data:`ENGINES`; ``auto`` takes OpenVINO on a CPU where it is installed and
-        runs this encoder exactly, else PyTorch.
+        A name in :data:`extract.engines.encoder.ENGINES`; ``auto`` takes OpenVINO on a CPU where
+        it is installed and runs this encoder exactly, else PyTorch.
 
     Raises
     ------

@@ -48,8 +48,8 @@ def _available() -> bool:
     """Whether this build of PyTorch has the operation, and has it right."""
     try:
         with torch.inference_mode():
-            one = torch.ones(2, 3)
-            found = torch.ops.mkldnn._linear_pointwise(one, one, None, "none", [], "")
+            ones = torch.ones(2, 3)
+            found = torch.ops.mkldnn._linear_pointwise(ones, ones, None, "none", [], "")
         return bool((found == 3).all())
     except (AttributeError, NotImplementedError, RuntimeError):
         return False

@@ -1,8 +1,9 @@
 """An engine for x86 CPUs: the encoder and all its poolings as one OpenVINO graph.
 
 The graph is traced from the very PyTorch module that the other engine runs, with the poolings of
-:mod:`extract.pooling` behind it, and is compared with it on a padded batch before it is used. It
-is kept between calls (:mod:`extract.graph_cache`), so that the next call loads no module.
+:mod:`extract.engines.pooling` behind it, and is compared with it on a padded batch before it is
+used. It is kept between calls (:mod:`extract.engines.graph_cache`), so that the next call loads
+no module.
 """
 
 from __future__ import annotations
@@ -34,19 +35,15 @@ from extract.engines.graph_cache import Graph, kept_graph
 
 log = logging.getLogger(__name__)
 
-
 HINTS = {"fp32": "f32", "bf16": "bf16"}
-
 
 #: Batches that run at one time, each on its share of the cores: no core waits for the others
 #: between two operations, and none while a batch is handed over.
 STREAMS = 2
 
-
 #: Beyond some 1,050 tokens, and again from 2,048 on, OpenVINO lays the weights out once more for
 #: each stream: half a gigabyte for a RoBERTa-base, and no faster.
 BATCH_TOKENS = 1_024
-
 
 #: The traced graph must give the module's own numbers, in fp32, to this relative error.
 TOLERANCE = 1e-5
@@ -71,7 +68,7 @@ def openvino() -> Any:
 
 
 class OpenVinoEncoder:
-    """An encoder in OpenVINO; see :class:`extract.encoder.Encoder` for its attributes.
+    """An encoder in OpenVINO; see :class:`extract.engines.encoder.Encoder` for its attributes.
 
     Parameters
     ----------
@@ -117,7 +114,7 @@ class OpenVinoEncoder:
         return cls(graph, options)
 
     def submit(self, batch: Batch) -> Running:
-        """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        """Start a batch; see :meth:`extract.engines.encoder.Encoder.submit`."""
         try:
             request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
             feed = _feed(self._inputs, batch)
@@ -139,7 +136,7 @@ class Running:
     """Takes the request back."""
 
     def result(self) -> Pooled:
-        """Wait for the numbers; see :meth:`extract.encoder.Pending.result`."""
+        """Wait for the numbers; see :meth:`extract.engines.encoder.Pending.result`."""
         try:
             self.request.wait()
             values = self.request.get_output_tensor().data.copy()

@@ -80,8 +80,8 @@ def last(hidden: Tensor, mask: Tensor | None) -> Tensor:
     """The last token's state: ``[SEP]`` or ``</s>`` where the tokenizer puts one there."""
     if mask is None:
         return hidden[:, -1].float()
-    at = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, hidden.shape[2])
-    return hidden.gather(1, at)[:, 0].float()
+    position = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, hidden.shape[2])
+    return hidden.gather(1, position)[:, 0].float()
 
 
 def std(hidden: Tensor, mask: Tensor | None) -> Tensor:

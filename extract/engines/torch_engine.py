@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -27,37 +26,29 @@ from extract.engines.encoder import (
     is_out_of_memory,
     refuse_long,
 )
-from extract.engines.hidden_states import Layers, find_layers, is_causal
+from extract.engines.hidden_states import Layers, find_layers
 from extract.engines.load_model import load_model
 from extract.engines.onednn import use_onednn
 from extract.engines.pooling import POOLINGS
+from extract.engines.probes import is_causal, padding_leaks, position_rows, probe_inputs
 from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
-
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 #: Tokens of a batch. A CPU's caches like small ones; a GPU has to be kept busy.
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536, "mps": 16_384}
 
-
 #: Batches in the device's queue; where it has none, submitting is computing.
 AHEAD = {"cpu": 0, "cuda": 2, "mps": 0}
-
 
 #: A GPU may give more in a second than one thread converts, hashes and syncs; a CPU never does.
 N_WRITERS = {"cpu": 1, "cuda": 4, "mps": 1}
 
 
-#: How far padding may move a text's numbers in relation to their size, before it is a leak. An
-#: attention mask leaves nothing at all of it.
-LEAK = 1e-4
-
-
 class TorchEncoder:
-    """An encoder in PyTorch; see :class:`extract.encoder.Encoder` for its attributes.
+    """An encoder in PyTorch; see :class:`extract.engines.encoder.Encoder` for its attributes.
 
     Parameters
     ----------
@@ -110,7 +101,7 @@ class TorchEncoder:
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: EngineOptions) -> TorchEncoder:
-        """Load a checkpoint's weights; see :func:`extract.encoder.load_encoder`."""
+        """Load a checkpoint's weights; see :func:`extract.engines.load.load_encoder`."""
         model, has_pooler = load_model(checkpoint, DTYPES[options.precision])
         if options.device == "cpu" and (limit := thread_limit()) is not None:
             torch.set_num_threads(min(limit, torch.get_num_threads()))
@@ -125,7 +116,7 @@ class TorchEncoder:
         return cls(model, options, has_pooler=has_pooler)
 
     def submit(self, batch: Batch) -> TorchPending:
-        """Start a batch; see :meth:`extract.encoder.Encoder.submit`."""
+        """Start a batch; see :meth:`extract.engines.encoder.Encoder.submit`."""
         try:
             with torch.inference_mode(), exact_matmul(self._exact):
                 return self._submit(batch)
@@ -159,7 +150,7 @@ class TorchEncoder:
         output = self._layers.run(inputs, pool)
         if self.has_pooler:
             values[:, -1] = output.pooler_output.float()
-        return TorchPending.of(values, values.isfinite().flatten(1).all(1))
+        return TorchPending.start(values, values.isfinite().flatten(1).all(1))
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -177,7 +168,7 @@ class TorchPending:
     done: torch.cuda.Event | None
 
     @classmethod
-    def of(cls, values: Tensor, finite: Tensor) -> TorchPending:
+    def start(cls, values: Tensor, finite: Tensor) -> TorchPending:
         """Start copying a batch's numbers to the host."""
         if values.device.type != "cuda":
             return cls(values.cpu(), finite.cpu(), None)
@@ -194,7 +185,7 @@ class TorchPending:
         return cls(host[0], host[1], done)
 
     def result(self) -> Pooled:
-        """Wait for the copy; see :meth:`extract.encoder.Pending.result`."""
+        """Wait for the copy; see :meth:`extract.engines.encoder.Pending.result`."""
         if self.done is not None:
             try:
                 self.done.synchronize()
@@ -243,42 +234,6 @@ def refuse_device(error: Exception, device: torch.device) -> None:
 def first_line(error: Exception) -> str:
     """What an error says, without the advice to programmers below it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def padding_leaks(model: nn.Module, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether masked padding reaches the numbers of a text, as where Fourier transforms or
-    convolutions stand in for attention.
-
-    Other ids under the mask must change nothing: so the padding is tried out in any precision,
-    in batches of one shape.
-    """
-    ids = inputs["input_ids"]
-    n = ids.shape[1]
-    mask = torch.cat([torch.ones_like(ids), torch.zeros_like(ids)], dim=1)
-    here, there = (
-        model(input_ids=torch.cat([ids, padding], 1), attention_mask=mask, return_dict=True)
-        .last_hidden_state[:, :n]
-        .float()
-        for padding in (ids, ids.flip(1).roll(1, 1))
-    )
-    return bool((here - there).norm() > LEAK * here.norm())
-
-
-def probe_inputs(model: Any, device: torch.device) -> dict[str, Tensor]:
-    """One text of a few distinct tokens, none of them padding."""
-    n_ids = int(model.get_input_embeddings().num_embeddings)
-    padding = getattr(model.config, "pad_token_id", None)
-    ids = [i for i in np.linspace(0, n_ids - 1, 10, dtype=int)[1:-1].tolist() if i != padding]
-    return {"input_ids": torch.tensor([list(dict.fromkeys(ids))], device=device)}
-
-
-def position_rows(model: nn.Module) -> int | None:
-    """Tokens that the position table has room for; None where there is no such table."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
-            first = 0 if module.padding_idx is None else module.padding_idx + 1
-            return module.num_embeddings - first
-    return None
 
 
 def provenance(device: torch.device) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from extract.checkpoint.quiet import quiet_transformers
 from extract.engines.encoder import Batch, EngineOptions
 from extract.engines.load_model import load_model
 from extract.engines.pooling import POOLINGS, marks_special
-from extract.engines.torch_engine import TorchEncoder, position_rows
+from extract.engines.probes import position_rows
+from extract.engines.torch_engine import TorchEncoder
 
 
 class PooledModule(nn.Module):

@@ -1,7 +1,7 @@
 """Several processes fill one bank, each on a device of its own.
 
-The parent reads the input and hands out windows of new texts, each process's next one when it
-asks; it keeps the texts of a window until all of them are committed. So a process may die at any
+The parent reads the input and hands out stretches of new texts, each process's next one when it
+asks; it keeps the texts of a stretch until all of them are committed. So a process may die at any
 moment: what it had in hand, less what it committed, goes to the others. Everybody has a pipe of
 their own: a process that is killed while it holds the lock of a shared queue would stop them all.
 """
@@ -28,17 +28,16 @@ from extract.plan import Plan
 from extract.progress import Progress
 from extract.scale.device_process import ADVANCE, ASK, BROKE, EXPECT, FAILED, FINISHED, NOTE, main
 from extract.scale.devices import cpu_shares, processes
-from extract.texts.stream import NewWindows, Window, bank_of
+from extract.texts.stream import NewStretches, Stretch, bank_at
 from extract.worker import Counts
+from features.errors import EncoderError
 
 if sys.platform == "win32":
     from multiprocessing.connection import PipeConnection as Connection
 else:
     from multiprocessing.connection import Connection
-from features.errors import EncoderError
 
 log = logging.getLogger(__name__)
-
 
 #: A process that should end gets so many seconds.
 PATIENCE = 60.0
@@ -51,8 +50,8 @@ class Member:
     device: str
     process: SpawnProcess
     line: Connection
-    in_hand: dict[int, Window] = field(default_factory=dict)
-    """Windows that are not committed yet, by the number of their first text."""
+    in_hand: dict[int, Stretch] = field(default_factory=dict)
+    """Stretches that are not committed yet, by the number of their first text."""
     ready: bool = False
     idle: bool = False
     broke: str = ""
@@ -66,23 +65,23 @@ class Crew:
     ----------
     plan, options
         As of one process; ``options.devices`` are theirs.
-    windows
+    stretches
         What there is to do.
     """
 
-    def __init__(self, plan: Plan, options: RunOptions, windows: NewWindows) -> None:
+    def __init__(self, plan: Plan, options: RunOptions, stretches: NewStretches) -> None:
         self._each = processes(options, plan.setup["precision"])
-        self._plan, self._windows = plan, windows
+        self._plan, self._stretches = plan, stretches
         self._bar = Progress(options.total, shown=options.progress)
-        self._returned: deque[Window] = deque()
+        self._returned: deque[Stretch] = deque()
         self._said: set[str] = set()
         self._lost: list[str] = []
         self._n_before = plan.bank.n_texts if plan.bank is not None else 0
         self._n_tokens = self._n_truncated = 0
         self._members: list[Member] = []
 
-    def run(self, first: Window | None) -> Counts:
-        """Do everything, beginning with a window that was read already."""
+    def run(self, first: Stretch | None) -> Counts:
+        """Do everything, beginning with a stretch that was read already."""
         if first is not None:
             self._returned.append(first)
         try:
@@ -111,13 +110,13 @@ class Crew:
         return Counts(self._n_tokens, self._n_truncated)
 
     def _done(self) -> bool:
-        return self._windows.exhausted and not self._returned and not self._in_hand()
+        return self._stretches.exhausted and not self._returned and not self._in_hand()
 
     def _in_hand(self) -> bool:
         return any(member.in_hand for member in self._members)
 
     def _safe(self) -> str:
-        bank = bank_of(self._plan)
+        bank = bank_at(self._plan.path)
         n = bank.n_texts - self._n_before if bank is not None else 0
         return f"{n:,} new texts are safe in {self._plan.path}"
 
@@ -166,16 +165,16 @@ class Crew:
     def _hand_out(self, member: Member) -> None:
         """Answer a process that asked; one with nothing in hand waits until there is something."""
         if self._returned:
-            window: Window | None = self._returned.popleft()
+            stretch: Stretch | None = self._returned.popleft()
         else:
-            window = self._windows.next(all_committed=not self._in_hand())
-        if window is None and not member.in_hand:
+            stretch = self._stretches.next(all_committed=not self._in_hand())
+        if stretch is None and not member.in_hand:
             return
         member.idle = False
-        if window is not None:
-            member.in_hand[int(window.numbers[0])] = window
+        if stretch is not None:
+            member.in_hand[int(stretch.numbers[0])] = stretch
         with suppress(OSError):  # it died: what it said before is heard first, then its end
-            member.line.send(window)
+            member.line.send(stretch)
 
     def _note(self, name: str, level: int, message: str) -> None:
         if message not in self._said:
@@ -196,18 +195,17 @@ class Crew:
             how,
             "the others do its texts" if self._members else "nobody is left to do its texts",
         )
-        bank = bank_of(self._plan)
-        for window in member.in_hand.values():
-            there = np.zeros(len(window.texts), bool)
+        bank = bank_at(self._plan.path)
+        for stretch in member.in_hand.values():
+            there = np.zeros(len(stretch.texts), bool)
             if bank is not None:
-                there = bank.contains_keys(window.keys)
-                done = [window.texts[i] for i in np.flatnonzero(there)]
+                there = bank.contains_keys(stretch.keys)
+                done = [stretch.texts[i] for i in np.flatnonzero(there)]
                 self._n_tokens += int(bank.n_tokens(done).sum())
                 self._n_truncated += int(bank.truncated(done).sum())
-            at = np.flatnonzero(~there)
-            if len(at):
-                texts = [window.texts[i] for i in at]
-                self._returned.append(Window(window.numbers[at], texts, window.keys[at]))
+            left = np.flatnonzero(~there)
+            if len(left):
+                self._returned.append(stretch.rows(left))
 
     def _stop(self) -> None:
         """Have everybody commit what they have, and end."""

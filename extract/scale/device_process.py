@@ -1,6 +1,6 @@
-"""The process that runs the encoder on one of several devices; :mod:`extract.crew` starts it.
+"""The process that runs the encoder on one of several devices; :mod:`extract.scale.crew` starts it.
 
-It asks for a window of texts, encodes it into the bank, says when all of it is committed, and
+It asks for a stretch of texts, encodes it into the bank, says when all of it is committed, and
 asks again, until its caller hangs up.
 """
 
@@ -22,12 +22,11 @@ from typing import Any, NoReturn
 from extract.engines.encoder import DeviceFailed
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.texts.stream import Window
+from extract.texts.stream import Stretch
 from features.console.app import ROOMS
 from features.errors import LayerbankError
 
 log = logging.getLogger(__name__)
-
 
 #: What the process says, as ``(word, ...)``.
 ASK, EXPECT, ADVANCE, FINISHED, FAILED, BROKE, NOTE = range(7)
@@ -45,14 +44,14 @@ class Line:
         with self._lock:
             self._connection.send(message)
 
-    def ask(self) -> Window | None:
-        """The next window; None when there is none at the moment. EOFError when all is done."""
+    def ask(self) -> Stretch | None:
+        """The next stretch; None when there is none at the moment. EOFError when all is done."""
         self.say(ASK)
-        window: Window | None = self._connection.recv()
-        return window
+        stretch: Stretch | None = self._connection.recv()
+        return stretch
 
     def expect(self, n_texts: int, n_tokens: int) -> None:
-        """A window was tokenised."""
+        """A stretch was tokenised."""
         self.say(EXPECT, n_texts, n_tokens)
 
     def advance(self, n_texts: int, n_tokens: int) -> None:
@@ -117,13 +116,13 @@ def _work(line: Line, plan: Plan, options: RunOptions) -> None:
         worker.run(
             chain([first], _more(line)),
             line,
-            lambda window, counts: line.say(FINISHED, int(window.numbers[0]), *counts),
+            lambda stretch, counts: line.say(FINISHED, int(stretch.numbers[0]), *counts),
         )
 
 
-def _more(line: Line) -> Iterator[Window]:
-    while (window := line.ask()) is not None:
-        yield window
+def _more(line: Line) -> Iterator[Stretch]:
+    while (stretch := line.ask()) is not None:
+        yield stretch
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -13,7 +13,6 @@ from features.errors import InputError
 #: A machine with several GPUs rarely has more.
 MANY_GPUS = 8
 
-
 #: What one entry of the list may be; a bare number is that GPU's.
 ENTRY = r"(?P<number>\d+)|cuda:\d+|cpu|mps"
 

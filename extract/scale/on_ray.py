@@ -1,9 +1,9 @@
 """``--ray``: the files as Ray Data, the encoder as a pool of actors, one bank for all of them.
 
-The driver keeps nothing of the corpus: files are read by tasks, windows of texts travel from
+The driver keeps nothing of the corpus: files are read by tasks, stretches of texts travel from
 those to the actors through Ray's object store, and what comes back is counts. Ray Data reads no
 faster than the actors encode (its back-pressure), starts a killed actor again, and hands its
-window out again.
+stretch out again.
 """
 
 from __future__ import annotations
@@ -24,25 +24,22 @@ from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare, refuse_occupied
 from extract.progress import Progress
 from extract.report import ExtractReport, folder_bytes
-from extract.scale.ray_cluster import RayOptions, connected, settings, told_in_one_sentence
-from extract.scale.ray_tasks import (
-    COUNTS,
-    ERROR,
-    WINDOW,
-    Attempts,
-    EncodeWindows,
-    Source,
-    count,
-    windows,
+from extract.scale.ray_actors import COUNTS, Attempts, EncodeStretches
+from extract.scale.ray_cluster import (
+    RayOptions,
+    connected,
+    find_room,
+    settings,
+    told_in_one_sentence,
 )
-from extract.texts.stream import Shard, bank_of, window_size
+from extract.scale.ray_input import ERROR, STRETCH, Source, count, read_stretches, sources_of
+from extract.texts.input import Shard
+from extract.texts.stream import bank_at, stretch_size
 from features.disk.atomic import locked_temporary
 from features.disk.system import disk_errors
 from features.errors import InputError
-from features.tables.table import open_table
 
 log = logging.getLogger(__name__)
-
 
 #: Files that are counted at the same time, and read at the same time.
 COUNTING, READING = 64, 8
@@ -77,7 +74,8 @@ def extract_on_ray(
     text
         Columns that hold the texts; two are encoded as pairs. Default: ``text``.
     format, encoding, skip_empty
-        As of :func:`features.table.open_table` and :func:`features.table.read_texts`.
+        As of :func:`~features.tables.table.open_table` and
+        :func:`~features.tables.table.read_texts`.
     address
         ``local`` starts a Ray here; ``auto``, or ``host:port``, is a running cluster. A Ray that
         this process is connected to already is used whatever the address.
@@ -111,23 +109,6 @@ def extract_on_ray(
     return run_on_ray(prepare(Path(bank), Options(**options)), sources, running, on_ray)
 
 
-def sources_of(
-    inputs: Sequence[str | Path],
-    text: Sequence[str] | None = None,
-    *,
-    format: str | None = None,
-    encoding: str = "utf-8",
-    skip_empty: bool = False,
-) -> list[Source]:
-    """Files to read, seen to be there and to have the columns."""
-    sources = []
-    for path in inputs:
-        columns = open_table(path, format=format, encoding=encoding).text_columns(text)
-        path = Path(path).absolute()
-        sources.append(Source(path, format, encoding, tuple(columns), skip_empty))
-    return sources
-
-
 def run_on_ray(
     plan: Plan, sources: Sequence[Source], options: RunOptions, ray_options: RayOptions
 ) -> ExtractReport:
@@ -154,17 +135,17 @@ def run_on_ray(
     plan = replace(plan, path=plan.path.absolute())
     n_before = plan.bank.n_texts if plan.bank is not None else 0
     with connected(ray_options.address), told_in_one_sentence():
-        of_source, n_new = _count(plan, sources, options)
-        n_texts = sum(of_source)
+        n_texts_each, n_new = _count(plan, sources, options)
+        n_texts = sum(n_texts_each)
         if plan.bank is None and not n_texts:
             raise InputError("there are no texts: give at least one")
         total = dict.fromkeys(COUNTS, 0)
         if n_new:
             try:
                 options = replace(options, total=n_new)
-                total = _encode(plan, sources, of_source, options, ray_options)
+                total = _encode(plan, sources, n_texts_each, options, ray_options)
             except KeyboardInterrupt:
-                bank = bank_of(plan)
+                bank = bank_at(plan.path)
                 log.warning(
                     "stopped: %s new texts are safe in %s, and the same call goes on from there",
                     f"{bank.n_texts - n_before if bank is not None else 0:,}",
@@ -190,20 +171,20 @@ def _count(plan: Plan, sources: Sequence[Source], options: RunOptions) -> tuple[
     import ray
 
     counting = ray.remote(count)
-    shared = ray.put(plan)
+    bank = ray.put(plan.bank)
     left = iter(enumerate(sources))
     running: dict[Any, int] = {}
     n_texts, n_new = [0] * len(sources), 0
 
     def start(most: int) -> None:
-        for i, one in islice(left, most):
-            running[counting.remote(one, shared, options.shard)] = i
+        for i, source in islice(left, most):
+            running[counting.remote(source, bank, options.shard)] = i
 
     start(COUNTING)
     while running:
         (done,), _ = ray.wait([*running])
-        n_texts[running.pop(done)], new = ray.get(done)
-        n_new += new
+        n_texts[running.pop(done)], n_new_here = ray.get(done)
+        n_new += n_new_here
         start(1)
     return n_texts, n_new
 
@@ -215,13 +196,14 @@ def _encode(
     options: RunOptions,
     ray_options: RayOptions,
 ) -> dict[str, int]:
-    """All of it, `n_texts` of each source; what was done, by the names in ``COUNTS``."""
+    """Encode all, ``n_texts`` of each source; what was done, by the names in ``COUNTS``."""
     import ray
 
-    resources, slots = _room(options, ray_options)
+    resources, slots = find_room(options, ray_options)
     fewest, most = ray_options.actors or (1, slots)
     options = replace(options, device="cuda" if "num_gpus" in resources else "cpu")
-    size = min(WINDOW, window_size(options.total, most))
+    quiet = replace(options, progress=False, shard=None, total=None)
+    size = min(STRETCH, stretch_size(options.total, most))
     if plan.bank is None:
         refuse_occupied(plan.path)
         with disk_errors(plan.path):
@@ -242,7 +224,7 @@ def _encode(
                     override_num_blocks=len(sources),
                 )
                 .map_batches(
-                    windows,
+                    read_stretches,
                     fn_args=(list(sources), n_before, options.shard, size),
                     batch_size=1,
                     # Actors may take every CPU; reading must go on then.
@@ -250,8 +232,8 @@ def _encode(
                     concurrency=min(READING, len(sources)),
                 )
                 .map_batches(
-                    EncodeWindows,
-                    fn_constructor_args=(plan, _quiet(options), attempts.remote(), token.name),
+                    EncodeStretches,
+                    fn_constructor_args=(plan, quiet, attempts.remote(), token.name),
                     batch_size=1,
                     batch_format="pyarrow",
                     concurrency=(fewest, most),
@@ -260,7 +242,7 @@ def _encode(
             )
             for counts in done.iter_batches(batch_size=None, prefetch_batches=0):
                 for problem in filter(None, counts[ERROR]):
-                    raise pickle.loads(problem)
+                    raise pickle.loads(problem)  # of our own actors
                 sums = {name: int(np.sum(counts[name])) for name in COUNTS}
                 if sums["n_repeats"]:
                     log.warning(
@@ -275,34 +257,3 @@ def _encode(
         with suppress(OSError):  # nothing came into it
             Path.rmdir(plan.path)
     return total
-
-
-def _room(options: RunOptions, ray_options: RayOptions) -> tuple[dict[str, Any], int]:
-    """What each encoder takes, and how many have room at the moment.
-
-    Raises
-    ------
-    InputError
-        When a GPU is asked for and there is none.
-    """
-    import ray
-
-    untyped: Any = ray
-    nodes = [node["Resources"] for node in untyped.nodes() if node["Alive"]]
-    n_gpus = int(sum(node.get("GPU", 0) for node in nodes))
-    if options.device == "cuda" and not n_gpus:
-        raise InputError("the Ray cluster has no GPU: leave out --device, or add a node with one")
-    if n_gpus and options.device != "cpu":
-        return {"num_gpus": 1, "num_cpus": ray_options.cpus or 1}, n_gpus
-    cpus = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
-    each = ray_options.cpus or min(cpus, default=1)
-    if not any(n >= each for n in cpus):
-        raise InputError(
-            f"no node of the Ray cluster has {each} CPUs (they have "
-            f"{', '.join(map(str, cpus)) or 'none'}): give a smaller --ray-cpus"
-        )
-    return {"num_cpus": each}, sum(n // each for n in cpus)
-
-
-def _quiet(options: RunOptions) -> RunOptions:
-    return replace(options, progress=False, shard=None, total=None)

@@ -1,4 +1,4 @@
-"""From a stream of texts to batches: windows, what is new in them, equal lengths together."""
+"""Tokenised texts become batches: equal lengths together, the longest first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extract.engines.encoder import Batch
+
+#: Shorter texts may join a batch while they waste no more than this on padding.
+PADDING_SHARE, PADDING_TOKENS = 0.1, 8
 
 
 class Tokens(NamedTuple):
@@ -23,10 +26,6 @@ class Tokens(NamedTuple):
     """Shape ``(n_tokens,)``, False at special tokens; None where no pooling asks for it."""
     slides: tuple[int, int] | None = None
     """Where the part begins and ends over which windows slide; None for a text that fits."""
-
-
-#: Shorter texts may join a batch while they waste no more than this on padding.
-PADDING_SHARE, PADDING_TOKENS = 0.1, 8
 
 
 def plan_batches(

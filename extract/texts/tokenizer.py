@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Sequence as Chain
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.batching import Tokens
-from extract.texts.stream import beginning, n_characters
+from extract.texts.input import beginning, n_characters
 from extract.texts.windows import sliding
 from features.errors import EncoderError, InputError
 from features.keys import Text

@@ -52,16 +52,6 @@ def sliding(tokens: Tokens, parts: NDArray[np.int64], length: int) -> Tokens:
     )
 
 
-def _taken(tokens: Tokens, at: NDArray[np.int64]) -> Tokens:
-    ids, types, truncated, content, _ = tokens
-    return Tokens(
-        ids[at],
-        None if types is None else types[at],
-        truncated,
-        None if content is None else content[at],
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Windows:
     """How long texts are read.
@@ -82,7 +72,7 @@ class Windows:
     n_layers: int
 
     @classmethod
-    def of(cls, setup: Mapping[str, Any]) -> Windows | None:
+    def planned(cls, setup: Mapping[str, Any]) -> Windows | None:
         """As a set-up says; None where long texts are cut off."""
         if setup["stride"] is None:
             return None
@@ -172,6 +162,16 @@ class Combined:
             if rule == "rms":
                 np.sqrt(self._values[blocks], out=self._values[blocks])
         return self._values.astype(np.float32)
+
+
+def _taken(tokens: Tokens, places: NDArray[np.int64]) -> Tokens:
+    ids, types, truncated, content, _ = tokens
+    return Tokens(
+        ids[places],
+        None if types is None else types[places],
+        truncated,
+        None if content is None else content[places],
+    )
 
 
 def _content(piece: Tokens) -> int:

@@ -147,8 +147,8 @@ def sweep_command(
     if not quiet:
         show_heat_maps(swept)
         typer.echo(
-            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
-            f"{out / 'leaderboard.csv'}, finished parts are in "
+            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every row is in "
+            f"{out / 'leaderboard.csv'}, finished fits are in "
             f"{cache} (to be deleted at will). Predict new texts with\n"
             f"  {predict_next(out, source.text, source.id)}",
             err=True,

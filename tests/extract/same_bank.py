@@ -28,16 +28,16 @@ def assert_same(
     bank: Path, other: Path, texts: Sequence[Text], tolerance: float = TOLERANCE
 ) -> None:
     """The same keys, and each vector within the tolerance of the other's length."""
-    one, two = Bank.open(bank), Bank.open(other)
-    assert one.fingerprint == two.fingerprint
-    assert one.n_texts == two.n_texts == len(set(texts))
-    assert one.contains(texts).all()
-    assert two.contains(texts).all()
-    assert (one.n_tokens(texts) == two.n_tokens(texts)).all()
-    shape = (len(texts), len(one.blocks), one.hidden_size)
-    everything = "*[:]+pooler" if one.has_pooler else "*[:]"
-    a = one.matrix(texts, everything).reshape(shape)
-    b = two.matrix(texts, everything).reshape(shape)
+    found, expected = Bank.open(bank), Bank.open(other)
+    assert found.fingerprint == expected.fingerprint
+    assert found.n_texts == expected.n_texts == len(set(texts))
+    assert found.contains(texts).all()
+    assert expected.contains(texts).all()
+    assert (found.n_tokens(texts) == expected.n_tokens(texts)).all()
+    shape = (len(texts), len(found.blocks), found.hidden_size)
+    everything = "*[:]+pooler" if found.has_pooler else "*[:]"
+    a = found.matrix(texts, everything).reshape(shape)
+    b = expected.matrix(texts, everything).reshape(shape)
     distance = np.linalg.norm(a - b, axis=2) / np.linalg.norm(b, axis=2)
     assert distance.max() <= tolerance
 

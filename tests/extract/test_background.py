@@ -42,8 +42,8 @@ def several(made_up: Bank) -> Callable[..., BackgroundWriter]:
 
 
 def add(writer: BackgroundWriter, text: str) -> None:
-    one = np.ones(1, np.int32)
-    writer.add(text_keys([text]), one, one == 0, values_of(text)[None])
+    n_tokens = np.ones(1, np.int32)
+    writer.add(text_keys([text]), n_tokens, n_tokens == 0, values_of(text)[None])
 
 
 def slowly(monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from extract.engines.encoder import DeviceFailed
 from extract.engines.openvino_engine import OpenVinoEncoder
 from extract.engines.torch_engine import AHEAD, TorchEncoder, refuse_device
 from extract.report import folder_bytes
+from extract.texts.stream import NewTexts
 from features import Bank
 from features.errors import CommitError, EncoderError, InputError
 from tests.extract.plain import banked_blocks
@@ -245,7 +247,7 @@ def test_ctrl_c_keeps_what_is_done(
 def test_a_source_that_fails_keeps_what_is_done(
     encoder: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.texts.stream.NewTexts.__init__.__defaults__", (2,))
+    monkeypatch.setattr("extract.pipeline.NewTexts", partial(NewTexts, size=2))
 
     def source() -> Iterator[str]:
         yield from TEXTS

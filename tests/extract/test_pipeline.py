@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from extract import extract
 from extract.engines.torch_engine import TorchEncoder
+from extract.texts.stream import NewTexts
 from features import Bank
 from features.errors import EncoderError, FingerprintMismatch, InputError
 from tests.extract.plain import banked_blocks
@@ -49,10 +51,10 @@ def test_only_what_the_bank_lacks_is_encoded(encoder: Path, bank: Path, passed: 
     assert third.bank_bytes == sum(path.stat().st_size for path in bank.iterdir())
 
 
-def test_a_repeat_in_a_later_window_is_not_encoded_again(
+def test_a_repeat_in_a_later_stretch_is_not_encoded_again(
     encoder: Path, bank: Path, passed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.texts.stream.NewTexts.__init__.__defaults__", (2,))
+    monkeypatch.setattr("extract.pipeline.NewTexts", partial(NewTexts, size=2))
     report = extract([*TEXTS, *TEXTS], bank, encoder=str(encoder))
     assert (report.n_new, report.n_reused, sum(passed)) == (5, 5, 5)
 

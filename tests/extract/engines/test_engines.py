@@ -17,8 +17,8 @@ import pytest
 from extract import extract
 from extract.engines.pooling import POOLINGS
 from features import Text
-from tests.extract.engines.test_oracle import LENGTHS, some_texts
-from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.plain import AGAIN, banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.some_texts import LENGTHS, some_texts
 
 TEXTS: list[Text] = [
     *some_texts(LENGTHS[::2], 5),
@@ -40,6 +40,11 @@ ENGINES = [
 LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 #: How far a text's vector may move, by precision, when its neighbours do; README's Limits.
 MOVES = {"fp32": 1e-5, "bf16": 3e-2, "fp16": 5e-3}
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_roberta: Path) -> np.ndarray:
+    return plain_blocks(tiny_roberta, TEXTS, pooler=True)
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +91,9 @@ def test_a_texts_numbers_do_not_depend_on_its_neighbours(
 
 def test_the_same_call_gives_the_same_numbers(tiny_roberta: Path, tmp_path: Path) -> None:
     for name in ("a.bank", "b.bank"):
-        extract(TEXTS, tmp_path / name, encoder=str(tiny_roberta), device="cpu")
-    np.testing.assert_array_equal(
-        banked_blocks(tmp_path / "a.bank", TEXTS), banked_blocks(tmp_path / "b.bank", TEXTS)
-    )
+        extract(TEXTS, tmp_path / name, encoder=str(tiny_roberta), precision="fp32", device="cpu")
+    found = banked_blocks(tmp_path / "a.bank", TEXTS)
+    assert worst_row(banked_blocks(tmp_path / "b.bank", TEXTS), found) <= AGAIN
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -162,13 +166,13 @@ def set_by_the_process(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_fp32_is_exact_whatever_the_process_has_set(
-    set_by_the_process: str, tiny_roberta: Path, tmp_path: Path
+    plain: np.ndarray, set_by_the_process: str, tiny_roberta: Path, tmp_path: Path
 ) -> None:
     import torch
 
     bank = tmp_path / "a.bank"
     extract(TEXTS, bank, encoder=str(tiny_roberta), precision="fp32", engine="torch", device="cpu")
-    expected = plain_blocks(tiny_roberta, TEXTS, pooler=True)
-    assert worst_row(banked_blocks(bank, TEXTS), expected) <= 1e-5
+    # The plain pass came first: some processors would compute it in what the process has set.
+    assert worst_row(banked_blocks(bank, TEXTS), plain) <= 1e-5
     operations: Any = torch.backends
     assert operations.mkldnn.matmul.fp32_precision == set_by_the_process

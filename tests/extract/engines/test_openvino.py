@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from extract import extract
@@ -18,9 +17,8 @@ from extract.engines.graph_cache import cache_folder
 from extract.engines.load import load_encoder
 from features import Bank
 from features.errors import InputError
-from tests.extract.engines.test_oracle import TEXTS
-from tests.extract.plain import banked_blocks, plain_blocks, worst_block, worst_row
-from tests.tiny_encoders import FAMILIES, save_encoder, save_tokenizer
+from tests.extract.plain import AGAIN, banked_blocks, far, plain_blocks, worst_block, worst_row
+from tests.extract.some_texts import TEXTS
 
 pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
 
@@ -45,21 +43,9 @@ def test_every_block_is_that_of_the_plain_forward_pass(
             assert Bank.open(bank).segments[0].provenance["engine"] == "openvino"
             found = banked_blocks(bank, TEXTS)
             if precision == "fp32":
-                assert worst_row(found, expected) <= 1e-5
+                assert not far(found, expected, 1e-5), f"{batch_tokens} tokens a batch"
             else:
                 assert worst_block(found, expected) <= 2e-2
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_other_families_are_exact_or_left_to_pytorch(family: str, tmp_path: Path) -> None:
-    folder = tmp_path / f"tiny-{family}"
-    save_tokenizer(folder)
-    save_encoder(folder, family)
-    texts = TEXTS[:12]
-    extract(texts, tmp_path / "a.bank", encoder=str(folder), precision="fp32", max_length=64)
-    expected = plain_blocks(folder, texts, max_length=64)
-    found = banked_blocks(tmp_path / "a.bank", texts)[:, : expected.shape[1]]
-    assert worst_row(found, expected) <= 1e-5
 
 
 def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path) -> None:
@@ -78,16 +64,19 @@ def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path
     assert worst_row(banked_blocks(bank, ["one", "two"]), expected) <= 1e-5
 
 
-def test_a_damaged_graph_is_made_anew(tiny_roberta: Path, tmp_path: Path) -> None:
+def test_a_damaged_graph_is_made_anew(
+    tiny_roberta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYERBANK_CACHE", str(tmp_path / "cache"))
     extract(["one"], tmp_path / "a.bank", encoder=str(tiny_roberta), precision="fp32")
-    for entry in graphs():
-        weights = bytearray((entry / "graph.bin").read_bytes())
-        weights[len(weights) // 2] ^= 0x40
-        (entry / "graph.bin").write_bytes(weights)
+    (entry,) = graphs()
+    damaged = bytearray((entry / "graph.bin").read_bytes())
+    damaged[len(damaged) // 2] ^= 0x40
+    (entry / "graph.bin").write_bytes(damaged)
     extract(["one"], tmp_path / "b.bank", encoder=str(tiny_roberta), precision="fp32")
-    np.testing.assert_array_equal(
-        banked_blocks(tmp_path / "a.bank", ["one"]), banked_blocks(tmp_path / "b.bank", ["one"])
-    )
+    assert (entry / "graph.bin").read_bytes() != damaged
+    found = banked_blocks(tmp_path / "a.bank", ["one"])
+    assert worst_row(banked_blocks(tmp_path / "b.bank", ["one"]), found) <= AGAIN
 
 
 def test_what_a_killed_process_left_is_removed_after_a_day(

@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 
 from extract import extract
-from extract.scale.on_ray import sources_of
-from extract.scale.ray_tasks import read_window, windows
-from extract.texts.stream import Shard
+from extract.scale.ray_input import read_stretch, read_stretches, sources_of
+from extract.texts.input import Shard
 from features.keys import Text
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
 
@@ -100,7 +99,7 @@ def encoders() -> list[int]:
             name = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if name.startswith(b"ray::MapWorker(MapBatches(EncodeWindows))"):
+        if name.startswith(b"ray::MapWorker(MapBatches(EncodeStretches))"):
             found.append(int(folder.name))
     return found
 
@@ -203,8 +202,8 @@ def test_texts_keep_their_numbers_in_the_whole_input(shard: Shard | None, tmp_pa
     batch = {"source": np.arange(2)}
     found = {
         number: text
-        for table in windows(batch, sources, [0, 20], shard, 8)
-        for number, text in zip(*read_window(table, 0), strict=True)
+        for table in read_stretches(batch, sources, [0, 20], shard, 8)
+        for number, text in zip(*read_stretch(table, 0), strict=True)
     }
     of_shard = [(i, text) for i, text in enumerate(texts, 1) if shard is None or shard.has(text)]
     assert [*found.items()] == of_shard

@@ -1,8 +1,6 @@
-"""Windows lose no text and repeat none; batches keep the budget."""
+"""Stretches lose no text and repeat none; batches keep the budget."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ def test_batches_hold_every_text_once_within_the_budget(lengths: np.ndarray, bud
     batches = list(plan_batches(lengths, budget))
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     longest = [lengths[batch].max() for batch in batches]
-    assert all(one >= other for one, other in pairwise(longest))
+    assert longest == sorted(longest, reverse=True)
     for batch in batches:
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= budget
         assert lengths[batch].max() - lengths[batch].min() <= max(8, 0.1 * lengths[batch].max())
@@ -35,9 +33,9 @@ def test_equal_lengths_need_no_mask(length: int, n: int, budget: int) -> None:
 
 
 def test_a_batch_is_padded_behind_the_tokens() -> None:
-    one = Tokens(np.array([5, 6, 7], np.int32), np.array([0, 0, 1], np.int8), False)
-    two = Tokens(np.array([8], np.int32), None, False)
-    batch = make_batch([one, two], 9)
+    longer = Tokens(np.array([5, 6, 7], np.int32), np.array([0, 0, 1], np.int8), False)
+    shorter = Tokens(np.array([8], np.int32), None, False)
+    batch = make_batch([longer, shorter], 9)
     assert batch.ids.tolist() == [[5, 6, 7], [8, 9, 9]]
     assert batch.mask is not None
     assert batch.mask.tolist() == [[True] * 3, [True, False, False]]
@@ -46,20 +44,20 @@ def test_a_batch_is_padded_behind_the_tokens() -> None:
 
 
 @given(st.lists(st.sampled_from([f"text {i}" for i in range(30)])), st.integers(1, 10))
-def test_windows_give_each_text_once_where_it_first_stands(texts: list[str], size: int) -> None:
+def test_stretches_give_each_text_once_where_it_first_stands(texts: list[str], size: int) -> None:
     new = NewTexts(texts, None, size)
-    windows = list(new)
-    given_out = [text for window in windows for text in window.texts]
+    stretches = list(new)
+    given_out = [text for stretch in stretches for text in stretch.texts]
     assert given_out == list(dict.fromkeys(texts))
     assert (new.n_read, new.n_new) == (len(texts), len(set(texts)))
-    for window in windows:
-        assert [texts[number - 1] for number in window.numbers] == window.texts
-        assert window.keys.shape == (len(window.texts), 32)
+    for stretch in stretches:
+        assert [texts[number - 1] for number in stretch.numbers] == stretch.texts
+        assert stretch.keys.shape == (len(stretch.texts), 32)
 
 
-def test_windows_grow_so_that_the_first_batch_comes_soon() -> None:
-    windows = NewTexts((f"text {i}" for i in range(40_000)), None)
-    sizes = [len(window.texts) for window in windows]
+def test_stretches_grow_so_that_the_first_batch_comes_soon() -> None:
+    stretches = NewTexts((f"text {i}" for i in range(40_000)), None)
+    sizes = [len(stretch.texts) for stretch in stretches]
     assert sizes == [2_048, 4_096, 8_192, 16_384, 40_000 - 30_720]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract import extract
-from extract.options import Options
-from extract.plan import prepare
-from extract.texts.stream import NewTexts, NewWindows, Picked, Shard, count_new_windows
+from extract.texts.input import Picked, Shard
+from extract.texts.stream import NewStretches, NewTexts, count_new
 from features.errors import InputError
 from features.upkeep.merge import merge
 from tests.extract.same_bank import assert_same, made_up_texts, n_rows
@@ -82,7 +82,7 @@ def test_any_order_and_repeats_end_in_the_same_bank(
 def test_an_error_names_a_text_by_its_place_in_the_whole_input(
     devices: str | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 7)
+    monkeypatch.setattr("extract.pipeline.NewStretches", partial(NewStretches, remembered=7))
     for number in (1, 30):
         texts: list[Any] = [*TEXTS[: number - 1], None, *TEXTS]
         with pytest.raises(InputError, match=f"text {number} is no string but NoneType"):
@@ -93,23 +93,19 @@ def test_an_error_names_a_text_by_its_place_in_the_whole_input(
 
 
 @pytest.mark.parametrize("shard", [None, Shard(1, 3)])
-def test_windows_keep_the_numbers_of_the_whole_input(
-    shard: Shard | None, bank: Path, tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("extract.texts.stream.REMEMBERED", 7)
-    plan = prepare(bank, Options(str(tiny_roberta)))
+def test_stretches_keep_the_numbers_of_the_whole_input(shard: Shard | None, bank: Path) -> None:
     texts = [*TEXTS, *TEXTS[:5]]
     of_shard = [text for text in texts if shard is None or shard.has(text)]
     in_one = NewTexts(Picked(texts, shard), None, 4)
-    in_several = NewWindows(plan, Picked(texts, shard), 4)
+    in_several = NewStretches(bank, None, Picked(texts, shard), 4, remembered=7)
     later = iter(lambda: in_several.next(all_committed=True), None)
-    for windows in (list(in_one), list(later)):
-        assert {text for window in windows for text in window.texts} == set(of_shard)
-        for window in windows:
-            assert [texts[number - 1] for number in window.numbers] == window.texts
+    for stretches in (list(in_one), list(later)):
+        assert {text for stretch in stretches for text in stretch.texts} == set(of_shard)
+        for stretch in stretches:
+            assert [texts[number - 1] for number in stretch.numbers] == stretch.texts
     assert in_one.n_read == in_several.n_read == len(of_shard)
     assert in_one.n_new == len(set(of_shard))
-    assert count_new_windows(plan, Picked(texts, shard)) == in_several.n_new
+    assert count_new(None, Picked(texts, shard), remembered=7) == in_several.n_new
 
 
 def call(*arguments: object) -> subprocess.Popen[str]:

@@ -25,7 +25,7 @@ def peak():
 
 def read(path):
     new = NewTexts(read_texts(open_table(Path(path)), ["text"]), None)
-    assert all(len(window.texts) <= 16_384 for window in new)
+    assert all(len(stretch.texts) <= 16_384 for stretch in new)
     return new.n_read
 
 assert read(sys.argv[1]) == 2_000
@@ -63,10 +63,9 @@ def test_a_large_file_is_read_in_little_memory(ending: str, tmp_path: Path) -> N
     assert float(done.stdout) < 64
 
 
-def test_long_texts_are_held_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("extract.texts.stream.WINDOW_CHARACTERS", 1_000)
+def test_long_texts_are_held_by_their_size() -> None:
     texts = ["a" * 300 + str(i) for i in range(20)]
-    windows = list(NewTexts(iter(texts), None))
-    assert [len(window.texts) for window in windows] == [4] * 5
-    assert [text for window in windows for text in window.texts] == texts
-    assert [int(n) for window in windows for n in window.numbers] == [*range(1, 21)]
+    stretches = list(NewTexts(iter(texts), None, characters=1_000))
+    assert [len(stretch.texts) for stretch in stretches] == [4] * 5
+    assert [text for stretch in stretches for text in stretch.texts] == texts
+    assert [int(n) for stretch in stretches for n in stretch.numbers] == [*range(1, 21)]

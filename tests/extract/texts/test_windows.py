@@ -17,12 +17,12 @@ from extract.encode import Budget, encode
 from extract.engines.encoder import Batch, Pooled
 from extract.engines.pooling import POOLINGS
 from extract.texts.batching import Tokens
-from extract.texts.stream import Window
+from extract.texts.stream import Stretch
 from extract.texts.windows import Windows, groups
 from features import Bank, Text
 from features.errors import FingerprintMismatch, InputError
-from tests.extract.engines.test_oracle import some_texts
-from tests.extract.plain import banked_blocks, worst_row
+from tests.extract.plain import AGAIN, banked_blocks, worst_row
+from tests.extract.some_texts import some_texts
 
 ALL = tuple(POOLINGS)
 #: By pooling: the text's vector from the token states of its windows, in order.
@@ -144,9 +144,8 @@ def test_texts_that_fit_are_as_without_windows(tiny_roberta: Path, tmp_path: Pat
     }  # fmt: skip
     extract(texts, tmp_path / "a.bank", **options)
     extract(texts, tmp_path / "b.bank", long="window", **options)
-    np.testing.assert_array_equal(
-        banked_blocks(tmp_path / "a.bank", texts), banked_blocks(tmp_path / "b.bank", texts)
-    )
+    found = banked_blocks(tmp_path / "a.bank", texts)
+    assert worst_row(banked_blocks(tmp_path / "b.bank", texts), found) <= AGAIN
     assert Bank.open(tmp_path / "b.bank").setup["stride"] == 32
 
 
@@ -228,7 +227,7 @@ class MadeUp:
 def test_a_very_long_text_needs_little_memory() -> None:
     windows = Windows(512, 256, ("cls", "mean", "max"), 13)
     whole = Tokens(np.ones(100_000, np.int32), None, False, None, (1, 99_999))
-    stretch = Window(np.array([1]), ["a"], np.zeros((1, 32), np.uint8))
+    stretch = Stretch(np.array([1]), ["a"], np.zeros((1, 32), np.uint8))
     tracemalloc.start()
     ((rows, values),) = encode(MadeUp(), stretch, [whole], 0, Budget(4096), windows)
     peak = tracemalloc.get_traced_memory()[1]

@@ -13,11 +13,11 @@ from features.console.app import run as run_app
 from regress import evaluate
 from regress.commands.predict import predict_command_with
 from regress.runs.missing import Encode
-from tests.regress.conftest import Cli, Task
+from tests.regress.conftest import Cli, MadeUpTask
 
 
 @pytest.fixture
-def saved(task: Task, tmp_path: Path) -> Path:
+def saved(task: MadeUpTask, tmp_path: Path) -> Path:
     """A run of ridge on one layer."""
     return evaluate(task.bank, task.texts, task.y).save(tmp_path / "run")
 
@@ -52,7 +52,7 @@ def test_stage_2_alone_names_what_the_bank_lacks(cli: Cli, saved: Path, new: Pat
 
 
 def test_with_stage_1_only_one_bank_can_stand_for_the_runs_own(
-    capsys: pytest.CaptureFixture[str], task: Task, saved: Path, new: Path
+    capsys: pytest.CaptureFixture[str], task: MadeUpTask, saved: Path, new: Path
 ) -> None:
     def encode_with(*_: object) -> Encode:
         def encode(texts: Sequence[object], into: Path, recorded: Mapping[str, Any]) -> None:
