@@ -7,7 +7,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-from features.console.show import progress_bar
+from features.console.show import import_tqdm, progress_bar
+
+# Now, since transformers would let it complain in notebooks.
+import_tqdm()
 
 
 class Progress:

@@ -20,7 +20,7 @@ def import_rooms() -> None:
     Raises
     ------
     ImportError
-        Something else has the name of one. It is named, and none of its code was run.
+        Something else has the name of one. It is named, and finding it runs none of its code.
     """
     home = os.path.dirname(os.path.dirname(__file__))
     for package in PACKAGES:

@@ -59,8 +59,15 @@ def draws_blocks() -> bool:
 
 def progress_bar(**options: Any) -> tqdm[Any]:
     """A bar of tqdm's, as a notebook or a terminal draws it; takes what ``tqdm.tqdm`` takes."""
+    return import_tqdm()(**options)
+
+
+def import_tqdm() -> type[tqdm[Any]]:
+    """tqdm's bar; a module whose other libraries use it as well calls this before it loads them.
+
+    A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint of that.
+    """
     with warnings.catch_warnings():
-        # A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint.
         warnings.filterwarnings("ignore", message="IProgress not found")
         from tqdm.auto import tqdm
-    return tqdm(**options)
+    return tqdm
