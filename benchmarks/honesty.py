@@ -5,7 +5,7 @@
 For each split the default sweep and a blend of it see 70 % of the texts, and predict the others.
 Their nested estimate may be below the withheld score by two standard errors of the difference at
 the most, and above it by no more than plain ridge's on ``mean[:]`` is, plus 0.012 (a full refit
-sees a quarter more texts than a fold's). With ``--work`` finished parts are kept there, so that it
+sees a quarter more texts than a fold's). With ``--work`` finished fits are kept there, so that it
 can be stopped and called again.
 """
 
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--text", default="excerpt")
     parser.add_argument("--target", default="target")
     parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--work", type=Path, help="keeps finished parts")
+    parser.add_argument("--work", type=Path, help="keeps finished fits")
     options = parser.parse_args()
     dataset = read_dataset(open_table(options.csv), text=[options.text], target=[options.target])
     bank, y = Bank.open(options.bank), dataset.targets[:, 0]

@@ -54,11 +54,11 @@ def _prose(text: str) -> str:
     """A help text with Rich's markup as Markdown's: commands as code, brackets as they are."""
     text = re.sub(r"\[default: \((.*?)\)\]", r"[default: \1]", " ".join(text.split()))
     text = text.replace("\\[", "[")
-    told, at = "", 0
+    told, end = "", 0
     for match in _CODE.finditer(text):
-        told += f"{_escaped(text[at : match.start()])}`{match[match.lastgroup or 0]}`"
-        at = match.end()
-    return told + _escaped(text[at:])
+        told += f"{_escaped(text[end : match.start()])}`{match[match.lastgroup or 0]}`"
+        end = match.end()
+    return told + _escaped(text[end:])
 
 
 def _escaped(text: str) -> str:

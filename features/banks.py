@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from features.bank import Bank
 from features.console import html
 from features.errors import InputError
-from features.keys import Text
+from features.keys import Text, text_keys
 from features.selection import ResolvedTerm, Selection, can_name, column_names
 
 
@@ -60,11 +60,11 @@ class Banks:
         """As :meth:`features.bank.Bank.matrix`, over several banks."""
         terms = self.resolve(selection)
         widths = [self.by_name[term.bank].width(term) for term in terms]
-        out = np.empty((len(texts), sum(widths)), dtype)
+        keys = text_keys(texts)
+        out = np.empty((len(keys), sum(widths)), dtype)
         stops = np.cumsum(widths)
         for term, width, stop in zip(terms, widths, stops, strict=True):
-            bank = self.by_name[term.bank]
-            bank.fill(out[:, stop - width : stop], texts, [term])
+            self.by_name[term.bank].fill_keys(out[:, stop - width : stop], keys, [term])
         return out
 
     def column_names(self, selection: str | Selection) -> list[str]:

@@ -132,20 +132,10 @@ def merge_command(
 
 
 app = new_app("The bank: look at it, take matrices out of it, keep it in order.")
-
-
 app.command("info")(info_command)
-
-
 app.command("export")(export_command)
-
-
 app.command("verify")(verify_command)
-
-
 app.command("compact")(compact_command)
-
-
 app.command("merge")(merge_command)
 
 

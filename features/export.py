@@ -34,6 +34,7 @@ class _Export:
     ids: Sequence[str] | None
 
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and what the matrix holds there, some at a time."""
         step = max(1, CHUNK_BYTES // (4 * len(self.columns)))
         for start in range(0, max(1, len(self.texts)), step):  # no texts are one empty chunk
             rows = slice(start, start + step)

@@ -1,4 +1,4 @@
-"""The selection language: which blocks of a bank make the matrix.
+"""Blocks, what a bank keeps, and the selection language, which says what makes the matrix.
 
 ::
 
@@ -24,17 +24,29 @@ from features.errors import SelectionError
 
 #: The order of poolings in blocks and in ``*``; others follow in the order they were asked for.
 POOLING_ORDER = ("cls", "mean", "max")
+POOLER = "pooler"
+EVERY_POOLING = "*"
 
+#: Digits of the longest integer that is read; no bank has so many layers.
+LONGEST = 18
+
+#: Characters of a selection that an error shows.
+SHOWN = 500
+
+#: Everything that decides a bank's numbers; ``docs/format.md`` says what it holds.
 Setup = Mapping[str, Any]
+
+_TOKEN = re.compile(r"\s*(?:(-?\d+)|([A-Za-z_]\w*)|(\S))")
+
+#: The name in front of a "/": anything that is no operator of the language.
+_NAME = r"[^/+\[\](),\s]+"
+_BANK = re.compile(rf"\s*({_NAME})\s*/")
 
 
 def order_poolings(poolings: tuple[str, ...]) -> tuple[str, ...]:
     """Poolings in the order in which a bank keeps them."""
     known = [pooling for pooling in POOLING_ORDER if pooling in poolings]
     return tuple(dict.fromkeys([*known, *poolings]))
-
-
-POOLER = "pooler"
 
 
 class Block(NamedTuple):
@@ -70,15 +82,6 @@ def column_names(term: ResolvedTerm, hidden_size: int, prefix: str = "") -> list
     if term.average:
         stems = [f"avg({','.join(stems)})"]
     return [f"{prefix}{stem}.{column}" for stem in stems for column in range(hidden_size)]
-
-
-EVERY_POOLING = "*"
-
-#: Digits of the longest integer that is read; no bank has so many layers.
-LONGEST = 18
-
-#: Characters of a selection that an error shows.
-SHOWN = 500
 
 
 class Shelf(NamedTuple):
@@ -145,15 +148,6 @@ class Term:
         return [every[index] for index in indices]
 
 
-def _layers(layers: int | slice | tuple[int, ...]) -> str:
-    if isinstance(layers, int):
-        return str(layers)
-    if isinstance(layers, tuple):
-        return ",".join(map(str, layers))
-    text = ":".join("" if part is None else str(part) for part in (layers.start, layers.stop))
-    return text if layers.step is None else f"{text}:{layers.step}"
-
-
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A combination of blocks.
@@ -197,12 +191,8 @@ class Selection:
         return tuple(resolved)
 
 
-_TOKEN = re.compile(r"\s*(?:(-?\d+)|([A-Za-z_]\w*)|(\S))")
-
-#: The name in front of a "/": anything that is no operator of the language.
-_NAME = r"[^/+\[\](),\s]+"
-
-_BANK = re.compile(rf"\s*({_NAME})\s*/")
+#: For signatures that take either form.
+SelectionLike = str | Selection
 
 
 def can_name(bank: str) -> bool:
@@ -214,12 +204,21 @@ def can_name(bank: str) -> bool:
     return re.fullmatch(_NAME, bank) is not None
 
 
+def _layers(layers: int | slice | tuple[int, ...]) -> str:
+    if isinstance(layers, int):
+        return str(layers)
+    if isinstance(layers, tuple):
+        return ",".join(map(str, layers))
+    text = ":".join("" if part is None else str(part) for part in (layers.start, layers.stop))
+    return text if layers.step is None else f"{text}:{layers.step}"
+
+
 class _Parser:
     """Recursive descent over the grammar in the module's docstring."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
+        self.position = 0
 
     def selection(self) -> tuple[Term, ...]:
         terms = [self._term()]
@@ -231,8 +230,8 @@ class _Parser:
 
     def _term(self) -> Term:
         bank = None
-        if match := _BANK.match(self.text, self.at):
-            bank, self.at = match[1], match.end()
+        if match := _BANK.match(self.text, self.position):
+            bank, self.position = match[1], match.end()
         name = self._pooling()
         if name == "avg" and self._accept("("):
             pooling, layers = self._blocks(self._pooling())
@@ -285,7 +284,7 @@ class _Parser:
         return int(token)
 
     def _match(self) -> re.Match[str] | None:
-        return _TOKEN.match(self.text, self.at)
+        return _TOKEN.match(self.text, self.position)
 
     def _peek(self) -> str:
         match = self._match()
@@ -293,7 +292,7 @@ class _Parser:
 
     def _advance(self) -> None:
         match = self._match()
-        self.at = match.end() if match else len(self.text)
+        self.position = match.end() if match else len(self.text)
 
     def _accept(self, token: str) -> bool:
         if self._peek() != token:
@@ -307,13 +306,9 @@ class _Parser:
 
     def _fail(self, what: str) -> NoReturn:
         match = self._match()
-        at = match.start(match.lastindex or 0) if match else len(self.text)
+        start = match.start(match.lastindex or 0) if match else len(self.text)
         shown = self.text if len(self.text) <= SHOWN else f"{self.text[: SHOWN - 1]}…"
         raise SelectionError(
-            f"{what} at character {at + 1} of the selection {shown!r}; selections look like "
+            f"{what} at character {start + 1} of the selection {shown!r}; selections look like "
             "mean[-1], cls[-4:], avg(mean[1,2]), *[:] or mean[-1]+max[-1]"
         )
-
-
-#: For signatures that take either form.
-SelectionLike = str | Selection

@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
-ROOMS = ("features", "extract", "regress")
+PACKAGES = ("features", "extract", "regress")
 
 
 def import_rooms() -> None:
@@ -23,18 +23,18 @@ def import_rooms() -> None:
         Something else has the name of one. It is named, and none of its code was run.
     """
     home = os.path.dirname(os.path.dirname(__file__))
-    for room in ROOMS:
-        place = _place(room)
-        if place is not None and not _same(place, os.path.join(home, room)):
+    for package in PACKAGES:
+        place = _place(package)
+        if place is not None and not _same(place, os.path.join(home, package)):
             kind = "folder" if os.path.isdir(place) else "file"
             raise ImportError(
-                f"layerbank has a package of its own named `{room}`, and {place} stands in its "
-                f"way: rename that {kind}, or run from another folder",
+                f"layerbank has a package of its own named `{package}`, and {place} stands in "
+                f"its way: rename that {kind}, or run from another folder",
                 name="layerbank",
                 path=place,
             )
-    for room in ROOMS:
-        import_module(room)
+    for package in PACKAGES:
+        import_module(package)
 
 
 def _place(name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regress.commands.regress import main
+from regress.cli import main
 
 if __name__ == "__main__":
     main()

@@ -14,11 +14,12 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from features.console.show import progress_bar
-from features.keys import Text
+from features.keys import Text, text_keys
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
+from regress.data.matrix import term_matrix
 from regress.data.near_duplicates import near_duplicates
 from regress.data.task import checked_task
 from regress.evaluation.nested import NestedCV, resolved
@@ -27,8 +28,6 @@ from regress.evaluation.results import Result, Results
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
 
-__all__ = ["Experiment", "Result", "evaluate"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Experiment(Results):
@@ -36,7 +35,8 @@ class Experiment(Results):
 
     def predict(self, texts: Sequence[Text]) -> Matrix:
         """What `best` predicts for texts that the banks hold, shape (n_texts,)."""
-        return self.best.fitted.predict(self.banks.matrix(texts, self.best.select))
+        X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
+        return self.best.fitted.predict(X)
 
     def _repr_html_(self) -> str:
         from regress.report.notebook import experiment_html

@@ -27,8 +27,8 @@ class CodeBlock(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """The README and every page of the documentation that is written by hand."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """README, CONTRIBUTING and every page of the documentation that is written by hand."""
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def code_blocks(page: Path, *languages: str) -> list[CodeBlock]:
@@ -37,7 +37,7 @@ def code_blocks(page: Path, *languages: str) -> list[CodeBlock]:
     headings = [(match.start(), match[1]) for match in _HEADING.finditer(_without_code(text))]
     return [
         CodeBlock(
-            next((title for at, title in reversed(headings) if at < match.start()), ""),
+            next((title for start, title in reversed(headings) if start < match.start()), ""),
             match["language"].strip(),
             match["body"],
         )

@@ -131,8 +131,8 @@ def test_it_reads_what_is_written_and_compacted_today(read: Any, tmp_path: Path)
         "poolings": ["max", "std", "cls"],
     }
     bank = Bank.create(tmp_path / "a.bank", setup, {"encoder": "é"})
-    for at in (0, 4, 2):  # some of them twice
-        add(bank, texts[at : at + 5])
+    for first in (0, 4, 2):  # some of them twice
+        add(bank, texts[first : first + 5])
     for _ in ("as written", "compacted"):
         described = manifest(bank.path)
         found: dict[bytes, np.ndarray] = {}

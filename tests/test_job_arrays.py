@@ -38,12 +38,12 @@ def texts_of(desk: Path) -> list[str]:
 def complete(desk: Path, encoder: Path) -> None:
     """All shards are in the one bank, each text once, as one process would have it."""
     texts = texts_of(desk)
-    one = desk / "one.bank"
-    extract(texts, one, encoder=str(encoder), precision="bf16")
+    whole = desk / "whole.bank"
+    extract(texts, whole, encoder=str(encoder), precision="bf16")
     bank = Bank.open(desk / "a.bank")
     assert bank.contains(texts).all()
     assert n_rows(bank.path) == bank.n_texts == len(set(texts))
-    assert_same(bank.path, one, texts, tolerance=3e-2)
+    assert_same(bank.path, whole, texts, tolerance=3e-2)
 
 
 def test_the_tasks_of_a_slurm_array(desk: Path, reader: Reader, tiny_roberta: Path) -> None:

@@ -33,19 +33,20 @@ for name in ("O_CLOEXEC", "O_DIRECTORY", "pread", "preadv", "fchmod", "uname", "
 multiprocessing.connection.PipeConnection = multiprocessing.connection.Connection
 sys.platform = "win32"
 
-import layerbank, extract, features, regress
-for package in (extract, features, regress):
+import extract, features, layerbank, regress
+for package in (extract, features, layerbank, regress):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
 import numpy as np
-from features import Bank, open_banks
-from features.disk import system
+from features import Bank
+from features.disk import snapshot, system
 from features.errors import BankError
 from features.upkeep.compact import compact
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
+from layerbank.cli import main
 
 bank_path, table, out = sys.argv[1:]
 assert not system.WRITES_BANKS
@@ -53,11 +54,12 @@ assert not system.WRITES_BANKS
 def run(*arguments):
     sys.argv = ["layerbank", *arguments]
     try:
-        layerbank.main()
+        main()
     except SystemExit as ended:
         return ended.code or 0
     return 0
 
+snapshot.KEEP_SEGMENTS = 0  # an index is due, and is not kept
 bank = Bank.open(bank_path)
 np.save(f"{out}/matrix.npy", bank.matrix([f"text number {i}" for i in range(40)], "mean[-2:]"))
 assert verify(bank_path).findings == ()

@@ -1,4 +1,4 @@
-"""The leaderboard and the heat maps in a terminal: coloured there, plain text on a pipe."""
+"""What all command lines here share: options, help, errors as one sentence, exit codes, stdout."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rich.text import Text
 
 from features.errors import LayerbankError
 
+#: The packages, whose loggers say what is to be said on stderr.
 ROOMS = ("extract", "features", "regress", "layerbank")
-
 
 InputArgument = Annotated[
     Path,
@@ -25,7 +25,6 @@ InputArgument = Annotated[
         metavar="INPUT", help="A .csv, .tsv, .jsonl, .parquet or .txt file.", show_default=False
     ),
 ]
-
 
 TextOption = Annotated[
     list[str] | None,
@@ -37,22 +36,18 @@ TextOption = Annotated[
     ),
 ]
 
-
 BankArgument = Annotated[
     Path, typer.Argument(metavar="BANK", help="A bank's folder.", show_default=False)
 ]
-
 
 BankOption = Annotated[
     Path, typer.Option("--bank", metavar="DIR", help="The bank's folder.", show_default=False)
 ]
 
-
 IdOption = Annotated[
     str | None,
     typer.Option("--id", metavar="COL", help="Column with ids, kept as they are written."),
 ]
-
 
 FormatOption = Annotated[
     str | None,
@@ -61,20 +56,15 @@ FormatOption = Annotated[
     ),
 ]
 
-
 EncodingOption = Annotated[str, typer.Option("--encoding", help="Encoding of text formats.")]
-
 
 SkipEmptyOption = Annotated[
     bool, typer.Option("--skip-empty", help="Leave out rows whose text is empty.")
 ]
 
-
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
-
 
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no notes, only results and errors.")
@@ -156,8 +146,4 @@ def set_verbosity(*, quiet: bool) -> None:
 
 def on_stdout(text: Text) -> None:
     """Print a text on stdout, coloured where that is a terminal and ``NO_COLOR`` is not set."""
-    _console().print(text)
-
-
-def _console() -> Console:
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    Console(file=sys.stdout, highlight=False, soft_wrap=True).print(text)

@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 
 from features.errors import InputError
 
+#: A row's number, from 1, and its cells.
 Row = tuple[int, tuple[object, ...]]
 
 #: First bytes of a ZIP archive, which new Excel files are, and of an OLE file, as the old ones.
@@ -79,7 +80,7 @@ def _one_line(error: Exception) -> str:
 def _bad_byte(path: Path, codec: str) -> int:
     """Offset of the first byte that cannot be decoded."""
     decoder = codecs.getincrementaldecoder(codec)()
-    at = 0
+    n_read = 0
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             held = len(decoder.getstate()[0])
@@ -87,9 +88,9 @@ def _bad_byte(path: Path, codec: str) -> int:
                 decoder.decode(chunk)
             except UnicodeError as error:
                 # Of longer pieces than before, some codecs no longer say where.
-                return at - held + (error.start if isinstance(error, UnicodeDecodeError) else 0)
-            at += len(chunk)
-    return at
+                return n_read - held + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+            n_read += len(chunk)
+    return n_read
 
 
 class DelimitedReader:
@@ -115,7 +116,7 @@ class DelimitedReader:
                 ) from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        at = [self.columns.index(name) for name in columns]
+        places = [self.columns.index(name) for name in columns]
         width = len(self.columns)
         with self._reader() as reader:
             next(reader)
@@ -131,7 +132,7 @@ class DelimitedReader:
                         f"{reader.line_num}) and {width} in its header: quote cells that hold a "
                         f"{'comma' if self.delimiter == ',' else 'tab'} or a line break"
                     )
-                yield number, tuple(cells[i] for i in at)
+                yield number, tuple(cells[place] for place in places)
 
 
 class JsonLinesReader:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import difflib
 import io
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,11 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
+from features.tables.cells import Faults, Strings, finite_number, text_of
 from features.tables.readers import READERS, Row, refuse_workbook
 
 #: How many columns an error names, and how much of each name.
 LISTED, NAME_LENGTH = 20, 60
-
-
-#: Half a surrogate pair, which JSON's escapes can write and no file can hold.
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class Table:
@@ -124,46 +119,6 @@ def _refuse_unknown(encoding: str) -> None:
         raise InputError(f"unknown --encoding {encoding!r}: utf-8 and cp1252 are two") from None
 
 
-class _Faults:
-    """Row numbers of one kind of fault, told in one sentence."""
-
-    def __init__(self, name: str, what: str, advice: str) -> None:
-        self._name, self._what, self._advice = name, what, advice
-        self._rows: list[int] = []
-        self._count = 0
-
-    def add(self, row: int) -> None:
-        self._count += 1
-        if len(self._rows) < 10:
-            self._rows.append(row)
-
-    def raise_if_any(self) -> None:
-        if self._count:
-            more = f" and {self._count - len(self._rows)} more" if self._count > 10 else ""
-            rows = f"row{'s' * (self._count > 1)} {', '.join(map(str, self._rows))}{more}"
-            raise InputError(f"{self._name} has {self._what} in {rows}: {self._advice}")
-
-
-def _text(table: Table, row: int, cells: Sequence[object]) -> Text | None:
-    """A row's text, None where a part is empty or missing."""
-    for cell in cells:
-        if cell is None or cell == "":
-            return None
-        if not isinstance(cell, str):
-            raise InputError(
-                f"{table.name} has {type(cell).__name__} {cell!r} for a text in row {row}: write "
-                "it as a string"
-            )
-    parts = tuple(str(cell) for cell in cells)
-    return parts[0] if len(parts) == 1 else parts
-
-
-def _empty_texts(table: Table) -> _Faults:
-    return _Faults(
-        table.name, "an empty or missing text", "fill them in, or leave them out with --skip-empty"
-    )
-
-
 def read_texts(
     table: Table, columns: Sequence[str] | None = None, *, skip_empty: bool = False
 ) -> Iterator[Text]:
@@ -177,7 +132,7 @@ def read_texts(
     """
     faults = _empty_texts(table)
     for row, cells in table.rows(table.text_columns(columns)):
-        text = _text(table, row, cells)
+        text = text_of(cells, table.name, row)
         if text is not None:
             yield text
         elif not skip_empty:
@@ -236,16 +191,16 @@ def read_dataset(
     named = [name for name in (id, group) if name is not None]
     empty = _empty_texts(table)
     not_numbers = {
-        name: _Faults(table.name, f"no finite number in column {name!r}", "mend or drop them")
+        name: Faults(table.name, f"no finite number in column {name!r}", "mend or drop them")
         for name in target
     }
     texts: list[Text] = []
     rows: list[int] = []
     numbers: list[list[float]] = []
-    strings = _Strings(table, list(dict.fromkeys([*named, *extra])), named)
+    strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named)
     skipped = 0
     for row, cells in table.rows([*text_columns, *target, *strings.columns]):
-        value = _text(table, row, cells[: len(text_columns)])
+        value = text_of(cells[: len(text_columns)], table.name, row)
         if value is None:
             skipped += 1
             empty.add(row)
@@ -275,62 +230,6 @@ def read_dataset(
     )
 
 
-class _Strings:
-    """Columns of strings as they are read, of which some need a value in every row."""
-
-    def __init__(self, table: Table, names: Sequence[str], needed: Sequence[str]) -> None:
-        self.columns: dict[str, list[str]] = {name: [] for name in names}
-        self._absent = {
-            name: _Faults(table.name, f"no value in column {name!r}", "fill them in")
-            for name in needed
-        }
-        self._halved = {
-            name: _Faults(
-                table.name,
-                f"half a surrogate pair in column {name!r}",
-                "mend it where the file comes from",
-            )
-            for name in names
-        }
-
-    def add(self, row: int, cells: Iterable[object]) -> None:
-        for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-            string = "" if cell is None else str(cell)
-            if not string and name in self._absent:
-                self._absent[name].add(row)
-            if _HALF_PAIR.search(string):
-                self._halved[name].add(row)
-            column.append(string)
-
-    @property
-    def faults(self) -> list[_Faults]:
-        return [*self._absent.values(), *self._halved.values()]
-
-
-def _number(cell: object, row: int, faults: _Faults) -> float:
-    value = finite_number(cell)
-    if math.isnan(value):
-        faults.add(row)
-    return value
-
-
-def finite_number(cell: object) -> float:
-    """A cell's number, NaN where it holds no finite one.
-
-    >>> finite_number(" 1e3 "), finite_number("1_000")
-    (1000.0, nan)
-    """
-    if isinstance(cell, bool) or not isinstance(cell, (str, int, float, Decimal)):
-        return math.nan
-    if isinstance(cell, str) and "_" in cell:
-        return math.nan  # digits that are grouped as in Python's source: a slip, in a file of data
-    try:
-        value = float(cell)
-    except (ValueError, OverflowError):  # JSON's whole numbers may be larger than any float
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
 def _refuse_duplicates(table: Table, column: str, ids: Sequence[str], rows: Sequence[int]) -> None:
     first: dict[str, int] = {}
     for value, row in zip(ids, rows, strict=True):
@@ -340,3 +239,16 @@ def _refuse_duplicates(table: Table, column: str, ids: Sequence[str], rows: Sequ
                 f"{column!r}: ids must differ"
             )
         first[value] = row
+
+
+def _empty_texts(table: Table) -> Faults:
+    return Faults(
+        table.name, "an empty or missing text", "fill them in, or leave them out with --skip-empty"
+    )
+
+
+def _number(cell: object, row: int, faults: Faults) -> float:
+    value = finite_number(cell)
+    if math.isnan(value):
+        faults.add(row)
+    return value

@@ -126,7 +126,7 @@ def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
     """What has to be said beside the scores of a blend; of its first run's ``run.json``."""
     texts, found = description["texts"], []
     if repeats := description["folds"]["repeats"]:
-        found.append(f"scores are means over {len(repeats) + 1} divisions into folds")
+        found.append(f"scores are means over {len(repeats) + 1} splits into folds")
     if texts.get("weighted"):
         found.append("weights of the blend and scores are weighted by the sample weights")
     near = texts.get("near_duplicates") or {}

@@ -9,7 +9,8 @@ import typer
 
 from features.console.app import ForceOption, JsonOption, QuietOption, set_verbosity
 from features.errors import InputError
-from regress.commands.options import FiguresOption, OutOption, predict_next, refuse_beside_from
+from regress.commands.options import FiguresOption, OutOption
+from regress.commands.scoring import predict_next, refuse_beside_from, say_repeated
 
 
 def blend_command(
@@ -58,9 +59,7 @@ def blend_command(
     if repeated is not None:
         refuse_beside_from({"--method": method})
         blended = repeat_blend(repeated, runs or ())
-        said = repeated_text(repeated, blended)
-        if not quiet or said.startswith("warning"):
-            typer.echo(said, err=True)
+        say_repeated(repeated_text(repeated, blended), quiet=quiet)
     else:
         if not runs:
             raise InputError("blend takes the runs to blend, or --from and the blend to repeat")

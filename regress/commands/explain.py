@@ -18,10 +18,13 @@ from features.console.app import (
     QuietOption,
     SkipEmptyOption,
     TextOption,
+    on_stdout,
     set_verbosity,
 )
-from regress.commands.options import (
+from features.errors import InputError
+from regress.commands.saved import (
     DeviceOption,
+    EncodeWith,
     MovedBankOption,
     MovedEncoderOption,
     MovedWeightsOption,
@@ -32,15 +35,10 @@ from regress.commands.options import (
 
 if TYPE_CHECKING:
     from features.tables.table import Dataset
-    from regress.runs.missing import Encode
-
-
-#: What encodes missing texts, from --encoder, --encoder-weights, --device and --quiet.
-EncodeWith = Callable[[str | None, Path | None, str, bool], "Encode"]
 
 
 def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
-    """The command, with what encodes texts that the bank lacks (this stage cannot)."""
+    """The command, with what encodes texts that the bank lacks."""
 
     def explain_command(
         run: RunArgument,
@@ -94,8 +92,6 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
 
         [bold]layerbank explain run train.csv --text excerpt --id id --only c12a -k 10[/bold]
         """
-        from features.console.app import on_stdout
-        from features.errors import InputError
         from features.tables.table import open_table, read_dataset
         from regress.runs.format import as_json
         from regress.runs.missing import banks_holding
@@ -120,14 +116,14 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
         kept = _kept(dataset, names, only, id)
-        texts = [dataset.texts[at] for at in kept]
+        texts = [dataset.texts[row] for row in kept]
         banks = banks_holding(
             loaded, texts, encode_with(encoder, encoder_weights, device, quiet),
             model=model, bank=bank, scratch=scratch, training=training,
         )  # fmt: skip
         found = loaded.explain(
             texts, banks, model=model, n_neighbours=neighbours, training=training,
-            ids=[names[at] for at in kept],
+            ids=[names[row] for row in kept],
         )  # fmt: skip
         if json:
             typer.echo(as_json(found.as_dict()))
@@ -147,12 +143,10 @@ def _kept(
     dataset: Dataset, names: Sequence[str], only: Sequence[str] | None, id: str | None
 ) -> list[int]:
     """Numbers of the rows to explain, in the file's order."""
-    from features.errors import InputError
-
     if not only:
         return [*range(len(names))]
     known = set(names)
     if wrong := [name for name in only if name not in known]:
         what = f"{id} {wrong[0]!r}" if id else f"row {wrong[0]} (--id names a column with ids)"
         raise InputError(f"the input has no {what}: give --only a row that is there")
-    return [at for at, name in enumerate(names) if name in set(only)]
+    return [row for row, name in enumerate(names) if name in set(only)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,10 +16,10 @@ from features.console.app import (
     QuietOption,
     SkipEmptyOption,
     TextOption,
+    on_stdout,
     saying_when_stopped,
     set_verbosity,
 )
-from features.errors import InputError
 from regress.commands.options import (
     AddressOption,
     BackendOption,
@@ -40,10 +41,8 @@ from regress.commands.options import (
     SweptSelectOption,
     TargetOption,
     WeightOption,
-    predict_next,
-    read_scored,
-    refuse_beside_from,
 )
+from regress.commands.scoring import Scoring, predict_next
 
 
 def sweep_command(
@@ -104,69 +103,36 @@ def sweep_command(
 
     The same once more: [bold]layerbank sweep --from swept --out again[/bold]
     """
-    from features.console.app import on_stdout
-    from regress.compute.parallel import on_backend
-    from regress.data.source import Source
     from regress.evaluation.notes import notes
-    from regress.repeat import repeat_sweep, repeated_text
+    from regress.repeat import repeat_sweep
     from regress.report.heat_maps import show_heat_maps
     from regress.report.tables import leaderboard_text
-    from regress.runs.run import load_run
     from regress.runs.save import refuse_existing
     from regress.sweep import MODELS, N_BEST, save_sweep, sweep
     from regress.sweep.output import headline, sweep_json
     from regress.sweep.save import cache_beside
 
     set_verbosity(quiet=quiet)
-    refuse_existing(out, force=force, parts=cache_beside(out))
-    with saying_when_stopped(kept=cache_beside(out)):
-        if repeated is not None:
-            refuse_beside_from(
-                {
-                    "--target": target, "--text": text, "--select": select, "--model": model,
-                    "--best": best, "--greedy or --no-greedy": None if greedy is None else "given",
-                    "--cv": cv, "--folds": folds, "--group": group, "--fold-column": fold_column,
-                    "--seed": seed, "--repeats": repeats, "--sample-weight": sample_weight,
-                    "--id": id, "--memory": memory, "--format": format, "--skip-empty": skip_empty,
-                    "--by": by,
-                }
-            )  # fmt: skip
-            run = load_run(repeated)
-            with on_backend(backend, address):
-                swept, source = repeat_sweep(
-                    run, input=input, bank=bank or None, cache=cache_beside(out), n_jobs=jobs,
-                    progress=not quiet,
-                )  # fmt: skip
-            said = repeated_text(run, swept)
-            if not quiet or said.startswith("warning"):
-                typer.echo(said, err=True)
-        else:
-            if input is None or not target or not bank:
-                raise InputError(
-                    "sweep takes INPUT, --target and --bank, or --from and the sweep to be repeated"
-                )
-            source, dataset, settled = read_scored(
-                Source(
-                    path=str(input), target=target, text=text, format=format, encoding=encoding,
-                    id=id, group=group, fold=fold_column, sample_weight=sample_weight,
-                    skip_empty=skip_empty, by=tuple(by or ()),
-                ),
-                cv=cv, folds=folds, seeds=seed, repeats=repeats, memory=memory,
-            )  # fmt: skip
-            with on_backend(backend, address), source.named_where_missing(dataset):
-                swept = sweep(
-                    bank,
-                    dataset.texts,
-                    dataset.targets,
-                    models=model or MODELS,
-                    select=select or (),
-                    n_best=N_BEST if best is None else best,
-                    greedy=greedy is not False,
-                    cache=cache_beside(out),
-                    n_jobs=jobs,
-                    progress=not quiet,
-                    **settled,
-                )
+    cache = cache_beside(out)
+    refuse_existing(out, force=force, parts=cache)
+    with saying_when_stopped(kept=cache):
+        swept, source = Scoring(
+            input=input, target=target, bank=bank, text=text, cv=cv, folds=folds, group=group,
+            fold_column=fold_column, seed=seed, repeats=repeats, sample_weight=sample_weight,
+            id=id, memory=memory, jobs=jobs, backend=backend, address=address, format=format,
+            encoding=encoding, skip_empty=skip_empty, repeated=repeated, by=by, quiet=quiet,
+        ).scored(
+            "sweep",
+            partial(
+                sweep, models=model or MODELS, select=select or (), cache=cache,
+                n_best=N_BEST if best is None else best, greedy=greedy is not False,
+            ),
+            partial(repeat_sweep, cache=cache),
+            own={
+                "--select": select, "--model": model, "--best": best,
+                "--greedy or --no-greedy": None if greedy is None else "given",
+            },
+        )  # fmt: skip
         save_sweep(swept, out, force=force, source=vars(source), figures=figures)
     if json:
         typer.echo(sweep_json(swept, str(out)))
@@ -181,9 +147,9 @@ def sweep_command(
     if not quiet:
         show_heat_maps(swept)
         typer.echo(
-            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every line is in "
-            f"{out / 'leaderboard.csv'}, finished parts are in "
-            f"{cache_beside(out)} (to be deleted at will). Predict new texts with\n"
+            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every row is in "
+            f"{out / 'leaderboard.csv'}, finished fits are in "
+            f"{cache} (to be deleted at will). Predict new texts with\n"
             f"  {predict_next(out, source.text, source.id)}",
             err=True,
         )

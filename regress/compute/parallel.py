@@ -1,7 +1,7 @@
 """Independent jobs over threads, processes or a Ray cluster; one BLAS thread each.
 
 Threads share memory, and so are the fastest on one machine. Processes (``loky``) and the workers
-of a Ray cluster (``ray``) are joblib's own backends, with `regress.processes` between.
+of a Ray cluster (``ray``) are joblib's own backends, with `regress.compute.processes` between.
 """
 
 from __future__ import annotations
@@ -16,21 +16,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from features.errors import InputError, LayerbankError, RunError
 from regress.compute.memory import as_fit
-from regress.compute.processes import LokyProcesses, Processes, RayProcesses
-
-__all__ = [
-    "each_result",
-    "in_processes",
-    "n_workers",
-    "on_backend",
-    "run_jobs",
-]
-
+from regress.compute.processes import LokyProcesses, Processes
+from regress.compute.ray_processes import RayProcesses
 
 Result = TypeVar("Result")
 
-
 BACKENDS = ("threading", "loky", "ray")
+
+#: Where jobs run that leave this process.
+_processes: ContextVar[Processes | None] = ContextVar("_processes", default=None)
 
 
 def run_jobs(
@@ -159,7 +153,3 @@ def workers_a_machine(n_jobs: int | None) -> int:
     processes = _processes.get()
     n_cores = cpu_count() if processes is None else processes.n_cores()
     return n_cores if n_jobs is None else max(1, min(n_jobs, n_cores))
-
-
-#: Where jobs run that leave this process.
-_processes: ContextVar[Processes | None] = ContextVar("_processes", default=None)

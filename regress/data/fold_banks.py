@@ -16,34 +16,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
-
 from features.bank import Bank
 from features.banks import Banks
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError
-from features.keys import Text, text_keys
 from features.selection import ResolvedTerm, Selection
 from regress.data.folds import Folds
-from regress.data.matrix import term_matrix
 
 #: One bank or several, open or by their folders.
 BankLike = Bank | Banks | str | Path | Iterable[Bank | str | Path]
 
-
-def opened(bank: BankLike) -> list[Bank]:
-    """Banks, opened where paths are given."""
-    if isinstance(bank, Banks):
-        return [*bank.by_name.values()]
-    several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
-    return [one if isinstance(one, Bank) else Bank.open(one) for one in several]
-
-
+#: What a path has in the place of each fold.
 PLACE = "{fold}"
 
-
-#: What the banks of the folds may differ in, and what they must.
+#: The part of their set-up that the banks of the folds must differ in, and no other.
 WEIGHTS = "weights"
 
 
@@ -61,20 +47,23 @@ class FoldBanks(Banks):
         """The selection's blocks in the first bank, in the second, and so on."""
         return tuple(term for bank in self.by_name.values() for term in bank.resolve(selection))
 
-    def matrix(
-        self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
-    ) -> NDArray[Any]:
-        """As `features.banks.Banks.matrix`."""
-        X = term_matrix(self.by_name, text_keys(texts), self.resolve(selection))
-        return X.astype(dtype, copy=False)
 
-    def column_names(self, selection: str | Selection) -> list[str]:
-        """Names of the matrix's columns, such as ``clrp-0/mean.12.0``."""
-        return [
-            f"{name}/{column}"
-            for name, bank in self.by_name.items()
-            for column in bank.column_names(selection)
-        ]
+def open_with_folds(bank: BankLike, folds: Callable[[], list[Folds]]) -> tuple[Banks, list[Folds]]:
+    """The banks and all folds; where each fold has its bank, the folds say which there are."""
+    template = fold_template(bank)
+    if template is None:
+        banks = bank if isinstance(bank, Banks) else Banks(opened(bank))
+        return banks, folds()
+    splits = folds()
+    return open_fold_banks(template, splits[0]), splits
+
+
+def opened(bank: BankLike) -> list[Bank]:
+    """Banks, opened where paths are given."""
+    if isinstance(bank, Banks):
+        return [*bank.by_name.values()]
+    several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
+    return [each if isinstance(each, Bank) else Bank.open(each) for each in several]
 
 
 def fold_template(bank: BankLike) -> str | None:
@@ -82,7 +71,8 @@ def fold_template(bank: BankLike) -> str | None:
     if isinstance(bank, (Bank, Banks)):
         return None
     several = [bank] if isinstance(bank, (str, Path)) else list(bank)
-    found = [str(one) for one in several if isinstance(one, (str, Path)) and PLACE in str(one)]
+    paths = [str(each) for each in several if isinstance(each, (str, Path))]
+    found = [path for path in paths if PLACE in path]
     if found and len(several) > 1:
         raise InputError(f"{found[0]} stands for one bank a fold: give no other --bank beside it")
     return found[0] if found else None
@@ -90,9 +80,9 @@ def fold_template(bank: BankLike) -> str | None:
 
 def of_each_fold(template: str, recorded: Sequence[Mapping[str, Any]]) -> list[str]:
     """The path for each bank that a run recorded; InputError unless each had its fold."""
-    if not all("fold" in of for of in recorded):
+    if not all("fold" in bank for bank in recorded):
         raise InputError(f"the run has no bank for each fold, as {template} would: name one bank")
-    return [template.replace(PLACE, of["fold"]) for of in recorded]
+    return [template.replace(PLACE, bank["fold"]) for bank in recorded]
 
 
 def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
@@ -136,13 +126,3 @@ def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
                 "one of these folds: extract each with the encoder trained without its fold"
             )
     return FoldBanks(banks)
-
-
-def open_with_folds(bank: BankLike, folds: Callable[[], list[Folds]]) -> tuple[Banks, list[Folds]]:
-    """The banks and all folds; where each fold has its bank, the folds say which there are."""
-    template = fold_template(bank)
-    if template is None:
-        banks = bank if isinstance(bank, Banks) else Banks(opened(bank))
-        return banks, folds()
-    splits = folds()
-    return open_fold_banks(template, splits[0]), splits

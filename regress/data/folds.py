@@ -15,20 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
+from regress.compute.arrays import Matrix, Rows
+from regress.data.dealing import deal, deal_by_size, joined_groups, target_strata
 from regress.data.task import Task
 
 Scheme = Literal["stratified", "plain", "group"]
-
-
 SCHEMES: tuple[str, ...] = get_args(Scheme)
-
 
 #: Nested scores leave two folds out at once, so that a third must be left to train on.
 MIN_FOLDS = 3
-
-
-N_STRATA = 10
-
 
 #: What files say, in any case, where a row has no fold.
 MISSING = ("", "nan", "na", "n/a", "none", "null", "<na>")
@@ -36,7 +31,7 @@ MISSING = ("", "nan", "na", "n/a", "none", "null", "<na>")
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """A division of rows into folds.
+    """A split: one division of the rows into folds.
 
     Attributes
     ----------
@@ -48,10 +43,10 @@ class Folds:
         What the folds are called, where they were given.
     digest
         SHA-256, in hex, over the sorted keys of the distinct texts, each with its fold number.
-        Two divisions with one digest put every text into the same fold.
+        Two splits with one digest put every text into the same fold.
     """
 
-    numbers: NDArray[np.int64]
+    numbers: Rows
     n_folds: int
     scheme: str
     seed: int
@@ -77,14 +72,48 @@ class Folds:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def rows(self, folds: Sequence[int]) -> NDArray[np.int64]:
+    def rows(self, folds: Sequence[int]) -> Rows:
         """Rows that stand in any of `folds`, ascending."""
         return np.flatnonzero(np.isin(self.numbers, list(folds)))
 
 
+def all_folds(
+    task: Task,
+    folds: str | Sequence[object],
+    cv: int,
+    seeds: Sequence[int],
+    rows: Sequence[int] | None,
+) -> list[Folds]:
+    """The folds of every repeat; see `regress.experiment.evaluate`."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(
+            f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
+        )
+    if not isinstance(folds, str) and not hasattr(folds, "__len__"):
+        raise InputError(
+            f"folds says how they are made ({', '.join(SCHEMES)}) or which one each row is in, and "
+            f"is {folds!r}: give their number as cv"
+        )
+    if isinstance(folds, str):
+        return [
+            make_folds(task.keys, task.Y, n_folds=cv, scheme=folds, groups=task.groups, seed=seed)
+            for seed in seeds
+        ]
+    if len(seeds) > 1:
+        raise InputError("folds that are given stay as they are: give one seed")
+    return [given_folds(task.keys, folds, rows=rows)]
+
+
+def several_seeds(random_state: int | Iterable[int]) -> list[int]:
+    """One seed or several, as a list; NumPy's numbers become Python's."""
+    if isinstance(random_state, (int, np.integer)):
+        return [int(random_state)]
+    return [int(seed) for seed in random_state]
+
+
 def make_folds(
     keys: NDArray[np.uint8],
-    y: NDArray[np.float64],
+    y: Matrix,
     *,
     n_folds: int = 5,
     scheme: str = "stratified",
@@ -130,10 +159,10 @@ def make_folds(
             raise InputError(
                 "group folds need to know the group of each row: give groups (--group COLUMN)"
             )
-        unit = _joined_groups(which, groups)
+        unit = joined_groups(which, groups)
         n_units = int(unit.max()) + 1
         _check_enough(n_units, n_folds, f"{n_units} groups that share no text")
-        of_row = _deal_by_size(np.bincount(unit), n_folds, rng)[unit]
+        numbers = deal_by_size(np.bincount(unit), n_folds, rng)[unit]
     else:
         what = f"{len(keys)} rows with {len(distinct)} distinct texts"
         _check_enough(len(distinct), n_folds, what)
@@ -142,8 +171,8 @@ def make_folds(
             first = np.asarray(y, dtype=np.float64).reshape(len(keys), -1)[:, 0]
             mean = np.bincount(which, weights=first) / np.bincount(which)
             strata = target_strata(mean)
-        of_row = _deal(strata, n_folds, rng)[which]
-    return Folds(of_row, n_folds, scheme, seed, _digest(distinct, which, of_row))
+        numbers = deal(strata, n_folds, rng)[which]
+    return Folds(numbers, n_folds, scheme, seed, _digest(distinct, which, numbers))
 
 
 def given_folds(
@@ -171,13 +200,13 @@ def given_folds(
         A label is missing, there are fewer than 3 folds, or one text stands in two of them: each
         would be scored by a model that was trained on it, which flatters.
     """
-    numbers = range(1, len(keys) + 1) if rows is None else list(rows)
+    rows = range(1, len(keys) + 1) if rows is None else list(rows)
     if len(labels) != len(keys):
         raise InputError(
             f"there are {len(keys)} texts and {len(labels)} folds: give one for each text"
         )
     names = [str(label).strip() for label in labels]
-    for row, label, name in zip(numbers, labels, names, strict=True):
+    for row, label, name in zip(rows, labels, names, strict=True):
         if label is None or name.lower() in MISSING:
             raise InputError(f"row {row} has no fold: fill it in, or leave the row out")
     distinct_names = sorted(set(names), key=_as_number)
@@ -192,19 +221,30 @@ def given_folds(
             f"{', '.join(distinct_names[:3])}: name the column that holds fold numbers"
         )
     index = {name: i for i, name in enumerate(distinct_names)}
-    of_row = np.array([index[name] for name in names], dtype=np.int64)
+    numbers = np.array([index[name] for name in names], dtype=np.int64)
     distinct, which = _distinct(keys)
     first: dict[int, int] = {}
-    for at, text in enumerate(which.tolist()):
-        before = first.setdefault(text, at)
-        if of_row[before] != of_row[at]:
+    for row, text in enumerate(which.tolist()):
+        before = first.setdefault(text, row)
+        if numbers[before] != numbers[row]:
             raise InputError(
-                f"rows {numbers[before]} and {numbers[at]} hold the same text in folds "
-                f"{names[before]} and {names[at]}, so that it would be scored by a model trained "
+                f"rows {rows[before]} and {rows[row]} hold the same text in folds "
+                f"{names[before]} and {names[row]}, so that it would be scored by a model trained "
                 "on it: give both one fold, or drop one"
             )
-    digest = _digest(distinct, which, of_row)
-    return Folds(of_row, len(index), "given", 0, digest, tuple(distinct_names))
+    digest = _digest(distinct, which, numbers)
+    return Folds(numbers, len(index), "given", 0, digest, tuple(distinct_names))
+
+
+def row_keys(X: NDArray[Any]) -> NDArray[np.uint8]:
+    """Keys, shape (n_samples, 32), for rows that have no text: SHA-256 of each row's bytes."""
+    digests = [hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in X]
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
+
+
+def _check_enough(n_units: int, n_folds: int, what: str) -> None:
+    if n_units < n_folds:
+        raise InputError(f"{what} cannot be divided into {n_folds} folds: ask for fewer (--cv)")
 
 
 def _as_number(label: str) -> tuple[float, str]:
@@ -214,117 +254,19 @@ def _as_number(label: str) -> tuple[float, str]:
         return float("inf"), label
 
 
-def target_strata(y: NDArray[np.float64], n_strata: int = N_STRATA) -> NDArray[np.int64]:
-    """Stratum of each target value: deciles as `pandas.qcut` cuts them.
-
-    Up to `n_strata` distinct values are a stratum each, since quantiles of grades or labels
-    would coincide and leave the rare ones unstratified.
-    """
-    values, which = np.unique(y, return_inverse=True)
-    if len(values) <= n_strata:
-        return which.astype(np.int64)
-    edges = np.unique(np.quantile(y, np.linspace(0, 1, n_strata + 1)))
-    return np.searchsorted(edges[1:-1], y, side="left").astype(np.int64)
-
-
-def row_keys(X: NDArray[Any]) -> NDArray[np.uint8]:
-    """Keys, shape (n_samples, 32), for rows that have no text: SHA-256 of each row's bytes."""
-    digests = [hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in X]
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
-
-
-def _distinct(keys: NDArray[np.uint8]) -> tuple[list[bytes], NDArray[np.int64]]:
+def _distinct(keys: NDArray[np.uint8]) -> tuple[list[bytes], Rows]:
     """Distinct keys in ascending order, and the index of each row's key among them."""
-    of_row = [bytes(key) for key in np.ascontiguousarray(keys)]
-    distinct = sorted(set(of_row))
+    as_bytes = [bytes(key) for key in np.ascontiguousarray(keys)]
+    distinct = sorted(set(as_bytes))
     index = {key: i for i, key in enumerate(distinct)}
-    return distinct, np.array([index[key] for key in of_row], dtype=np.int64)
+    return distinct, np.array([index[key] for key in as_bytes], dtype=np.int64)
 
 
-def _check_enough(n_units: int, n_folds: int, what: str) -> None:
-    if n_units < n_folds:
-        raise InputError(f"{what} cannot be divided into {n_folds} folds: ask for fewer (--cv)")
-
-
-def _deal(strata: NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Shuffle each stratum and deal it out, going on where the last one stopped.
-
-    So both the folds and each stratum's share in them differ by one at most.
-    """
-    order = np.lexsort((rng.random(len(strata)), strata))
-    folds = np.empty(len(strata), dtype=np.int64)
-    folds[order] = np.arange(len(strata)) % n_folds
-    return folds
-
-
-def _deal_by_size(
-    sizes: NDArray[np.int64], n_folds: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Give each unit, large ones early, to the fold that is smallest so far.
-
-    Were the largest always first, units of different sizes could only be divided in one way, and
-    repeats would repeat it.
-    """
-    folds = np.empty(len(sizes), dtype=np.int64)
-    filled = np.zeros(n_folds, dtype=np.int64)
-    for unit in np.argsort(-sizes * rng.uniform(0.5, 1, len(sizes)), kind="stable"):
-        folds[unit] = filled.argmin()
-        filled[folds[unit]] += sizes[unit]
-    return folds
-
-
-def _joined_groups(which: NDArray[np.int64], groups: Sequence[str]) -> NDArray[np.int64]:
-    """Number each row's group, taking groups that share a text as one."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    _, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    n_texts, n_groups = int(which.max()) + 1, int(group.max()) + 1
-    size = n_texts + n_groups
-    links = coo_array((np.ones(len(which)), (which, n_texts + group)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
-    _, unit = np.unique(component[which], return_inverse=True)
-    return unit.astype(np.int64)
-
-
-def _digest(distinct: list[bytes], which: NDArray[np.int64], of_row: NDArray[np.int64]) -> str:
-    of_text = np.empty(len(distinct), dtype=np.int64)
-    of_text[which] = of_row
+def _digest(distinct: list[bytes], which: Rows, numbers: Rows) -> str:
+    """SHA-256 of each distinct key with its fold."""
+    text_numbers = np.empty(len(distinct), dtype=np.int64)
+    text_numbers[which] = numbers
     digest = hashlib.sha256()
-    for key, fold in zip(distinct, of_text, strict=True):
+    for key, fold in zip(distinct, text_numbers, strict=True):
         digest.update(key + int(fold).to_bytes(4, "little"))
     return digest.hexdigest()
-
-
-def several_seeds(random_state: int | Iterable[int]) -> list[int]:
-    """One seed or several, as a list; NumPy's numbers become Python's."""
-    if isinstance(random_state, (int, np.integer)):
-        return [int(random_state)]
-    return [int(seed) for seed in random_state]
-
-
-def all_folds(
-    task: Task,
-    folds: str | Sequence[object],
-    cv: int,
-    seeds: Sequence[int],
-    rows: Sequence[int] | None,
-) -> list[Folds]:
-    """The folds of every repeat; see `regress.experiment.evaluate`."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError(
-            f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
-        )
-    if not isinstance(folds, str) and not hasattr(folds, "__len__"):
-        raise InputError(
-            f"folds says how they are made ({', '.join(SCHEMES)}) or which one each row is in, and "
-            f"is {folds!r}: give their number as cv"
-        )
-    if isinstance(folds, str):
-        return [
-            make_folds(task.keys, task.Y, n_folds=cv, scheme=folds, groups=task.groups, seed=seed)
-            for seed in seeds
-        ]
-    if len(seeds) > 1:
-        raise InputError("folds that are given stay as they are: give one seed")
-    return [given_folds(task.keys, folds, rows=rows)]

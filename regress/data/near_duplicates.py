@@ -25,21 +25,16 @@ from features.keys import Text
 #: Share of common three-word runs from which two texts count as nearly the same.
 ALIKE = 0.8
 
-
 #: More texts than this are not compared: reading their words would take longer than ridge.
 MAX_TEXTS = 100_000
-
 
 #: Bands of hashes, and hashes to a band: 1 - (1 - 0.8^5)^18 = 0.999.
 BANDS, HASHES = 18, 5
 
-
 #: Texts of one bucket that are compared with each other: boilerplate would give millions of pairs.
 MAX_BUCKET = 50
 
-
 _WORD = re.compile(r"\w+")
-
 
 Numbers = NDArray[np.uint64]
 

@@ -159,7 +159,7 @@ class Standing:
         return {"best": "★", "tie": "=", "worse": ""}[self.verdict]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: a line of ``leaderboard.csv``."""
+        """Plain data: a row of ``leaderboard.csv``."""
         row = self.row
         return {
             "kind": row.kind,

@@ -43,7 +43,7 @@ def _on_folds(experiment: Results) -> Iterator[str]:
     if experiment.repeats:
         seeds = [experiment.folds.seed, *(folds.seed for folds in experiment.repeats)]
         yield (
-            f"scores are means over {len(seeds)} divisions into folds (seeds "
+            f"scores are means over {len(seeds)} splits into folds (seeds "
             f"{', '.join(map(str, seeds))}), and settings are chosen over all of them"
         )
     if isinstance(experiment.banks, FoldBanks):
@@ -111,10 +111,9 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
     task, y = experiment.task, experiment.truth(result.target)
-    units = task.drawn_together
     behind = Difference(
         result.scores.rmse - base.scores.rmse,
-        paired_standard_error(y, result.splits(), base.splits(), units, task.weights),
+        paired_standard_error(y, result.splits(), base.splits(), task.drawn_together, task.weights),
     )
     verdict = "ties with" if behind.ties else "loses to" if behind.value > 0 else "beats"
     return (

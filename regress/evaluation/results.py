@@ -212,7 +212,7 @@ class Results:
         import pandas as pd
 
         task = self.task
-        columns: list[tuple[str, str, Any]] = [
+        columns: list[tuple[str, str, object]] = [
             (task.id_name, IDS, list(task.ids)),
             (FOLD, FOLDS, self.folds.names if self.folds.labels else self.folds.numbers),
             *((name, TARGET, y) for name, y in zip(task.target_names, task.Y.T, strict=True)),
@@ -272,4 +272,5 @@ class Results:
     ) -> list[Standing]:
         """Rows of a target, all unless some are given, each against the best of them."""
         found = self.rows(target) if rows is None else rows
-        return standings(self.truth(target), found, self.task.drawn_together, self.task.weights)
+        task = self.task
+        return standings(self.truth(target), found, task.drawn_together, task.weights)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
-from regress.compute.arrays import Matrix as Matrix
-from regress.compute.arrays import Rows
+from regress.compute.arrays import Matrix, Rows
 from regress.models.training import FoldData, Size, TrainingSet
 
 #: One choice of what is chosen inside the training folds, such as ``{"alpha": 10.0}``.

@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from features.errors import InputError
+from regress.compute.arrays import Matrix
 from regress.data.folds import make_folds, row_keys
-from regress.models.base import Matrix, Regressor
+from regress.models.base import Regressor
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 

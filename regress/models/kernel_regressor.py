@@ -33,8 +33,8 @@ def fit_each(
 ) -> Solution:
     """A fit for each setting and target, which gives weights, shape (n_basis,), and a constant."""
     fits = [[fit(setting, target) for target in targets] for setting in settings]
-    weights = np.stack([np.stack([one for one, _ in line], axis=-1) for line in fits], axis=1)
-    return Solution(weights, np.array([[constant for _, constant in line] for line in fits]))
+    weights = np.stack([np.stack([w for w, _ in row], axis=-1) for row in fits], axis=1)
+    return Solution(weights, np.array([[constant for _, constant in row] for row in fits]))
 
 
 class Basis(NamedTuple):
@@ -87,9 +87,9 @@ class KernelRegressor(TunedRegressor):
         targets = range(training.Y.shape[1])
         predicted = np.empty((len(training.held_rows), len(settings), len(targets)))
         for multiple, basis in self.bases(training, [setting["gamma"] for setting in settings]):
-            at = [i for i, setting in enumerate(settings) if setting["gamma"] == multiple]
-            weights, constants = basis.solve([settings[i] for i in at], targets)
-            predicted[:, at] = np.tensordot(basis.held, weights, axes=1) + constants
+            same = [i for i, setting in enumerate(settings) if setting["gamma"] == multiple]
+            weights, constants = basis.solve([settings[i] for i in same], targets)
+            predicted[:, same] = np.tensordot(basis.held, weights, axes=1) + constants
         return predicted
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
@@ -171,6 +171,5 @@ class NystroemRegressor(KernelRegressor):
         settings: Sequence[Setting],
         targets: Sequence[int],
     ) -> Solution:
-        of_features = self.solve_features(F, training, settings, targets)
-        weights = np.tensordot(whitening, of_features.weights, axes=1)
-        return Solution(weights, of_features.constants)
+        weights, constants = self.solve_features(F, training, settings, targets)
+        return Solution(np.tensordot(whitening, weights, axes=1), constants)

@@ -152,10 +152,11 @@ class TunedLightGBM(TunedRegressor):
             booster = self._train(training, target, self.max_rounds)
             for rows in row_chunks(len(held), X.shape[1], training.data.chunk):
                 part = X[held[rows]]
-                for at in range(len(settings)):
+                for number in range(len(settings)):
                     # This step's rounds alone: their running sum is what all up to it predict.
-                    predicted[rows, at, target] = booster.predict(
-                        part, start_iteration=at * self.step, num_iteration=self.step, num_threads=1
+                    start = number * self.step
+                    predicted[rows, number, target] = booster.predict(
+                        part, start_iteration=start, num_iteration=self.step, num_threads=1
                     )
         return np.cumsum(predicted, axis=1)
 
@@ -199,10 +200,10 @@ def _batches(X: StreamedMatrix, rows: Rows, chunk: int) -> Any:
         def __len__(self) -> int:
             return len(rows)
 
-        def __getitem__(self, at: int | slice | list[int]) -> NDArray[Any]:
+        def __getitem__(self, index: int | slice | list[int]) -> NDArray[Any]:
             # Of float64 alone does LightGBM take batches.
-            if isinstance(at, (int, np.integer)):
-                return np.asarray(X[rows[[at]]][0], dtype=np.float64)
-            return np.asarray(X[rows[at]], dtype=np.float64)
+            if isinstance(index, (int, np.integer)):
+                return np.asarray(X[rows[[index]]][0], dtype=np.float64)
+            return np.asarray(X[rows[index]], dtype=np.float64)
 
     return Batches()

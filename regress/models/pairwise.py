@@ -136,18 +136,18 @@ class TunedPairwise(KernelRegressor):
         K = pair_kernel(g, first, second)
         scale = max(float(K.diagonal().mean()), np.finfo(np.float64).tiny)
         K /= scale
-        of_pair = None
+        pair_weights = None
         if training.weights is not None:
-            of_pair = np.sqrt(training.weights[first] * training.weights[second])
+            pair_weights = np.sqrt(training.weights[first] * training.weights[second])
         svr = SVR(
             kernel="precomputed", C=setting["C"], epsilon=self.epsilon,
             cache_size=K.nbytes / 2e6 + 1,
-        ).fit(K, y.values[first] - y.values[second], sample_weight=of_pair)  # fmt: skip
+        ).fit(K, y.values[first] - y.values[second], sample_weight=pair_weights)  # fmt: skip
         anchors = spread_anchors(y.values, self.n_anchors)
         support, coef = svr.support_, svr.dual_coef_[0] / scale
-        a, b, of_anchors = first[support], second[support], g[anchors].mean(axis=0)
-        turned = np.bincount(b, coef * of_anchors[a], len(g))
-        weights: Matrix = np.subtract(np.bincount(a, coef * of_anchors[b], len(g)), turned)
+        a, b, to_anchors = first[support], second[support], g[anchors].mean(axis=0)
+        turned = np.bincount(b, coef * to_anchors[a], len(g))
+        weights: Matrix = np.subtract(np.bincount(a, coef * to_anchors[b], len(g)), turned)
         # g is one more than the RBF: the sum of the weights goes to the constant.
         constant = weights.sum() + float(svr.intercept_[0]) + y.values[anchors].mean()
         return weights * y.scale, float(constant) * y.scale + y.mean
@@ -166,9 +166,9 @@ class TunedPairwise(KernelRegressor):
 
 def pair_kernel(g: Matrix, first: Rows, second: Rows) -> Matrix:
     """The kernel of pairs with pairs, shape (n_pairs, n_pairs), from g of texts with texts."""
-    of_first, of_second = g[first], g[second]
-    K: Matrix = of_first[:, first] * of_second[:, second]
-    K -= of_first[:, second] * of_second[:, first]
+    a, b = g[first], g[second]
+    K: Matrix = a[:, first] * b[:, second]
+    K -= a[:, second] * b[:, first]
     return K
 
 
@@ -176,5 +176,5 @@ def spread_anchors(y: Matrix, n_anchors: int) -> Rows:
     """Up to so many rows, spread evenly over the order of their targets."""
     n = min(n_anchors, len(y))
     # The middle of each of n equal parts, so that neither end counts twice.
-    at = ((np.arange(n) + 0.5) * len(y) / n).astype(np.int64)
-    return np.argsort(y, kind="stable")[at]
+    middles = ((np.arange(n) + 0.5) * len(y) / n).astype(np.int64)
+    return np.argsort(y, kind="stable")[middles]

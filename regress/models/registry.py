@@ -4,7 +4,7 @@ The class derives from `TunedRegressor`, takes `cv`, `random_state` and `n_jobs`
 `model_class` the kind of model that it fits, which knows how to save and to load itself. The line
 stands anywhere before the regressor is used, or a run that holds it is loaded::
 
-    from regress import MODELS
+    from layerbank import MODELS
 
     MODELS["neighbours"] = TunedNeighbours
 
@@ -64,7 +64,7 @@ def name_of(regressor: TunedRegressor) -> str:
         if type(regressor) is regressor_class:
             return name
     raise InputError(
-        f"{type(regressor).__name__} is not registered: add it to regress.MODELS under a name"
+        f"{type(regressor).__name__} is not registered: add it to layerbank.MODELS under a name"
     )
 
 

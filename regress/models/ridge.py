@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix
 from regress.compute.lapack import ShiftedSystem
 from regress.compute.memory import row_chunks
 from regress.models.base import (
     Bounds,
     FittedModel,
-    Matrix,
     Parts,
     Setting,
     Similarity,

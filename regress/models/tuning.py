@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.compute.arrays import Matrix, weights_of
 from regress.compute.parallel import run_jobs
-from regress.models.base import FittedModel, Matrix, Regressor, Setting
+from regress.models.base import FittedModel, Regressor, Setting
 from regress.models.training import FoldData
 
 
@@ -61,10 +62,18 @@ class Tuned:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What one regressor, fitted without some folds, makes of each of them."""
+    """What one regressor, fitted without some folds, makes of each of them.
 
-    errors: dict[int, Matrix]  # fold: mean squared error, (n_settings, n_targets)
-    predictions: Matrix  # (n_held, n_settings, n_targets); empty for pairs of folds
+    Attributes
+    ----------
+    errors
+        By fold, its mean squared error, shape (n_settings, n_targets).
+    predictions
+        Shape (n_held, n_settings, n_targets); empty where a pair of folds is left out.
+    """
+
+    errors: dict[int, Matrix]
+    predictions: Matrix
     seconds: float
 
 
@@ -94,10 +103,11 @@ def tune(
     if nested:
         left_out += combinations(range(n_folds), 2)
     data.prepare()
-    held = run_on(data, regressors, n_jobs, on_done)(hold_out, [(at,) for at in left_out])
+    jobs = [(folds,) for folds in left_out]
+    held = run_on(data, regressors, n_jobs, on_done)(hold_out, jobs)
     tuned = [
-        _choose(data, regressor, dict(zip(left_out, of_regressor, strict=True)), nested)
-        for regressor, of_regressor in zip(regressors, zip(*held, strict=True), strict=True)
+        _choose(data, regressor, dict(zip(left_out, fits, strict=True)), nested)
+        for regressor, fits in zip(regressors, zip(*held, strict=True), strict=True)
     ]
     tuned = _paced(tuned, time.perf_counter() - start)
     return refitted(data, regressors, tuned, n_jobs=n_jobs, on_done=on_done) if refit else tuned
@@ -114,27 +124,27 @@ def refitted(
     """The same with models of all rows, at the settings chosen over all folds."""
     start = time.perf_counter()
     data.prepare()
-    jobs = [(at, [of.settings[i] for i in of.final]) for at, of in enumerate(tuned)]
+    jobs = [(n, [each.settings[i] for i in each.final]) for n, each in enumerate(tuned)]
     models, seconds = zip(*run_on(data, regressors, n_jobs, on_done)(_refit, jobs), strict=True)
     pace = (time.perf_counter() - start) / sum(seconds)
     return [
-        replace(of, models=fitted, seconds=of.seconds + spent * pace)
-        for of, fitted, spent in zip(tuned, models, seconds, strict=True)
+        replace(each, models=fitted, seconds=each.seconds + spent * pace)
+        for each, fitted, spent in zip(tuned, models, seconds, strict=True)
     ]
 
 
 def pooled(repeats: Sequence[Tuned]) -> Tuned:
-    """One regressor's repeats over several divisions as one: a setting chosen over all of them.
+    """One regressor's repeats over several splits as one: a setting chosen over all of them.
 
     `chosen` and `predictions` stay those of the first.
     """
-    errors = np.mean([of.errors for of in repeats], axis=0)
+    errors = np.mean([repeat.errors for repeat in repeats], axis=0)
     return replace(
         repeats[0],
         errors=errors,
-        cv_rmse=np.mean([of.cv_rmse for of in repeats], axis=0),
+        cv_rmse=np.mean([repeat.cv_rmse for repeat in repeats], axis=0),
         final=errors.argmin(axis=0).tolist(),
-        seconds=sum(of.seconds for of in repeats),
+        seconds=sum(repeat.seconds for repeat in repeats),
     )
 
 
@@ -153,8 +163,8 @@ def run_on(
 
 def _paced(tuned: Sequence[Tuned], seconds: float) -> list[Tuned]:
     """Workers' seconds brought down to the clock's, each with its share."""
-    pace = seconds / sum(of.seconds for of in tuned)
-    return [replace(of, seconds=of.seconds * pace) for of in tuned]
+    pace = seconds / sum(each.seconds for each in tuned)
+    return [replace(each, seconds=each.seconds * pace) for each in tuned]
 
 
 def n_steps(n_folds: int, n_regressors: int) -> int:
@@ -169,15 +179,15 @@ def hold_out(
     training = data.training(left_out)
     y = data.Y[training.held_rows][:, None]
     by_fold = {fold: training.held_folds == fold for fold in left_out}
-    weights = None if data.weights is None else data.weights[training.held_rows]
+    weights = weights_of(data.weights, training.held_rows)
     held = []
     for regressor in regressors:
         start = time.perf_counter()
         predicted = regressor.path(training)
         squared = (predicted - y) ** 2
         errors = {
-            fold: np.average(squared[at], axis=0, weights=None if weights is None else weights[at])
-            for fold, at in by_fold.items()
+            fold: np.average(squared[rows], axis=0, weights=weights_of(weights, rows))
+            for fold, rows in by_fold.items()
         }
         # Predictions for pairs would be kept for nothing: n_folds - 1 times all rows.
         kept = predicted if len(left_out) == 1 else np.empty((0, 0, 0))
@@ -197,7 +207,7 @@ def _choose(
         cv_rmse=np.sqrt(np.tensordot(shares, errors, axes=1)),
         final=mean.argmin(axis=0).tolist(),
         models=[],
-        seconds=sum(one.seconds for one in held.values()),
+        seconds=sum(fit.seconds for fit in held.values()),
     )
     if not nested:
         return tuned
@@ -233,8 +243,8 @@ def choose_for(outer: HeldOut, inner: Sequence[Matrix]) -> tuple[NDArray[np.int6
 
 
 def _refit(
-    data: FoldData, regressors: Sequence[Regressor], at: int, chosen: Sequence[Setting]
+    data: FoldData, regressors: Sequence[Regressor], number: int, chosen: Sequence[Setting]
 ) -> tuple[list[FittedModel], float]:
     start = time.perf_counter()
-    models = regressors[at].refit(data.training(), chosen)
+    models = regressors[number].refit(data.training(), chosen)
     return models, time.perf_counter() - start

@@ -97,6 +97,7 @@ def all_contents(
     experiment: Results,
     by: Mapping[str, Sequence[object]] | None = None,
     weights: Mapping[str, Sequence[tuple[str, float]]] | None = None,
+    max_points: int = MAX_POINTS,
 ) -> list[Contents]:
     """One for each target, in their order.
 
@@ -106,10 +107,12 @@ def all_contents(
         Further columns of the file by name, with a cell a text.
     weights
         By target, a blend's members with their weights.
+    max_points
+        Texts that scatter plots show at the most.
     """
-    lengths, length_name = _lengths(experiment, experiment.task.texts)
+    lengths = _lengths(experiment, experiment.task.texts)
     return [
-        _contents(experiment, name, lengths, length_name, by or {}, (weights or {}).get(name, ()))
+        _contents(experiment, name, *lengths, by or {}, (weights or {}).get(name, ()), max_points)
         for name in experiment.task.target_names
     ]
 
@@ -121,6 +124,7 @@ def _contents(
     length_name: str,
     by: Mapping[str, Sequence[object]],
     weights: Sequence[tuple[str, float]],
+    max_points: int,
 ) -> Contents:
     task, y = experiment.task, experiment.truth(target)
     ranked = experiment.standings(target)
@@ -130,9 +134,9 @@ def _contents(
     residuals = y - best.predictions
     by_error = np.argsort(-np.abs(residuals), kind="stable")
     drawn = np.arange(len(y))
-    if len(y) > MAX_POINTS:
+    if len(y) > max_points:
         others = np.random.default_rng(0).permutation(by_error[N_WORST:])
-        drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: MAX_POINTS - N_WORST]]))
+        drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: max_points - N_WORST]]))
     return Contents(
         experiment=experiment,
         target=target,

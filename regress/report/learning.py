@@ -68,7 +68,7 @@ def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> Le
     if X_values > MAX_VALUES or not sizes:
         return None
     task, y = experiment.task, experiment.truth(target)
-    X = term_matrix(experiment.banks.by_name, task.keys, experiment.banks.resolve(best.select))
+    X = term_matrix(experiment.banks.by_name, task.keys, best.terms)
     points = [
         _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
     ]

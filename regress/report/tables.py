@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,9 @@ from regress.report.heat_maps import show_heat_maps
 
 #: Rows of a leaderboard that are shown, beside those of searches.
 SHOWN = 15
+
+#: What stands above the fields of `Scores`.
+SCORES = ("RMSE", "± se", "MAE", "R²", "Pearson", "Spearman")
 
 #: The best in bold, and what ties with it in the same green.
 STYLES: Mapping[Verdict, str] = {"best": "bold green", "tie": "green", "worse": ""}
@@ -34,19 +38,16 @@ def show_results(experiment: Results, *, quiet: bool = False) -> None:
 def results_text(experiment: Results) -> Text:
     """Every result, by target and best first, under the folds it was scored on and the notes."""
     targets = experiment.task.target_names
-    words, numbers = ["select", "model"], ["RMSE", "± se", "MAE", "R²", "Pearson", "Spearman",
-                                           "naive RMSE", "seconds"]  # fmt: skip
-    table = _table(["target"][len(targets) == 1 :] + words, numbers, "chosen")
+    first = 0 if len(targets) > 1 else 1  # where there is one target, no column says so
+    table = _table(
+        ["target", "select", "model"][first:], [*SCORES, "naive RMSE", "seconds"], "chosen"
+    )
     for target in targets:
         for standing in experiment.standings(target):
-            row, scores = standing.row, standing.row.scores
-            cells = [target, row.select, row.model][len(targets) == 1 :]
-            cells += [
-                f"{number:.4f}"
-                for number in (scores.rmse, scores.se, scores.mae, scores.r2, scores.pearson,
-                               scores.spearman, row.naive_rmse)
-            ]  # fmt: skip
+            row = standing.row
+            numbers = [*asdict(row.scores).values(), row.naive_rmse]
             seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+            cells = [target, row.select, row.model][first:] + [f"{n:.4f}" for n in numbers]
             _add(table, [*cells, seconds, setting_text(row.params) or "by fold"], standing)
     folds = experiment.folds
     seed = "" if folds.labels else f"seed {folds.seed}, "

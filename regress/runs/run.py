@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.console import html
@@ -139,10 +140,9 @@ class Run(RunFolder):
             The banks lack some of the texts.
         """
         banks = self.open_banks(bank, model=model)
-        keys = text_keys(texts)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
-        matrices: dict[tuple[ResolvedTerm, ...], np.ndarray[Any, Any]] = {}
-        columns = []
+        matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
+        keys, columns = text_keys(texts), []
         for saved in self.chosen(model):
             if saved.terms not in matrices:
                 matrices[saved.terms] = term_matrix(banks, keys, saved.terms)

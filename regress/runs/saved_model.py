@@ -52,8 +52,10 @@ class SavedModel:
 
         Raises
         ------
+        RunError
+            The regressor is unknown.
         TypeError, ValueError
-            What was recorded is no block, or an unknown regressor.
+            What was recorded is no block.
         """
         return cls(
             model=result["model"],
@@ -87,12 +89,12 @@ class SavedModel:
         return self.kind.load(self.path)
 
 
-def _kind(path: Path, result: Mapping[str, Any]) -> type[FittedModel]:
+def _kind(run: Path, result: Mapping[str, Any]) -> type[FittedModel]:
     if result["model"] == "blend":
         return BlendModel
     if result["model"] not in MODELS:
         raise RunError(
-            f"{path} holds a model of the regressor {result['model']!r}, which is not registered: "
-            "add its class to regress.MODELS before the run is loaded"
+            f"{run} holds a model of the regressor {result['model']!r}, which is not registered: "
+            "add its class to layerbank.MODELS before the run is loaded"
         )
     return FoldModels if result.get("fold_models") else MODELS[result["model"]].model_class

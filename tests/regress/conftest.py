@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from features import Bank, text_keys
 from features.console.app import run as run_app
-from regress.commands.regress import app
+from regress.cli import app
 from tests.made_up import SETUP, SOURCE
 
 
@@ -26,7 +26,9 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-class Task(NamedTuple):
+class MadeUpTask(NamedTuple):
+    """Texts of a bank with their targets."""
+
     bank: Bank
     texts: list[str]
     y: np.ndarray
@@ -42,7 +44,7 @@ def fill(bank: Bank, texts: list[str], hidden_states: np.ndarray) -> None:
 
 def made_up_task(
     folder: Path, n: int = 90, *, hidden: int = 6, seed: int = 0, name: str = "made-up.bank"
-) -> Task:
+) -> MadeUpTask:
     """n texts whose blocks carry a linear signal, the later layers more; cls[0] is constant."""
     rng = np.random.default_rng(seed)
     setup: dict[str, Any] = {**SETUP, "hidden_size": hidden, "pooler": False}
@@ -55,22 +57,22 @@ def made_up_task(
             states[:, i] = rng.standard_normal(hidden)
     texts = [f"text {i} of seed {seed}" for i in range(n)]
     fill(bank, texts, states.astype(np.float32))
-    return Task(bank, texts, 10 + 3 * y)
+    return MadeUpTask(bank, texts, 10 + 3 * y)
 
 
 @pytest.fixture
-def make_task(tmp_path: Path) -> Callable[..., Task]:
+def make_task(tmp_path: Path) -> Callable[..., MadeUpTask]:
     """Makes made-up tasks, their banks in this test's folder."""
     return partial(made_up_task, tmp_path)
 
 
 @pytest.fixture
-def task(make_task: Callable[..., Task]) -> Task:
+def task(make_task: Callable[..., MadeUpTask]) -> MadeUpTask:
     return make_task(60)
 
 
 @pytest.fixture
-def table(task: Task, tmp_path: Path) -> Path:
+def table(task: MadeUpTask, tmp_path: Path) -> Path:
     """The task's texts and targets as a file, with columns for every option, good and bad."""
     path = tmp_path / "train.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

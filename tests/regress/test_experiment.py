@@ -19,10 +19,10 @@ from regress import TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.evaluation.notes import notes
 from regress.models.ridge import ALPHAS
 from regress.sweep import sweep
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import MadeUpTask, fill
 from tests.regress.plain import nested_predictions
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 QUICK = ["ridge", TunedSVR([0.5], [1.0, 4.0], [0.1]), TunedLightGBM(40, 10)]
 #: Of the same fits made twice: LAPACK may add in another order where its arrays lie otherwise.
 SAME_FITS = {"rtol": 0, "atol": 1e-9}
@@ -192,7 +192,7 @@ def test_predict_uses_the_best_model(make_task: MakeTask) -> None:
     assert np.corrcoef(experiment.predict(texts[60:]), y[60:])[0, 1] > 0.5
 
 
-def call(task: Task, **changes: Any) -> None:
+def call(task: MadeUpTask, **changes: Any) -> None:
     given = {"texts": task.texts, "y": task.y} | changes
     evaluate(task.bank, given.pop("texts"), given.pop("y"), **given)
 

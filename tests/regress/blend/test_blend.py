@@ -20,9 +20,9 @@ from regress.blend.weights import METHODS
 from regress.evaluation.metrics import rmse
 from regress.sweep import save_sweep, sweep
 from tests.regress.blend.runs import QUICK, two_runs
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def forget_hashes(run: Path) -> None:
@@ -166,7 +166,7 @@ def test_blends_are_weighted_and_mean_over_repeats(make_task: MakeTask, tmp_path
     saved = save_blend(both, tmp_path / "blend")
     again = blend([saved, tmp_path / "both"]).targets[0]
     assert {base.saved.model for base in again.bases} == {"blend", "ridge", "svr"}
-    assert "means over 2 divisions" in blend_text(both)
+    assert "means over 2 splits" in blend_text(both)
     plain = evaluate(task.bank, task.texts, task.y, random_state=3).save(tmp_path / "plain")
     with pytest.raises(InputError, match="different target values or weights"):
         blend([tmp_path / "seed3", plain])

@@ -17,12 +17,12 @@ from features.errors import InputError, RunError
 from regress import evaluate, load_run
 from regress.blend import blend, save_blend
 from regress.blend.repeat import repeat_blend
-from regress.commands.regress import app
+from regress.cli import app
 from regress.report.page import repeat_command
 from tests.regress.blend.runs import QUICK, two_runs
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def test_the_command_that_repeats_a_blend(

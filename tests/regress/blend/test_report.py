@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from regress import evaluate
 from regress.blend import blend, save_blend
 from regress.blend.results import blend_results
-from regress.commands.regress import app
+from regress.cli import app
 from regress.data.source import Source
 from regress.evaluation.metrics import rmse
 from regress.report.contents import all_contents
@@ -21,10 +21,10 @@ from regress.report.shares import EMPTY, MAX_PARTS, shares_by
 from regress.runs.run import load_run
 from regress.runs.save import save_run
 from tests.regress.blend.runs import two_runs
-from tests.regress.conftest import Task
-from tests.regress.report.test_report import EVIL, Page
+from tests.regress.conftest import MadeUpTask
+from tests.regress.report.pages import EVIL, Page
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_numbers_of_members_are_their_runs_own(make_task: MakeTask, tmp_path: Pa
             np.testing.assert_allclose(row.fold_rmse, result["fold_rmse"])
 
 
-def table_of(task: Task, path: Path) -> Path:
+def table_of(task: MadeUpTask, path: Path) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "target", "kind", "size", EVIL])

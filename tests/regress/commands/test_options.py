@@ -17,32 +17,34 @@ from regress.data.matrix import StreamedMatrix
 from regress.data.near_duplicates import near_duplicates
 from regress.report.tables import results_text
 from regress.sweep import sweep
-from tests.regress.conftest import Cli, Task, fill
+from tests.regress.conftest import Cli, MadeUpTask, fill
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 
-def test_repeats_are_means_over_seeds(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_repeats_are_means_over_seeds(
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     base = ["regress", table, "--target", "score", "--bank", task.bank.path, "--out", run]
     code, out, _ = cli(*base, "--seed", 3, "--repeats", 2)
     assert code == 0
-    assert "means over 2 divisions into folds (seeds 3, 4)" in out
+    assert "means over 2 splits into folds (seeds 3, 4)" in out
     alone = [evaluate(task.bank, task.texts, task.y, random_state=seed) for seed in (3, 4)]
     [result] = load_run(run).description["results"]
-    rmse = np.mean([one.best.scores.rmse for one in alone])
+    rmse = np.mean([scored.best.scores.rmse for scored in alone])
     assert result["scores"]["rmse"] == pytest.approx(rmse, abs=1e-12)
     oof = pd.read_csv(run / "oof.csv")
-    first, second = (one.best.predictions for one in alone)
+    first, second = (scored.best.predictions for scored in alone)
     np.testing.assert_allclose(oof["ridge mean[-1]"], first, rtol=0, atol=1e-12)
     np.testing.assert_allclose(oof["ridge mean[-1] (seed 4)"], second, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(oof["fold (seed 4)"], alone[1].folds.numbers)
 
 
-def test_folds_come_from_a_column(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_folds_come_from_a_column(cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     code, out, _ = cli(
         "regress", table, "--target", "score", "--bank", task.bank.path, "--out", run,
@@ -53,7 +55,7 @@ def test_folds_come_from_a_column(cli: Cli, task: Task, table: Path, tmp_path: P
     assert load_run(run).description["folds"]["labels"] == ["1", "2", "3", "4"]
 
 
-def test_given_folds_are_used_as_they_are(task: Task) -> None:
+def test_given_folds_are_used_as_they_are(task: MadeUpTask) -> None:
     labels = ["10", "9", "b"] * 20
     experiment = evaluate(task.bank, task.texts, task.y, folds=labels)
     assert experiment.folds.labels == ("9", "10", "b")
@@ -79,7 +81,9 @@ def test_folds_that_cannot_be_taken(texts: list[str], labels: list[Any], message
         evaluate("nowhere-{fold}.bank", texts, range(6), folds=labels)
 
 
-def test_weights_reach_fits_and_scores(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_weights_reach_fits_and_scores(
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
+) -> None:
     code, out, _ = cli(
         "regress", table, "--target", "score", "--bank", task.bank.path,
         "--out", tmp_path / "run", "--sample-weight", "weight",
@@ -121,7 +125,7 @@ def test_a_tiny_memory_changes_no_number(
 
 @pytest.mark.parametrize("options", [["--seed", 2, "--repeats", 2], ["--fold-column", "fold"]])
 def test_from_repeats_to_the_last_digit(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, options: list[Any]
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, options: list[Any]
 ) -> None:
     first, again = tmp_path / "first", tmp_path / "again"
     code, *_ = cli(
@@ -134,17 +138,17 @@ def test_from_repeats_to_the_last_digit(
     assert code == 0
     assert "to the last digit" in err
     assert (first / "oof.csv").read_bytes() == (again / "oof.csv").read_bytes()
-    one, other = (load_run(run).description for run in (first, again))
+    then, now = (load_run(run).description for run in (first, again))
     changing = {"created", "results"}
-    assert {k: v for k, v in one.items() if k not in changing} == {
-        k: v for k, v in other.items() if k not in changing
+    assert {k: v for k, v in then.items() if k not in changing} == {
+        k: v for k, v in now.items() if k not in changing
     }
-    for a, b in zip(one["results"], other["results"], strict=True):
+    for a, b in zip(then["results"], now["results"], strict=True):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
 
 
 def test_from_finds_what_has_moved_and_names_what_has_changed(
-    cli: Cli, task: Task, table: Path, tmp_path: Path
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     cli("regress", table, "--target", "score", "--bank", task.bank.path, "--out", run)
@@ -163,7 +167,7 @@ def test_from_finds_what_has_moved_and_names_what_has_changed(
     assert (code, "drop --cv" in err) == (2, True)
 
 
-def test_a_run_from_python_has_no_file(cli: Cli, task: Task, tmp_path: Path) -> None:
+def test_a_run_from_python_has_no_file(cli: Cli, task: MadeUpTask, tmp_path: Path) -> None:
     run = evaluate(task.bank, task.texts, task.y).save(tmp_path / "run")
     code, _, err = cli("regress", "--from", run, "--out", tmp_path / "again")
     assert code == 2
@@ -190,7 +194,7 @@ def test_a_run_from_python_has_no_file(cli: Cli, task: Task, tmp_path: Path) -> 
     ],
 )
 def test_bad_options_are_one_sentence(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, options: list[str], message: str
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     code, out, err = cli(
         "regress", table, "--target", "score", "--bank", task.bank.path,
@@ -201,7 +205,7 @@ def test_bad_options_are_one_sentence(
 
 
 def test_numbers_are_those_of_files_and_not_of_python(
-    cli: Cli, task: Task, table: Path, tmp_path: Path
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
 ) -> None:
     lines = table.read_text("utf-8").splitlines()
     cells = lines[1].split(",")

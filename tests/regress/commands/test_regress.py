@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from regress import load_run
-from tests.regress.conftest import Cli, Task
+from tests.regress.conftest import Cli, MadeUpTask
 
 
-def test_regress_then_predict(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_regress_then_predict(cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     code, out, err = cli(
         "regress", table, "--target", "score", "--id", "id", "--bank", task.bank.path,
@@ -47,7 +47,7 @@ def test_regress_then_predict(cli: Cli, task: Task, table: Path, tmp_path: Path)
     np.testing.assert_array_equal(predicted, load_run(run).predict(task.texts))
 
 
-def test_json_and_row_numbers(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_json_and_row_numbers(cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     code, out, err = cli(
         "regress", table, "--target", "score", "--bank", task.bank.path, "--group", "author",
@@ -94,7 +94,7 @@ def test_json_and_row_numbers(cli: Cli, task: Task, table: Path, tmp_path: Path)
     ],
 )
 def test_bad_input_is_one_sentence(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, changes: list[str], message: str
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, changes: list[str], message: str
 ) -> None:
     arguments = ["regress", table]
     given = {"--target": "score", "--bank": task.bank.path, "--out": tmp_path / "run"}
@@ -108,7 +108,9 @@ def test_bad_input_is_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_missing_texts_name_the_command(
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     of_bank = ["--target", "score", "--bank", task.bank.path]
     assert cli("regress", table, *of_bank, "--out", run)[0] == 0
@@ -132,7 +134,7 @@ def test_missing_texts_name_the_command(cli: Cli, task: Task, table: Path, tmp_p
 
 
 def test_ctrl_c_says_what_is_left(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, cache: Path | None = None, **__: object) -> None:
         if cache is not None:
@@ -151,7 +153,9 @@ def test_ctrl_c_says_what_is_left(
     )
 
 
-def test_existing_folders_are_left_alone(cli: Cli, task: Task, table: Path, tmp_path: Path) -> None:
+def test_existing_folders_are_left_alone(
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
+) -> None:
     call = ["regress", table, "--target", "score", "--bank", task.bank.path, "--out", tmp_path]
     code, _, err = cli(*call)
     assert (code, err.count("\n")) == (2, 1)

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from features import Bank
 from features.errors import BankError, CorruptSegment, InputError, MissingTexts, RunError
 from regress import TunedLightGBM, TunedSVR, evaluate
-from regress.commands.regress import app
-from regress.compute import parallel
+from regress.cli import app
+from regress.compute import ray_processes
 from regress.compute.parallel import BACKENDS, on_backend, run_jobs
 from regress.sweep import Sweep, sweep
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 QUICK: list[Any] = ["ridge", TunedSVR([0.5], [1.0], [0.1]), TunedLightGBM(20, 10)]
 
 
@@ -84,7 +84,7 @@ def test_what_is_shared_reaches_each_worker_once(
     assert processes.largest_task < 1000
 
 
-def swept(task: Task, **options: Any) -> Sweep:
+def swept(task: MadeUpTask, **options: Any) -> Sweep:
     return sweep(task.bank, task.texts, task.y, **{"models": QUICK, "n_best": 2, **options})
 
 
@@ -182,7 +182,7 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="the backend is loky: add --backend ray"):
         with on_backend("loky", "127.0.0.1:6379"):
             pass
-    monkeypatch.setattr(parallel, "find_spec", lambda name: None)
+    monkeypatch.setattr(ray_processes, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'layerbank\[ray\]'"):
         with on_backend("ray"):
             pass

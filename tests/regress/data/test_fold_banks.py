@@ -20,7 +20,7 @@ from features.errors import BankError, FingerprintMismatch, InputError
 from features.keys import Text
 from regress import TunedLightGBM, TunedRidge, TunedSVR, evaluate, load_run
 from regress.blend import HONEST, blend
-from regress.commands.regress import app
+from regress.cli import app
 from regress.runs.missing import banks_holding
 from regress.sweep import save_sweep, sweep
 from tests.made_up import SETUP, SOURCE

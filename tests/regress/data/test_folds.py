@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from features import text_keys
 from features.errors import InputError
-from regress.data.folds import make_folds, target_strata
+from regress.data.dealing import target_strata
+from regress.data.folds import make_folds
 
 
 def keys_of(n: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from features.keys import text_keys
 from regress import TunedSVR, evaluate
 from regress.data.matrix import term_matrix
 from regress.sweep.procedure import sweep
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
 QUICK = TunedSVR([0.5], [1.0], [0.1])
 
@@ -34,7 +34,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.mark.parametrize("memory", [None, 50_000])
 def test_evaluating_hashes_each_text_once(
-    task: Task, hashed: list[object], memory: int | None
+    task: MadeUpTask, hashed: list[object], memory: int | None
 ) -> None:
     evaluate(
         task.bank, task.texts, task.y, select=["mean[-1]", "mean[:]+max[:]"],
@@ -43,12 +43,12 @@ def test_evaluating_hashes_each_text_once(
     assert hashed == task.texts
 
 
-def test_sweeping_hashes_each_text_once(task: Task, hashed: list[object]) -> None:
+def test_sweeping_hashes_each_text_once(task: MadeUpTask, hashed: list[object]) -> None:
     sweep(task.bank, task.texts, task.y, models=["ridge", QUICK], n_best=1, n_jobs=1)
     assert hashed == task.texts
 
 
-def test_missing_texts_are_named_by_their_rows(make_task: Callable[..., Task]) -> None:
+def test_missing_texts_are_named_by_their_rows(make_task: Callable[..., MadeUpTask]) -> None:
     task = make_task(30)
     texts = [*task.texts[:20], "unknown", *task.texts[20:29], "unknown", "unknown too"]
     y = np.arange(len(texts), dtype=np.float64)
@@ -59,7 +59,7 @@ def test_missing_texts_are_named_by_their_rows(make_task: Callable[..., Task]) -
             assert list(caught.value.positions) == [20, 30, 31]
 
 
-def test_terms_of_several_banks_stand_side_by_side(make_task: Callable[..., Task]) -> None:
+def test_terms_of_several_banks_stand_side_by_side(make_task: Callable[..., MadeUpTask]) -> None:
     task, other = make_task(20, name="a.bank"), make_task(20, name="b.bank", hidden=3)
     banks = {bank.name: bank for bank in (task.bank, other.bank)}
     a, b = task.bank.resolve("mean[1:]"), other.bank.resolve("avg(max[:])+cls[1]")

@@ -18,9 +18,9 @@ from sklearn.utils import estimator_checks
 
 from features.errors import MissingTexts, SelectionError
 from regress import TextFeatures
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask, fill
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 #: scikit-learn's checks that need no table of numbers.
 #: Skipped, as `check_estimator` itself skips them for every estimator of texts (two_d_array is
@@ -79,13 +79,20 @@ def test_open_banks_are_cloned_and_several_named(make_task: MakeTask) -> None:
     assert transformer.get_feature_names_out()[0] == "other/cls.1.0"
 
 
-def test_pairs_come_as_tuples_or_as_a_table() -> None:
-    from regress.data.text_features import _texts
-
-    pairs = [("prompt", "essay"), ("another", "one")]
-    assert _texts(pairs) == pairs
-    assert _texts(pd.DataFrame(pairs, columns=["a", "b"])) == pairs
-    assert _texts(np.array([["alone"], ["too"]])) == ["alone", "too"]
+def test_pairs_come_as_tuples_or_as_a_table(make_task: MakeTask) -> None:
+    bank, pairs = make_task(20).bank, [("prompt", "essay"), ("another", "one")]
+    texts: list[Any] = [*pairs, "alone", "too"]
+    states = np.random.default_rng(0).standard_normal((4, len(bank.blocks), bank.hidden_size))
+    fill(bank, texts, states.astype(np.float32))
+    transformer = TextFeatures(bank)
+    for X, expected in (
+        (pairs, texts[:2]),
+        (pd.DataFrame(pairs, columns=["a", "b"]), texts[:2]),
+        (np.array([["alone"], ["too"]]), texts[2:]),
+    ):
+        np.testing.assert_array_equal(
+            transformer.fit_transform(X), bank.matrix(expected, "mean[-1]")
+        )
 
 
 @pytest.mark.parametrize("X", ["one text", [1.5], [None], [("a", 2)], np.zeros((2, 2, 2)), [()]])

@@ -19,9 +19,9 @@ from regress.report.notebook import MAX_ROWS, experiment_html
 from regress.report.tables import SHOWN, leaderboard_text
 from regress.sweep import save_sweep, sweep
 from regress.sweep.output import sweep_json
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 BLOCKS = [f"{pooling}[{layer}]" for pooling in ("cls", "mean", "max") for layer in range(3)]
 
 
@@ -47,7 +47,7 @@ def bootstrap(y: np.ndarray, rows: list[LeaderboardRow], units: np.ndarray) -> l
     return [*map(Resampled, means - means[0], low, high)]
 
 
-def evaluated(task: Task, **options: Any) -> Experiment:
+def evaluated(task: MadeUpTask, **options: Any) -> Experiment:
     return evaluate(
         task.bank, task.texts, task.y, select=[*BLOCKS, "mean[:]"],
         models=["ridge", TunedSVR([0.5], [1.0], [0.1])], **options,

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from regress.blend.files import save_blend
 from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,11 +18,11 @@ from sklearn.svm import SVR
 
 from features.errors import InputError, RunError
 from regress import MODELS, evaluate, load_run
-from regress.blend.blending import blend
+from regress.blend import blend, save_blend
+from regress.compute.arrays import Matrix
 from regress.models.base import (
     Bounds,
     FittedModel,
-    Matrix,
     Parts,
     Setting,
     block_sums,
@@ -33,8 +32,8 @@ from regress.models.base import (
 from regress.models.estimator import TunedRegressor
 from regress.models.ridge import RidgeModel
 from regress.models.training import Size, TrainingSet
-from regress.sweep.procedure import sweep
-from tests.regress.conftest import Cli, Task
+from regress.sweep import sweep
+from tests.regress.conftest import Cli, MadeUpTask
 from tests.regress.plain import nested_predictions
 
 EXACT = {"tol": 1e-10, "max_iter": 100_000}
@@ -174,7 +173,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_equals_its_plain_pipeline(name: str, task: Task) -> None:
+def test_equals_its_plain_pipeline(name: str, task: MadeUpTask) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, select=SELECT, models=name)
     X = task.bank.matrix(task.texts, SELECT, dtype=np.float64)
     plain, grid = PLAIN[name]
@@ -188,7 +187,7 @@ def test_equals_its_plain_pipeline(name: str, task: Task) -> None:
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
-def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path) -> None:
+def test_a_sweep_fits_it_on_what_it_takes(name: str, task: MadeUpTask, tmp_path: Path) -> None:
     swept = sweep(
         task.bank, task.texts, task.y, models=["ridge", name], n_best=2, greedy=False, n_jobs=1
     )
@@ -196,15 +195,17 @@ def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path)
     lines = swept.leaderboard
     lines = lines[(lines["model"] == name) & lines["kind"].isin(["block", "combination"])]
     assert len(lines)
-    for line in lines.itertuples():
-        alone = evaluate(task.bank, task.texts, task.y, select=str(line.select), models=name)
-        # A sum of blocks' products is taken in another order than the products of all columns.
-        assert line.rmse == pytest.approx(alone.best.scores.rmse, rel=1e-6)
+    alone = evaluate(task.bank, task.texts, task.y, select=[*lines["select"]], models=name)
+    expected = {result.select: result.scores.rmse for result in alone.results}
+    # A sum of blocks' products is taken in another order than the products of all columns.
+    assert dict(zip(lines["select"], lines["rmse"], strict=True)) == pytest.approx(
+        expected, rel=1e-6
+    )
     run = load_run(swept.save(tmp_path / "swept"))
-    expected = next(r for r in swept.results if r.model == name)
+    best = next(result for result in swept.results if result.model == name)
     np.testing.assert_allclose(
         run.predict(task.texts, model=name),
-        expected.fitted.predict(task.bank.matrix(task.texts, expected.select)),
+        best.fitted.predict(task.bank.matrix(task.texts, best.select)),
         atol=1e-9,
     )
 
@@ -212,7 +213,7 @@ def test_a_sweep_fits_it_on_what_it_takes(name: str, task: Task, tmp_path: Path)
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
 def test_the_command_line_knows_it(
-    name: str, cli: Cli, task: Task, table: Path, tmp_path: Path
+    name: str, cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "predicted.csv"
     code, _, err = cli(
@@ -230,7 +231,7 @@ def test_the_command_line_knows_it(
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.usefixtures("without_reports")
-def test_it_is_saved_blended_and_explained(name: str, task: Task, tmp_path: Path) -> None:
+def test_it_is_saved_blended_and_explained(name: str, task: MadeUpTask, tmp_path: Path) -> None:
     experiment = evaluate(task.bank, task.texts, task.y, select=SELECT, models=[name, "ridge"])
     run = load_run(experiment.save(tmp_path / "run"))
     own = next(result for result in experiment.results if result.model == name)
@@ -254,17 +255,19 @@ def test_it_is_saved_blended_and_explained(name: str, task: Task, tmp_path: Path
 
 @pytest.mark.usefixtures("without_reports")
 def test_one_that_is_not_registered_is_named(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: MadeUpTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate(task.bank, task.texts, task.y, models="lasso").save(tmp_path / "run")
     monkeypatch.delitem(MODELS, "lasso")
-    with pytest.raises(RunError, match=r"regressor 'lasso'.* regress\.MODELS"):
+    with pytest.raises(RunError, match=r"regressor 'lasso'.* layerbank\.MODELS"):
         load_run(tmp_path / "run")
-    with pytest.raises(InputError, match="TunedLasso is not registered: add it to regress.MODELS"):
+    with pytest.raises(
+        InputError, match="TunedLasso is not registered: add it to layerbank.MODELS"
+    ):
         evaluate(task.bank, task.texts, task.y, models=TunedLasso())
 
 
-def test_a_model_that_says_nothing_of_blocks_is_refused(task: Task) -> None:
+def test_a_model_that_says_nothing_of_blocks_is_refused(task: MadeUpTask) -> None:
     class Silent(LassoModel):
         parts = FittedModel.parts
 

@@ -18,9 +18,9 @@ from regress.models.pairwise import pair_kernel, spread_anchors
 from regress.models.training import FoldData
 from regress.models.tuning import tune
 from regress.report.tables import results_text
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def problem(n: int = 60, d: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -114,12 +114,15 @@ def test_it_stands_beside_its_base(make_task: MakeTask) -> None:
     assert with_own.regressors["svr"].get_params()["gammas"] == [0.5]
 
 
-def test_pairs_beyond_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+class Limited(TunedPairwise):
+    max_rows = 59
+
+
+def test_pairs_beyond_the_kernel() -> None:
     X, y = problem()
     few = TunedPairwise([0.5], [1.0], max_pairs=40)
     assert "40 of 120 pairs" in few.note(60)
     assert TunedPairwise().note(60) == ""
     assert np.isfinite(few.fit(X, y).predict(X)).all()
-    monkeypatch.setattr(TunedPairwise, "max_rows", 59)
     with pytest.raises(InputError, match="60 are more than the 59 it can hold"):
-        few.fit(X, y)
+        Limited().fit(X, y)

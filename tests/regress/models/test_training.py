@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-import regress.compute.memory
-import regress.models.training
 from regress.data.folds import make_folds, row_keys
 from regress.models.training import FoldData
 
 
-def fold_data(n: int, d: int, *, offset: float = 0.0, dtype: str = "f4") -> FoldData:
+def fold_data(n: int, d: int, *, offset: float = 0.0, memory: int | None = None) -> FoldData:
     rng = np.random.default_rng(d)
-    X = (rng.standard_normal((n, d)) * rng.uniform(0.1, 10, d) + offset).astype(dtype)
+    X = (rng.standard_normal((n, d)) * rng.uniform(0.1, 10, d) + offset).astype(np.float32)
     Y = rng.standard_normal((n, 2))
-    return FoldData(X, Y, make_folds(row_keys(X), Y, n_folds=4))
+    return FoldData(X, Y, make_folds(row_keys(X), Y, n_folds=4), memory=memory)
 
 
 @pytest.mark.parametrize("offset", [0.0, 300.0])
@@ -51,11 +49,12 @@ def test_held_out_rows_are_scaled_by_the_training_rows() -> None:
     assert set(training.held_folds) == {1, 2}
 
 
-def test_small_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_chunks_change_nothing() -> None:
     whole = fold_data(60, 600).training((0,))
     expected = (whole.gram()[0], whole.kernel, whole.held_kernel()[0])
-    monkeypatch.setattr(regress.compute.memory, "CHUNK", 1000)
-    chunked = fold_data(60, 600).training((0,))
+    data = fold_data(60, 600, memory=1)
+    assert data.chunk < 60 * 600 // 8
+    chunked = data.training((0,))
     for a, b in zip(
         expected, (chunked.gram()[0], chunked.kernel, chunked.held_kernel()[0]), strict=True
     ):

@@ -9,7 +9,7 @@ import pytest
 
 from regress.runs.save import save_run
 from tests.regress.report.chromium import Browser, installed
-from tests.regress.report.test_report import EVIL, evil_experiment
+from tests.regress.report.pages import EVIL, evil_experiment
 
 pytestmark = pytest.mark.skipif(
     not installed(), reason="needs Chromium: apt-get install chromium chromium-driver"

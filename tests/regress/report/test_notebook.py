@@ -17,10 +17,10 @@ from features.console.html import bar, front, shade
 from regress import evaluate, load_run
 from regress.sweep import sweep
 from tests.made_up import SETUP, SOURCE, add
-from tests.regress.conftest import Task
-from tests.regress.report.test_report import BLOCKS, EVIL, evil_experiment
+from tests.regress.conftest import MadeUpTask
+from tests.regress.report.pages import BLOCKS, EVIL, evil_experiment
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 VOID = {"br", "hr", "meta"}
 
 

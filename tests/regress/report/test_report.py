@@ -7,80 +7,29 @@ import re
 import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from features import Bank
-from features.console.show import beginning
 from regress import Experiment, TunedSVR, evaluate
 from regress.blend import blend, save_blend
 from regress.blend.output import blend_json
 from regress.evaluation.notes import notes
 from regress.report.contents import all_contents
-from regress.report.heat_maps import heat_maps
-from regress.report.learning import learning_curve
 from regress.report.page import embedded_json
 from regress.runs.save import save_run
 from regress.sweep import sweep
-from tests.made_up import SETUP, SOURCE
-from tests.regress.conftest import Task, fill
+from tests.made_up import SOURCE
+from tests.regress.conftest import MadeUpTask, fill
+from tests.regress.report.pages import EVIL, Page, evil_experiment
 
-MakeTask = Callable[..., Task]
-BLOCKS = [f"{pooling}[{layer}]" for pooling in ("cls", "mean", "max") for layer in range(3)]
-EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 '\"`{{ 7*7 }}"
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, visible text, and what stands in script elements."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text, self.scripts = "", []
-        self._script = False
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._script = tag == "script"
-        if self._script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._script = False
-
-    def handle_data(self, data: str) -> None:
-        if self._script:
-            self.scripts[-1] += data
-        else:
-            self.text += data
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return json.loads(self.scripts[0])
+MakeTask = Callable[..., MadeUpTask]
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task()
-
-
-@pytest.fixture
-def experiment(task: Task) -> Experiment:
-    return evaluate(
-        task.bank,
-        task.texts,
-        task.y,
-        select=[*BLOCKS, "mean[:]"],
-        models=["ridge", TunedSVR([0.5], [1.0], [0.1])],
-        groups=[f"author {i % 4}" for i in range(90)],
-        ids=[f"{i:03d}" for i in range(90)],
-    )
 
 
 def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> None:
@@ -105,7 +54,7 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     assert abs(contents.residuals[contents.worst[0]]) == largest
 
 
-def test_what_is_said_beside_scores_is_in_the_report(task: Task, tmp_path: Path) -> None:
+def test_what_is_said_beside_scores_is_in_the_report(task: MadeUpTask, tmp_path: Path) -> None:
     words = " ".join(f"word{i}" for i in range(60))
     more = [f"{words} {i}" for i in range(6)]
     fill(task.bank, more, np.random.default_rng(1).standard_normal((6, 9, 6)).astype(np.float32))
@@ -147,27 +96,6 @@ def test_nothing_is_loaded_from_anywhere(experiment: Experiment, tmp_path: Path)
     assert scripts.count("'sha256-") == 2
 
 
-def evil_experiment(tmp_path: Path) -> Experiment:
-    """Texts, ids, groups and names that try to break out of the page."""
-    rng = np.random.default_rng(0)
-    setup: dict[str, Any] = {**SETUP, "hidden_size": 4, "pooler": False}
-    bank = Bank.create(tmp_path / "evil.bank", setup, {**SOURCE, "encoder": EVIL})
-    texts = [f"{EVIL} {i}" for i in range(40)]
-    states = rng.standard_normal((40, len(bank.blocks), 4)).astype(np.float32)
-    fill(bank, texts, states)
-    y = states[:, -1].sum(axis=1) + rng.standard_normal(40)
-    return evaluate(
-        bank,
-        texts,
-        y,
-        select=["max[-1]", "mean[-1]"],
-        groups=[f"{EVIL} {i % 3}" for i in range(40)],
-        ids=[f"{EVIL}{i}" for i in range(40)],
-        id_name=f"{EVIL} id",
-        target_names=[EVIL],
-    )
-
-
 def test_texts_cannot_break_out(tmp_path: Path) -> None:
     experiment = evil_experiment(tmp_path)
     source = {"path": f"/data/{EVIL}.csv", "text": [EVIL]}
@@ -202,7 +130,7 @@ def test_figures_are_written_as_png_and_svg(experiment: Experiment, tmp_path: Pa
     assert not (experiment.save(tmp_path / "plain") / "figures").exists()
 
 
-def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
+def test_several_targets_have_a_part_each(task: MadeUpTask, tmp_path: Path) -> None:
     both = np.stack([task.y, -(task.y**2)], axis=1)
     experiment = evaluate(
         task.bank, task.texts, both, select=["mean[0]", "mean[1]"], target_names=["ease", "a/b"]
@@ -215,7 +143,7 @@ def test_several_targets_have_a_part_each(task: Task, tmp_path: Path) -> None:
     assert {file.name[:2] for file in (folder / "figures").iterdir()} == {"1-", "2-"}
 
 
-def test_a_sweep_shows_what_it_tried(task: Task, tmp_path: Path) -> None:
+def test_a_sweep_shows_what_it_tried(task: MadeUpTask, tmp_path: Path) -> None:
     swept = sweep(task.bank, task.texts, task.y, models=["ridge", TunedSVR([0.5], [1.0], [0.1])])
     folder = save_run(swept, tmp_path / "run")
     page = Page(folder / "report.html")
@@ -240,82 +168,14 @@ def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> 
 
 
 def test_lines_of_python_repeat_a_run_without_a_file(
-    experiment: Experiment, task: Task, tmp_path: Path
+    experiment: Experiment, tmp_path: Path
 ) -> None:
     page = Page(experiment.save(tmp_path / "run") / "report.html")
     lines = page.text[page.text.index("from layerbank import evaluate") :]
-    given = {"texts": task.texts, "y": task.y}
+    given = {"texts": experiment.task.texts, "y": experiment.task.Y[:, 0]}
     exec(lines[: lines.index("experiment.save")], given)
     again = given["experiment"]
     assert isinstance(again, Experiment)
     assert again.folds.digest == experiment.folds.digest
     ridge = [[r.scores.rmse for r in e.results if r.model == "ridge"] for e in (again, experiment)]
     np.testing.assert_allclose(ridge[0], ridge[1])
-
-
-def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
-    ridge, svr = all_contents(experiment)[0].heat_maps
-    assert (ridge.model, svr.model) == ("ridge", "svr")
-    assert set(ridge.cells) == {(i, p) for i in range(3) for p in ("cls", "mean", "max")}
-    assert ridge.layers == [2, 1, 0]
-    for (layer, pooling), cell in ridge.cells.items():
-        assert cell.row.select == f"{pooling}[{layer}]"
-    assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
-
-
-def test_cells_that_tie_have_nearly_one_colour(experiment: Experiment) -> None:
-    ridge = all_contents(experiment)[0].heat_maps[0]
-    cell = next(iter(ridge.cells.values()))
-    rmse = cell.row.scores.rmse
-    low, high = replace(ridge, cells={(1, "mean"): cell, (2, "mean"): cell}).limits
-    assert (low, high) == (rmse, pytest.approx(1.05 * rmse))
-
-
-def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:
-    several = [
-        result
-        for result in experiment.results
-        if result.model == "svr" or result.select in ("mean[0]", "mean[1]")
-    ]
-    maps = heat_maps(replace(experiment, results=several), "target")
-    assert [(one.model, len(one.cells)) for one in maps] == [("svr", 9), ("ridge", 2)]
-
-
-def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
-    ridge = next(row for row in experiment.rows("target") if row.model == "ridge")
-    curve = learning_curve(experiment, "target", ridge)
-    assert curve is not None
-    sizes = [point.n_texts for point in curve.points]
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == 72
-    assert curve.points[-1].rmse == ridge.scores.rmse
-    assert curve.points[0].rmse > ridge.scores.rmse
-
-
-def test_a_learning_curve_is_weighted(make_task: MakeTask) -> None:
-    bank, texts, y = make_task(120)
-    signal = np.arange(120) % 2 == 0
-    noisy = np.where(signal, y, np.random.default_rng(0).permutation(y))
-    weights = np.where(signal, 1.0, 1e-6)
-    experiment = evaluate(bank, texts, noisy, select="mean[-1]", sample_weight=weights)
-    curve = learning_curve(experiment, "target", experiment.rows("target")[0])
-    assert curve is not None
-    *_, before, last = curve.points
-    assert last.rmse == experiment.best.scores.rmse
-    assert before.rmse < 1.15 * last.rmse
-
-
-def test_many_texts_are_sampled_and_the_worst_stay(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("regress.report.contents.MAX_POINTS", 30)
-    contents = all_contents(experiment)[0]
-    assert len(contents.drawn) == 30
-    assert set(contents.worst) <= set(contents.drawn)
-
-
-def test_beginnings_of_texts() -> None:
-    assert beginning("a\n b\t c") == "a b c"
-    assert beginning(("one", "two")) == "one two"
-    assert len(beginning("word " * 1000)) <= 140
-    assert beginning("word " * 1000).endswith("…")

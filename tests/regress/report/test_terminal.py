@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
 ESCAPE = "\x1b["
 
 
 @pytest.fixture
-def command(make_task: Callable[..., Task], tmp_path: Path) -> list[str]:
+def command(make_task: Callable[..., MadeUpTask], tmp_path: Path) -> list[str]:
     task = make_task(60)
     lines = ["text,score", *(f"{t},{y}" for t, y in zip(task.texts, task.y, strict=True))]
     (tmp_path / "train.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -16,23 +16,23 @@ from regress import evaluate, load_run
 from regress.blend import HONEST, blend
 from regress.models.base import load_arrays, save_arrays
 from regress.sweep import save_sweep, sweep
-from tests.regress.conftest import Cli, made_up_task, saved_without_reports
-
-pytestmark = pytest.mark.usefixtures("without_reports")
+from tests.regress.conftest import Cli, MadeUpTask, made_up_task, saved_without_reports
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two runs: two models, weights and two divisions into folds; and a sweep."""
+def task(tmp_path_factory: pytest.TempPathFactory) -> MadeUpTask:
+    return made_up_task(tmp_path_factory.mktemp("task"), 60)
+
+
+@pytest.fixture(scope="module")
+def saved(task: MadeUpTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, weights and two splits; and a sweep."""
     folder = tmp_path_factory.mktemp("saved")
-    task = made_up_task(folder, 60)
     experiment = evaluate(
         task.bank, task.texts, task.y, select=["mean[1]", "max[-1]"], random_state=[0, 1],
         sample_weight=np.arange(1, 61),
     )  # fmt: skip
-    found = sweep(
-        task.bank, task.texts, task.y, models=["ridge", "krr"], n_best=1, greedy=False
-    )  # fmt: skip
+    found = sweep(task.bank, task.texts, task.y, models=["ridge", "krr"], n_best=1, greedy=False)
     with saved_without_reports():
         experiment.save(folder / "run")
         save_sweep(found, folder / "swept")
@@ -41,12 +41,13 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(saved: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(saved / "run", tmp_path / "run"))
+    """A copy that may be damaged."""
+    return shutil.copytree(saved / "run", tmp_path / "run")
 
 
 @pytest.fixture
 def swept(saved: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(saved / "swept", tmp_path / "swept"))
+    return shutil.copytree(saved / "swept", tmp_path / "swept")
 
 
 def edit(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -104,11 +105,12 @@ def test_a_damaged_table_is_named(run: Path, kind: str) -> None:
 
 
 def test_runs_of_before_blend(run: Path, swept: Path) -> None:
-    for one in (run, swept):
-        before = blend([one]).targets[0]
-        as_before(one)
-        after = blend([one]).targets[0]
-        np.testing.assert_array_equal(before.predictions, after.predictions)
+    for folder in (run, swept):
+        before = blend([folder]).targets[0]
+        as_before(folder)
+        after = blend([folder]).targets[0]
+        # Equal but for the order in which BLAS adds.
+        np.testing.assert_allclose(before.predictions, after.predictions, rtol=1e-12)
         assert before.label == after.label
     assert after.label == HONEST
 
@@ -199,3 +201,54 @@ def test_a_deep_run_json_is_no_run(run: Path, cli: Cli) -> None:
     code, _, err = cli("blend", run, "--out", run.parent / "blend")
     assert code == 2
     assert "Traceback" not in err
+
+
+def damage(folder: Path, kind: str) -> None:
+    manifest = folder / "run.json"
+    description = json.loads(manifest.read_text(encoding="utf-8"))
+    if kind == "gone":
+        shutil.rmtree(folder)
+    elif kind == "no manifest":
+        manifest.unlink()
+    elif kind == "cut":
+        manifest.write_text(manifest.read_text(encoding="utf-8")[:100], encoding="utf-8")
+    elif kind == "binary":
+        manifest.write_bytes(b"\xff\xfe\x00")
+    elif kind == "foreign":
+        manifest.write_text("[]", encoding="utf-8")
+    elif kind == "later":
+        manifest.write_text(json.dumps(description | {"version": 9}), encoding="utf-8")
+    elif kind == "field":
+        del description["results"][0]["blocks"]
+        manifest.write_text(json.dumps(description), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("gone", "there is no run folder"),
+        ("no manifest", r"holds no run\.json"),
+        ("cut", "cannot be read"),
+        ("binary", "cannot be read"),
+        ("foreign", "was not written by"),
+        ("later", "a run of version 9"),
+        ("field", "is damaged .*blocks"),
+    ],
+)
+def test_damaged_folders_are_named(run: Path, kind: str, message: str) -> None:
+    damage(run, kind)
+    with pytest.raises(RunError, match=message):
+        load_run(run)
+
+
+def test_damaged_models_are_named(task: MadeUpTask, run: Path) -> None:
+    loaded = load_run(run)
+    first, second = loaded.models[0].path, loaded.models[1].path
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    with pytest.raises(RunError, match=rf"{first.name} is not the file that the run wrote"):
+        loaded.predict(task.texts)
+    second.unlink()
+    with pytest.raises(RunError, match=rf"{second.name} cannot be read"):
+        loaded.predict(task.texts, model=loaded.models[1].label)

@@ -16,7 +16,7 @@ from regress.sweep.candidates import Candidate, ResolvedSelection, combinations,
 from regress.sweep.products import Grams
 from regress.sweep.splits import Split, Workspace
 from regress.sweep.store import Store
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
 PLENTY = 1 << 30
 
@@ -24,7 +24,7 @@ PLENTY = 1 << 30
 class Bench:
     """All that fitting candidates takes."""
 
-    def __init__(self, task: Task, folder: Path, memory: int = PLENTY, Y: Any = None) -> None:
+    def __init__(self, task: MadeUpTask, folder: Path, memory: int = PLENTY, Y: Any = None) -> None:
         self.banks = Banks([task.bank])
         self.task = checked_task(task.texts, task.y if Y is None else Y)
         self.folds = make_folds(self.task.keys, self.task.Y)

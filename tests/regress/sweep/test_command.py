@@ -15,9 +15,9 @@ import pytest
 from regress import TunedKernelRidge, evaluate, load_run
 from regress.report.page import repeat_command
 from regress.sweep import save_sweep, sweep
-from tests.regress.conftest import Cli, Task
+from tests.regress.conftest import Cli, MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 def test_a_sweep_predicts_like_any_run(make_task: MakeTask, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_the_command(cli: Cli, make_task: MakeTask, tmp_path: Path) -> None:
 
 
 def test_the_command_takes_what_regress_takes(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
     base = ["sweep", table, "--target", "score", "--bank", task.bank.path, "--model", "ridge"]
@@ -93,7 +93,7 @@ def test_the_command_takes_what_regress_takes(
     ],
 )
 def test_bad_options_of_a_sweep_are_one_sentence(
-    cli: Cli, task: Task, table: Path, tmp_path: Path, options: list[str], message: str
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     code, out, err = cli(
         "sweep", table, "--target", "score", "--bank", task.bank.path,
@@ -103,7 +103,7 @@ def test_bad_options_of_a_sweep_are_one_sentence(
     assert message in err
 
 
-def test_each_command_repeats_its_own(cli: Cli, task: Task, tmp_path: Path) -> None:
+def test_each_command_repeats_its_own(cli: Cli, task: MadeUpTask, tmp_path: Path) -> None:
     run = evaluate(task.bank, task.texts, task.y).save(tmp_path / "run")
     code, _, err = cli("sweep", "--from", run, "--out", tmp_path / "again")
     assert (code, "repeat it with `layerbank regress --from" in err) == (2, True)

@@ -20,14 +20,14 @@ from regress.sweep.forward_search import forward_search
 from regress.sweep.products import Grams
 from regress.sweep.ranking import Ranking
 from regress.sweep.search import search
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 from tests.regress.sweep.bench import PLENTY, Bench
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task(60, hidden=16)
 
 
@@ -45,7 +45,7 @@ def test_the_forward_search_finds_blocks_that_complete_each_other(
     assert concatenated(bench.banks, [step.block for step in steps[:2]]).text == "mean[0]+max[0]"
 
 
-def test_the_forward_search_never_sees_the_outer_fold(task: Task, tmp_path: Path) -> None:
+def test_the_forward_search_never_sees_the_outer_fold(task: MadeUpTask, tmp_path: Path) -> None:
     bench = Bench(task, tmp_path / "a")
     spoiled = np.where(bench.folds.numbers == 1, 1e6, task.y)
     other = Bench(task, tmp_path / "b", Y=spoiled)
@@ -58,7 +58,9 @@ def test_the_forward_search_never_sees_the_outer_fold(task: Task, tmp_path: Path
     assert plain == spoiled_too
 
 
-def test_what_a_search_finds_is_judged_on_rows_it_has_not_seen(task: Task, tmp_path: Path) -> None:
+def test_what_a_search_finds_is_judged_on_rows_it_has_not_seen(
+    task: MadeUpTask, tmp_path: Path
+) -> None:
     bench = Bench(task, tmp_path / "fits", Y=np.random.default_rng(5).standard_normal(60))
     fixed = single_blocks(bench.banks)
     [found] = search(
@@ -99,7 +101,7 @@ def test_what_a_search_finds_is_judged_on_rows_it_has_not_seen(task: Task, tmp_p
 
 
 def plain_error(
-    task: Task, bench: Bench, outer: int, selections: dict[int, ResolvedSelection]
+    task: MadeUpTask, bench: Bench, outer: int, selections: dict[int, ResolvedSelection]
 ) -> float:
     """The lowest mean squared error of ridge over folds, each with its own selection."""
     errors = []
@@ -113,7 +115,7 @@ def plain_error(
     return float(np.mean(errors, axis=0).min())
 
 
-def test_the_forward_search_is_weighted(task: Task) -> None:
+def test_the_forward_search_is_weighted(task: MadeUpTask) -> None:
     weights = np.random.default_rng(0).uniform(0.2, 4, 60)
     checked = checked_task(task.texts, task.y, sample_weight=weights)
     folds = make_folds(checked.keys, checked.Y)

@@ -12,9 +12,9 @@ import pytest
 
 from regress import TunedRidge, TunedSVR, evaluate
 from regress.sweep import Sweep, save_sweep, sweep
-from tests.regress.conftest import Task, fill
+from tests.regress.conftest import MadeUpTask, fill
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 QUICK: list[Any] = ["ridge", TunedSVR([0.5], [1.0], [0.1])]
 EXACT = {"rtol": 0, "atol": 1e-7}
 pytestmark = pytest.mark.usefixtures("without_reports")
@@ -75,7 +75,7 @@ def test_near_duplicates_are_counted_in_a_sweep(
     assert swept.near.pairs == 15
 
 
-def test_a_selection_found_in_two_ways_is_one_line(task: Task) -> None:
+def test_a_selection_found_in_two_ways_is_one_line(task: MadeUpTask) -> None:
     swept = sweep(task.bank, task.texts, task.y, models=QUICK, n_best=3,
                   select=["max[-1]+mean[-1]", "mean[1,2]", "mean[0:3]"])  # fmt: skip
     board = swept.leaderboard
@@ -98,6 +98,6 @@ def test_svr_in_a_sweep_beyond_its_rows_approximates(make_task: MakeTask) -> Non
     np.testing.assert_allclose(best.predictions, alone.predictions, **EXACT)
 
 
-def test_ridge_alone_is_tried_where_it_is_asked_for(task: Task) -> None:
+def test_ridge_alone_is_tried_where_it_is_asked_for(task: MadeUpTask) -> None:
     swept = sweep(task.bank, task.texts, task.y, models=TunedRidge([1.0, 10.0]), greedy=False)
     assert [swept.label(result) for result in swept.results] == ["auto"]

@@ -15,22 +15,22 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from regress.models.ridge import ALPHAS
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 from tests.regress.plain import nested_predictions
 from tests.regress.sweep.bench import PLENTY, Bench
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 
 
 @pytest.fixture
-def task(make_task: MakeTask) -> Task:
+def task(make_task: MakeTask) -> MadeUpTask:
     return make_task(60, hidden=16)
 
 
 @pytest.mark.parametrize("memory", [PLENTY, 1])
 @pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "mean[:]", "*[:]"])
 def test_ridge_of_a_sweep_is_a_nested_pipeline(
-    task: Task, tmp_path: Path, select: str, memory: int
+    task: MadeUpTask, tmp_path: Path, select: str, memory: int
 ) -> None:
     bench = Bench(task, tmp_path / "fits", memory)
     expected, _ = nested_predictions(
@@ -45,7 +45,7 @@ def test_ridge_of_a_sweep_is_a_nested_pipeline(
 
 
 @pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "*[:]"])
-def test_svr_of_a_sweep_is_a_nested_pipeline(task: Task, tmp_path: Path, select: str) -> None:
+def test_svr_of_a_sweep_is_a_nested_pipeline(task: MadeUpTask, tmp_path: Path, select: str) -> None:
     bench = Bench(task, tmp_path / "fits")
     X = task.bank.matrix(task.texts, select, dtype=np.float64)
     n_active = int((np.ptp(X, axis=0) > 0).sum())
@@ -62,7 +62,7 @@ def test_svr_of_a_sweep_is_a_nested_pipeline(task: Task, tmp_path: Path, select:
 
 @pytest.mark.parametrize("select", ["mean[1]", "cls[0]+max[1]", "*[:]"])
 def test_kernel_ridge_of_a_sweep_is_a_nested_pipeline(
-    task: Task, tmp_path: Path, select: str
+    task: MadeUpTask, tmp_path: Path, select: str
 ) -> None:
     bench = Bench(task, tmp_path / "fits")
     X = task.bank.matrix(task.texts, select, dtype=np.float64)

@@ -11,14 +11,14 @@ import pytest
 
 from regress.sweep import Sweep, sweep
 from regress.sweep.candidates import Candidate, combinations, single_blocks
-from tests.regress.conftest import Cli, Task
+from tests.regress.conftest import Cli, MadeUpTask
 from tests.regress.sweep.bench import Bench
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 
-def swept(task: Task, cache: Path) -> Sweep:
+def swept(task: MadeUpTask, cache: Path) -> Sweep:
     return sweep(task.bank, task.texts, task.y, models="ridge", cache=cache)
 
 
@@ -52,7 +52,7 @@ def test_parts_that_a_power_cut_left_without_their_end_are_made_anew(
     assert_same(first, again)
 
 
-def test_finished_fits_are_not_made_again(task: Task, tmp_path: Path) -> None:
+def test_finished_fits_are_not_made_again(task: MadeUpTask, tmp_path: Path) -> None:
     first = Bench(task, tmp_path / "a")
     every = [*single_blocks(first.banks), *combinations(first.banks)]
     candidates = [Candidate("ridge", selection) for selection in every]
@@ -68,7 +68,7 @@ def test_finished_fits_are_not_made_again(task: Task, tmp_path: Path) -> None:
 
 
 def test_parts_are_not_taken_for_those_of_other_weights_or_folds(
-    cli: Cli, task: Task, table: Path, tmp_path: Path
+    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path
 ) -> None:
     base = ["sweep", table, "--target", "score", "--bank", task.bank.path, "--model", "ridge",
             "--no-greedy", "--out", tmp_path / "run", "--force", "--json"]  # fmt: skip

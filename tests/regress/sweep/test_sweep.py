@@ -13,9 +13,9 @@ from features.errors import InputError, MissingTexts
 from regress import TunedKernelRidge, TunedLightGBM, TunedSVR, make_folds
 from regress.evaluation.metrics import rmse
 from regress.sweep import Sweep, sweep
-from tests.regress.conftest import Task
+from tests.regress.conftest import MadeUpTask
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., MadeUpTask]
 QUICK: list[Any] = [
     "ridge",
     TunedKernelRidge([0.5], [0.01, 0.3]),
@@ -24,7 +24,7 @@ QUICK: list[Any] = [
 ]
 
 
-def swept(task: Task, **options: Any) -> Sweep:
+def swept(task: MadeUpTask, **options: Any) -> Sweep:
     return sweep(task.bank, task.texts, task.y, **{"models": "ridge", **options})
 
 

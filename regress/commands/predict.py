@@ -1,0 +1,125 @@
+"""``layerbank predict``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.console.app import (
+    EncodingOption,
+    ForceOption,
+    FormatOption,
+    IdOption,
+    InputArgument,
+    JsonOption,
+    QuietOption,
+    SkipEmptyOption,
+    TextOption,
+    set_verbosity,
+)
+from features.errors import InputError
+from regress.commands.saved import (
+    DeviceOption,
+    EncodeWith,
+    MovedEncoderOption,
+    MovedWeightsOption,
+    RunArgument,
+    SavedModelOption,
+    ScratchOption,
+)
+
+
+def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
+    """The command, with what encodes texts that the bank lacks; None where nothing can."""
+
+    def predict_command(
+        run: RunArgument,
+        input: InputArgument,
+        out: Annotated[
+            Path,
+            typer.Option(
+                "--out",
+                metavar="F.csv",
+                help="The .csv or .parquet file to write.",
+                show_default=False,
+            ),
+        ],
+        text: TextOption = None,
+        id: IdOption = None,
+        bank: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--bank",
+                metavar="DIR",
+                help="The bank to use instead of the one the run names.",
+                show_default=False,
+            ),
+        ] = None,
+        encoder: MovedEncoderOption = None,
+        encoder_weights: MovedWeightsOption = None,
+        scratch: ScratchOption = None,
+        model: SavedModelOption = None,
+        device: DeviceOption = "auto",
+        format: FormatOption = None,
+        encoding: EncodingOption = "utf-8",
+        skip_empty: SkipEmptyOption = False,
+        force: ForceOption = False,
+        json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        """Predict new texts with a saved run; texts that the bank lacks are encoded first.
+
+        Encoding takes the very encoder that the run names, and refuses any other.
+
+        Examples:
+
+        [bold]layerbank predict run test.csv --text excerpt --id id --out submission.csv[/bold]
+
+        [bold]layerbank predict run test.csv --text excerpt --encoder ./roberta-base
+        --scratch /tmp/new.bank --out submission.csv[/bold]
+        """
+        from regress.data.fold_banks import BankLike
+        from regress.data.source import Source
+        from regress.runs.missing import banks_holding
+        from regress.runs.predict import predict_file, prediction_report, refuse_out
+        from regress.runs.run import load_run
+
+        set_verbosity(quiet=quiet)
+        if encode_with is None:
+            encoding_options = {
+                "--encoder": encoder, "--encoder-weights": encoder_weights, "--scratch": scratch,
+                "--device": None if device == "auto" else device,
+            }  # fmt: skip
+            if given := [name for name, value in encoding_options.items() if value is not None]:
+                raise InputError(
+                    f"{given[0]} is for encoding, which stage 2 alone cannot do: call `layerbank "
+                    "predict`"
+                )
+        elif bank is not None and len(bank) > 1:
+            raise InputError(
+                "--bank can name only one: put a run's banks back where they were, or give "
+                "--scratch"
+            )
+        refuse_out(out, force=force)
+        loaded = load_run(run)
+        loaded.chosen(model)
+        source, dataset = Source(
+            path=str(input), target=(), text=text, format=format, encoding=encoding, id=id,
+            skip_empty=skip_empty,
+        ).read()  # fmt: skip
+        banks: BankLike | None = bank or None
+        if encode_with is not None:
+            banks = banks_holding(
+                loaded, dataset.texts, encode_with(encoder, encoder_weights, device, quiet),
+                model=model, bank=bank[0] if bank else None, scratch=scratch,
+            )  # fmt: skip
+        with source.named_where_missing(dataset):
+            predict_file(
+                loaded, dataset, out, bank=banks, model=model, id_name=id or "row", force=force
+            )
+        typer.echo(prediction_report(loaded, dataset, out, model=model, as_json=json))
+
+    return predict_command

@@ -1,0 +1,69 @@
+"""``predict`` where nothing can encode, and where something can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from features.console.app import run as run_app
+from regress import evaluate
+from regress.commands.predict import predict_command_with
+from regress.runs.missing import Encode
+from tests.regress.conftest import Cli, MadeUpTask
+
+
+@pytest.fixture
+def saved(task: MadeUpTask, tmp_path: Path) -> Path:
+    """A run of ridge on one layer."""
+    return evaluate(task.bank, task.texts, task.y).save(tmp_path / "run")
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """A file with one text that no bank has."""
+    path = tmp_path / "new.csv"
+    path.write_text("text\nnever seen\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--encoder", "roberta-base"), ("--encoder-weights", "w.bin"), ("--scratch", "s.bank"),
+        ("--device", "cpu"),
+    ],
+)  # fmt: skip
+def test_stage_2_alone_refuses_options_of_encoding(
+    cli: Cli, saved: Path, new: Path, option: str, value: str
+) -> None:
+    code, out, err = cli("predict", saved, new, option, value, "--out", new.with_name("p.csv"))
+    assert (code, out) == (2, "")
+    assert f"{option} is for encoding, which stage 2 alone cannot do" in err
+
+
+def test_stage_2_alone_names_what_the_bank_lacks(cli: Cli, saved: Path, new: Path) -> None:
+    code, _, err = cli("predict", saved, new, "--out", new.with_name("p.csv"))
+    assert code == 2
+    assert f"lacks 1 of the texts, first at row 1: add them with `layerbank extract {new}" in err
+
+
+def test_with_stage_1_only_one_bank_can_stand_for_the_runs_own(
+    capsys: pytest.CaptureFixture[str], task: MadeUpTask, saved: Path, new: Path
+) -> None:
+    def encode_with(*_: object) -> Encode:
+        def encode(texts: Sequence[object], into: Path, recorded: Mapping[str, Any]) -> None:
+            raise AssertionError("nothing is to be encoded")
+
+        return encode
+
+    app = typer.Typer()
+    app.command()(predict_command_with(encode_with))
+    bank = str(task.bank.path)
+    with pytest.raises(SystemExit) as caught:
+        run_app(app, [str(saved), str(new), "--out", "p.csv", "--bank", bank, "--bank", bank])
+    assert caught.value.code == 2
+    assert "--bank can name only one" in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""What a report shows: heat maps, learning curves, and which texts are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.console.show import beginning
+from regress import Experiment, evaluate
+from regress.report.contents import all_contents
+from regress.report.heat_maps import heat_maps
+from regress.report.learning import learning_curve
+from tests.regress.conftest import MadeUpTask
+
+MakeTask = Callable[..., MadeUpTask]
+
+
+def test_heat_maps_hold_single_blocks_alone(experiment: Experiment) -> None:
+    ridge, svr = all_contents(experiment)[0].heat_maps
+    assert (ridge.model, svr.model) == ("ridge", "svr")
+    assert set(ridge.cells) == {(i, p) for i in range(3) for p in ("cls", "mean", "max")}
+    assert ridge.layers == [2, 1, 0]
+    for (layer, pooling), cell in ridge.cells.items():
+        assert cell.row.select == f"{pooling}[{layer}]"
+    assert [cell.verdict for cell in ridge.cells.values()].count("best") == 1
+
+
+def test_cells_that_tie_have_nearly_one_colour(experiment: Experiment) -> None:
+    ridge = all_contents(experiment)[0].heat_maps[0]
+    cell = next(iter(ridge.cells.values()))
+    rmse = cell.row.scores.rmse
+    low, high = replace(ridge, cells={(1, "mean"): cell, (2, "mean"): cell}).limits
+    assert (low, high) == (rmse, pytest.approx(1.05 * rmse))
+
+
+def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:
+    several = [
+        result
+        for result in experiment.results
+        if result.model == "svr" or result.select in ("mean[0]", "mean[1]")
+    ]
+    maps = heat_maps(replace(experiment, results=several), "target")
+    assert [(one.model, len(one.cells)) for one in maps] == [("svr", 9), ("ridge", 2)]
+
+
+def test_a_learning_curve_ends_where_the_run_is(experiment: Experiment) -> None:
+    ridge = next(row for row in experiment.rows("target") if row.model == "ridge")
+    curve = learning_curve(experiment, "target", ridge)
+    assert curve is not None
+    sizes = [point.n_texts for point in curve.points]
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == 72
+    assert curve.points[-1].rmse == ridge.scores.rmse
+    assert curve.points[0].rmse > ridge.scores.rmse
+
+
+def test_a_learning_curve_is_weighted(make_task: MakeTask) -> None:
+    bank, texts, y = make_task(120)
+    signal = np.arange(120) % 2 == 0
+    noisy = np.where(signal, y, np.random.default_rng(0).permutation(y))
+    weights = np.where(signal, 1.0, 1e-6)
+    experiment = evaluate(bank, texts, noisy, select="mean[-1]", sample_weight=weights)
+    curve = learning_curve(experiment, "target", experiment.rows("target")[0])
+    assert curve is not None
+    *_, before, last = curve.points
+    assert last.rmse == experiment.best.scores.rmse
+    assert before.rmse < 1.15 * last.rmse
+
+
+def test_many_texts_are_sampled_and_the_worst_stay(experiment: Experiment) -> None:
+    contents = all_contents(experiment, max_points=30)[0]
+    assert len(contents.drawn) == 30
+    assert set(contents.worst) <= set(contents.drawn)
+
+
+def test_beginnings_of_texts() -> None:
+    assert beginning("a\n b\t c") == "a b c"
+    assert beginning(("one", "two")) == "one two"
+    assert len(beginning("word " * 1000)) <= 140
+    assert beginning("word " * 1000).endswith("…")
