@@ -16,9 +16,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 Work = Callable[[BankWriter], None]
 
-#: A thread that has nothing to add looks so often whether its segment has become old, seconds.
-IDLE_SECONDS = 5.0
-
 
 def one_ahead(
     function: Callable[[T], Iterable[R]], items: Iterable[T]
@@ -68,12 +65,20 @@ class BackgroundWriter:
         Batches that may wait for the threads before :meth:`add` does.
     most
         Threads at most.
+    idle_seconds
+        A thread that has nothing to add looks so often whether its segment has become old.
     """
 
     def __init__(
-        self, new_writer: Callable[[], BankWriter], waiting: int = 1, most: int = 1
+        self,
+        new_writer: Callable[[], BankWriter],
+        waiting: int = 1,
+        most: int = 1,
+        *,
+        idle_seconds: float = 5.0,
     ) -> None:
         self._new_writer = new_writer
+        self._idle_seconds = idle_seconds
         self._most_waiting, self._most = waiting, most
         self._queue: deque[Work] = deque()
         self._changed = threading.Condition()
@@ -143,7 +148,7 @@ class BackgroundWriter:
         """What a thread is to do now; None when all is done and no more will come."""
         with self._changed:
             if not self._queue and not self._closing:
-                self._changed.wait(IDLE_SECONDS)
+                self._changed.wait(self._idle_seconds)
             if self._queue:
                 self._changed.notify_all()
                 return self._queue.popleft()

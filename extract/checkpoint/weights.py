@@ -151,15 +151,18 @@ def _refuse_odd(state: Any) -> None:
     for tensor in state.values():
         if not isinstance(tensor, torch.Tensor):
             raise ValueError("it holds something that is no tensor")
-        if tensor.layout is not torch.strided or _dtype(tensor) not in DTYPES:
+        dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
+        if not dense or _dtype(tensor) not in DTYPES:
             raise ValueError("it holds a tensor that is not dense")
 
 
 def _stored(tensor: Tensor) -> StoredTensor:
     import torch
 
-    data = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return StoredTensor(DTYPES[_dtype(tensor)], tuple(tensor.shape), data)
+    whole = tensor.detach().contiguous()
+    # Not reshaped: a single element may keep the stride of the tensor that it was cut from.
+    flat = whole.as_strided((whole.numel(),), (1,))
+    return StoredTensor(DTYPES[_dtype(tensor)], tuple(tensor.shape), flat.view(torch.uint8).numpy())
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -35,8 +35,9 @@ def made_up(bank: Path) -> Bank:
 def several(made_up: Bank) -> Callable[..., BackgroundWriter]:
     """A writer of three threads at most, with room for one batch in its queue."""
 
-    def new(**options: Any) -> BackgroundWriter:
-        return BackgroundWriter(partial(made_up.writer, {}, **options), 1, 3)
+    def new(idle_seconds: float = 5.0, **options: Any) -> BackgroundWriter:
+        new_writer = partial(made_up.writer, {}, **options)
+        return BackgroundWriter(new_writer, 1, 3, idle_seconds=idle_seconds)
 
     return new
 
@@ -165,10 +166,9 @@ def test_a_failure_in_one_thread_is_raised_and_the_others_keep_theirs(
 
 
 def test_what_is_old_is_committed_though_nothing_comes(
-    several: Callable[..., BackgroundWriter], made_up: Bank, monkeypatch: pytest.MonkeyPatch
+    several: Callable[..., BackgroundWriter], made_up: Bank
 ) -> None:
-    monkeypatch.setattr("extract.background.IDLE_SECONDS", 0.02)
-    with several(segment_seconds=0.1) as writer:
+    with several(idle_seconds=0.02, segment_seconds=0.1) as writer:
         add(writer, "one")
         ends = time.monotonic() + 30
         while not writer.n_committed and time.monotonic() < ends:
