@@ -22,7 +22,7 @@ from features.tables.table import open_table, read_dataset
 from regress import evaluate
 from regress.blend import blend, save_blend
 from regress.blend.results import blend_results
-from regress.sweep import MODELS, save_sweep, sweep
+from regress.sweep import DEFAULT_MODELS, save_sweep, sweep
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--text", default="excerpt")
     parser.add_argument("--target", default="target")
     parser.add_argument("--rows", type=int, default=2834, help="texts that are made up")
-    parser.add_argument("--model", nargs="+", default=list(MODELS))
+    parser.add_argument("--model", nargs="+", default=list(DEFAULT_MODELS))
     parser.add_argument("--jobs", type=int)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

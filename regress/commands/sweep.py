@@ -108,7 +108,7 @@ def sweep_command(
     from regress.report.heat_maps import show_heat_maps
     from regress.report.tables import leaderboard_text
     from regress.runs.save import refuse_existing
-    from regress.sweep import MODELS, N_BEST, save_sweep, sweep
+    from regress.sweep import DEFAULT_MODELS, N_BEST, save_sweep, sweep
     from regress.sweep.output import headline, sweep_json
     from regress.sweep.save import cache_beside
 
@@ -124,7 +124,7 @@ def sweep_command(
         ).scored(
             "sweep",
             partial(
-                sweep, models=model or MODELS, select=select or (), cache=cache,
+                sweep, models=model or DEFAULT_MODELS, select=select or (), cache=cache,
                 n_best=N_BEST if best is None else best, greedy=greedy is not False,
             ),
             partial(repeat_sweep, cache=cache),

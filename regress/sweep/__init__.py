@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from features.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from regress.sweep.procedure import MODELS as MODELS
+    from regress.sweep.procedure import DEFAULT_MODELS as DEFAULT_MODELS
     from regress.sweep.procedure import sweep as sweep
     from regress.sweep.results import N_BEST as N_BEST
     from regress.sweep.results import AutoResult as AutoResult
@@ -30,7 +30,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
         {
-            "regress.sweep.procedure": ["MODELS", "sweep"],
+            "regress.sweep.procedure": ["DEFAULT_MODELS", "sweep"],
             "regress.sweep.results": ["N_BEST", "AutoResult", "Sweep"],
             "regress.sweep.save": ["save_sweep"],
         },

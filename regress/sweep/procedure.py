@@ -36,7 +36,7 @@ from regress.sweep.search import estimated_work, search
 from regress.sweep.splits import open_split
 
 #: What runs on the selections that ridge finds best, and ridge.
-MODELS = (RIDGE, "krr", "svr", "lightgbm")
+DEFAULT_MODELS = (RIDGE, "krr", "svr", "lightgbm")
 
 
 def sweep(
@@ -44,7 +44,7 @@ def sweep(
     texts: Sequence[Text],
     y: ArrayLike,
     *,
-    models: str | Sequence[str | TunedRegressor] = MODELS,
+    models: str | Sequence[str | TunedRegressor] = DEFAULT_MODELS,
     select: str | Sequence[str] = (),
     n_best: int = N_BEST,
     greedy: bool = True,
