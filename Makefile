@@ -29,8 +29,8 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --config-file mypy-platforms.ini --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --config-file mypy-platforms.ini --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/lint-imports
 
 fix: $(VENV)/.dev  ## what the tools can mend by themselves

@@ -67,6 +67,7 @@ def test_the_tasks_of_a_slurm_array(desk: Path, reader: Reader, tiny_roberta: Pa
     assert Bank.open(desk / "all.bank").n_texts == len(set(texts_of(desk)))
 
 
+@pytest.mark.slow
 def test_the_pods_of_an_indexed_job(desk: Path, reader: Reader, tiny_roberta: Path) -> None:
     job = yaml.safe_load(JOB.read_text())["spec"]
     (container,) = job["template"]["spec"]["containers"]

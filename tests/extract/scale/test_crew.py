@@ -139,6 +139,7 @@ sys.meta_path.insert(0, Breaks())
 """
 
 
+@pytest.mark.slow
 def test_a_device_that_breaks_leaves_its_texts_to_the_others(
     whole: Path, bank: Path, tiny_roberta: Path, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

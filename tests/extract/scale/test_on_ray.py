@@ -74,6 +74,7 @@ def alone(texts: list[Text], bank: Path, encoder: Path) -> Path:
     return bank
 
 
+@pytest.mark.slow
 def test_two_nodes_make_the_bank_of_one_process(
     address: str, bank: Path, tiny_roberta: Path, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def call(*arguments: object) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_at_the_same_time_in_one_folder_and_a_lost_one_later(
     whole: Path, bank: Path, tiny_roberta: Path, tmp_path: Path
 ) -> None:

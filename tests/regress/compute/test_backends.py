@@ -102,6 +102,7 @@ def assert_same(one: Sweep, two: Sweep) -> None:
     pd.testing.assert_frame_equal(one.leaderboard, two.leaderboard, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_sweep_on_two_nodes_equals_one_on_threads_and_processes(
     make_task: MakeTask, ray_address: str
 ) -> None:
