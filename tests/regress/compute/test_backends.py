@@ -190,6 +190,7 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_line_refuses_in_a_sentence(make_task: MakeTask, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
     task = make_task(20)
     table = tmp_path / "train.csv"
     rows = [f'"{text}",{y}' for text, y in zip(task.texts, task.y, strict=True)]
