@@ -86,6 +86,7 @@ def test_as_one_process_would_have_made_it(
     assert (again.n_new, again.n_reused) == (0, 4_100)
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_its_texts_to_the_others(
     whole: Path, bank: Path, tiny_roberta: Path, many: Path
 ) -> None:
