@@ -118,7 +118,7 @@ def memory() -> Iterator[Path]:
     [
         "tear",
         0,
-        pytest.param(1, marks=pytest.mark.slow),
+        1,
         pytest.param("kill", marks=pytest.mark.slow),
         pytest.param(2, marks=pytest.mark.slow),
     ],
