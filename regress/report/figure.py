@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 
@@ -14,7 +14,7 @@ BLUE, ORANGE, GREY = "#4189cf", "#e8871e", "#8a8f98"
 ROW = 22
 
 Row = dict[str, Any]
-AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
+AnyChart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True, eq=False)
