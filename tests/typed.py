@@ -135,6 +135,7 @@ def _without_privileges() -> list[str]:
 
 def serve(address: str) -> None:
     """Answer calls until the end, a fork for each."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     for heavy in HEAVY:
         with contextlib.suppress(ModuleNotFoundError):  # an extra
             import_module(heavy)

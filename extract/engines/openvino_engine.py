@@ -61,9 +61,12 @@ def runs(options: EngineOptions) -> bool:
 
 def openvino() -> Any:
     """The library, without the usage reports that it would send home from here."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    telemetry: Any = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino as module
 
+    if telemetry is not None:  # somebody imported it before; a process has one reporter
+        reporter = telemetry.Telemetry("layerbank")
+        reporter.consent, reporter.init = False, lambda *_, **__: None  # init would consent anew
     return module
 
 

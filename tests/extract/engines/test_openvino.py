@@ -19,6 +19,7 @@ from features import Bank
 from features.errors import InputError
 from tests.extract.plain import AGAIN, banked_blocks, far, plain_blocks, worst_block, worst_row
 from tests.extract.some_texts import TEXTS
+from tests.pages import ROOT
 
 pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
 
@@ -62,6 +63,26 @@ def test_the_second_call_takes_the_kept_graph(tiny_roberta: Path, tmp_path: Path
     assert done.stdout.split() == ["False", "False"]
     expected = plain_blocks(tiny_roberta, ["one", "two"], pooler=True)
     assert worst_row(banked_blocks(bank, ["one", "two"]), expected) <= 1e-5
+
+
+def test_no_usage_report_is_sent_even_where_openvino_was_imported_before(
+    tiny_roberta: Path, tmp_path: Path
+) -> None:
+    # Each report is a process forked from ours, which takes longer than the conversion.
+    code = (
+        "import openvino, openvino_telemetry\n"
+        "from openvino_telemetry.utils.sender import TelemetrySender\n"
+        "sent = []\n"
+        "TelemetrySender.send = lambda self, backend, message: sent.append(message)\n"
+        "from extract import extract\n"
+        f"extract(['one'], 'a.bank', encoder={str(tiny_roberta)!r}, engine='openvino')\n"
+        "assert not sent, sent\n"
+    )
+    environment = {**os.environ, "CI": "", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_damaged_graph_is_made_anew(
