@@ -1,8 +1,7 @@
 """Traced graphs, kept between calls: tracing takes far longer than reading one back.
 
-The folder is ``$LAYERBANK_CACHE``, or ``layerbank`` in the user's cache folder. An entry is named
-by everything that decides the graph (the weights' digest among it), holds the hashes of its files,
-and is used only when they agree; it may be deleted at any time.
+They lie in the user's cache folder. An entry is named by everything that decides the graph (the
+weights' digest among it), holds the hashes of its files, and is used only when they agree.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import xxhash
 
 from extract.checkpoint.checkpoint import Checkpoint
 from features.disk.atomic import new_folder
+from features.disk.cache import cache_folder
 from features.disk.format import canonical_json
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,6 @@ class Graph:
     facts: Mapping[str, Any]
 
 
-def cache_folder() -> Path:
-    """Where graphs are kept."""
-    given = os.environ.get("LAYERBANK_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(given) if given else Path(base) / "layerbank"
-
-
 def kept_graph(
     openvino: Any,
     checkpoint: Checkpoint,
@@ -62,7 +55,10 @@ def kept_graph(
     make: Callable[[], tuple[Any, Mapping[str, Any]]],
 ) -> Graph:
     """The graph of a checkpoint with these poolings: the kept one, or a new one that is kept."""
-    entry = cache_folder() / "graphs" / _name(checkpoint, poolings)
+    folder = cache_folder()
+    if folder is None:
+        return Graph(*make())
+    entry = folder / "graphs" / _name(checkpoint, poolings)
     facts = _intact(entry)
     if facts is not None:
         with contextlib.suppress(OSError):

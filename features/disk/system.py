@@ -67,6 +67,10 @@ if sys.platform == "win32":
         """How many files this process may hold open."""
         return _MAX_OPEN_FILES
 
+    def is_private(folder: Path) -> bool:
+        """Yes: a user's folders are closed to others here, unless the user opened them."""
+        return True
+
 else:
     import fcntl
     import resource
@@ -116,6 +120,11 @@ else:
     def max_open_files() -> int:
         """How many files this process may hold open."""
         return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    def is_private(folder: Path) -> bool:
+        """Whether a folder is this user's, and nobody else may write to it."""
+        found = folder.stat()
+        return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def open_read(path: Path) -> int:

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.console.show import WHOLE, beginning, shown
+from features.disk.cache import kept_text
 from regress.report.contents import Contents
 from regress.report.figure import Figure
 from regress.report.heat_maps import decimals
@@ -157,12 +159,18 @@ def embedded_json(data: object) -> str:
 def chart_engine() -> str:
     """Vega, Vega-Lite and vega-embed as one script, of the version that the charts are written in.
 
+    It is bundled once a machine, which takes longer than to fit and draw a small run.
+
     Raises
     ------
     ValueError
         The script could not stand inside a page.
     """
-    script: str = vl_convert.javascript_bundle(vl_version=engine_version())  # type: ignore[call-arg]
+    lite = engine_version()
+    script = kept_text(
+        f"charts-{lite}-{version('vl-convert-python')}.js",
+        lambda: str(vl_convert.javascript_bundle(vl_version=lite)),  # type: ignore[call-arg]
+    )
     if "</script" in script.lower() or "<!--" in script or "\r" in script:
         raise ValueError("the charts' engine holds a mark that would end its script element")
     return script

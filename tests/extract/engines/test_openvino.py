@@ -13,9 +13,9 @@ import pytest
 
 from extract import extract
 from extract.engines.encoder import EngineOptions
-from extract.engines.graph_cache import cache_folder
 from extract.engines.load import load_encoder
 from features import Bank
+from features.disk.cache import cache_folder
 from features.errors import InputError
 from tests.extract.plain import AGAIN, banked_blocks, far, plain_blocks, worst_block, worst_row
 from tests.extract.some_texts import TEXTS

@@ -85,6 +85,7 @@ def test_files_on_windows(on_windows: tuple[ModuleType, Msvcrt], tmp_path: Path)
     system.release(descriptor)
     system.sync_folder(tmp_path)
     assert system.max_open_files() > 1000
+    assert system.is_private(tmp_path)
     assert system.is_writable(tmp_path / "not" / "yet")
 
 
