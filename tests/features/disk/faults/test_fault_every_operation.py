@@ -7,7 +7,6 @@ same call again, without a fault, completes.
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -128,7 +127,6 @@ def test_each_operation_in_turn(
     memory: Path, name: str, how: str | int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("features.upkeep.findings._JUST_MADE", 0)
-    logging.getLogger("features").setLevel(logging.ERROR)
     scenario, template = SCENARIOS[name], memory / "template"
     template.mkdir()
     scenario.prepare(template)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,7 +27,6 @@ _some_texts = st.lists(st.sampled_from(TEXTS), min_size=1, max_size=5, unique=Tr
 class BankMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
-        logging.getLogger("features").setLevel(logging.ERROR)
         self.folder = Path(tempfile.mkdtemp())
         self.bank = self.folder / "a.bank"
         self.model: dict[str, np.ndarray] = {}
