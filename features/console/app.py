@@ -7,8 +7,9 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
@@ -72,17 +73,46 @@ QuietOption = Annotated[
 
 
 class _App(typer.Typer):
-    """Commands whose help flows over the width of the terminal, however the source breaks it."""
+    """Commands whose help flows over the width of the terminal, however the source breaks it.
+
+    A parameter whose type is a dataclass stands for an option for each of its fields.
+    """
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             paragraphs = inspect.getdoc(function) or ""
             flowing = "\n\n".join(" ".join(p.split()) for p in paragraphs.split("\n\n"))
             own = {"help": flowing} | settings
-            command: Callable[..., Any] = super(_App, self).command(name, **own)(function)
-            return command
+            super(_App, self).command(name, **own)(_with_fields(function))
+            return function
 
         return register
+
+
+def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes the fields of a parameter's dataclass in the parameter's place."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        own = parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
+        parameters += _parameters(groups[name]) if name in groups else [own]
+
+    def command(**given: Any) -> Any:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        return function(**given)
+
+    vars(command)["__signature__"] = inspect.Signature(parameters)
+    return command
+
+
+def _parameters(group: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        kind = inspect.Parameter.KEYWORD_ONLY
+        yield inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name])
 
 
 def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:

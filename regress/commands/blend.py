@@ -9,8 +9,13 @@ import typer
 
 from features.console.app import ForceOption, JsonOption, QuietOption, set_verbosity
 from features.errors import InputError
-from regress.commands.options import FiguresOption, OutOption
-from regress.commands.scoring import predict_next, refuse_beside_from, say_repeated
+from regress.commands.making import (
+    FiguresOption,
+    OutOption,
+    predict_next,
+    refuse_beside_from,
+    say_repeated,
+)
 
 
 def blend_command(

@@ -8,30 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console.app import (
-    EncodingOption,
-    ForceOption,
-    FormatOption,
-    IdOption,
-    InputArgument,
-    JsonOption,
-    QuietOption,
-    SkipEmptyOption,
-    TextOption,
-    on_stdout,
-    set_verbosity,
-)
+from features.console.app import on_stdout, set_verbosity
 from features.errors import InputError
-from regress.commands.saved import (
-    DeviceOption,
-    EncodeWith,
-    MovedBankOption,
-    MovedEncoderOption,
-    MovedWeightsOption,
-    RunArgument,
-    SavedModelOption,
-    ScratchOption,
-)
+from regress.commands.saved import EncodeWith, NewTexts
 
 if TYPE_CHECKING:
     from features.tables.table import Dataset
@@ -41,16 +20,12 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
     """The command, with what encodes texts that the bank lacks."""
 
     def explain_command(
-        run: RunArgument,
-        input: InputArgument,
         neighbours: Annotated[
             int,
             typer.Option(
                 "--neighbours", "-k", metavar="N", help="Training texts to show for each text."
             ),
         ] = 5,
-        text: TextOption = None,
-        id: IdOption = None,
         only: Annotated[
             list[str] | None,
             typer.Option(
@@ -60,7 +35,6 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
                 show_default=False,
             ),
         ] = None,
-        model: SavedModelOption = None,
         html: Annotated[
             Path | None,
             typer.Option("--html", metavar="F.html", help="Write a page instead of a table."),
@@ -69,17 +43,14 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             Path | None,
             typer.Option("--train", metavar="INPUT", help="Where the run's training file is now."),
         ] = None,
-        bank: MovedBankOption = None,
-        encoder: MovedEncoderOption = None,
-        encoder_weights: MovedWeightsOption = None,
-        scratch: ScratchOption = None,
-        device: DeviceOption = "auto",
-        format: FormatOption = None,
-        encoding: EncodingOption = "utf-8",
-        skip_empty: SkipEmptyOption = False,
-        force: ForceOption = False,
-        json: JsonOption = False,
-        quiet: QuietOption = False,
+        bank: Annotated[
+            Path | None,
+            typer.Option(
+                "--bank", metavar="DIR", help="The bank to use instead of the one the run names."
+            ),
+        ] = None,
+        *,
+        new: NewTexts,
     ) -> None:
         """Show which blocks predictions come from, and which training texts they are like.
 
@@ -99,33 +70,33 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         from regress.runs.run import load_run
         from regress.runs.training import training_texts
 
-        set_verbosity(quiet=quiet)
-        if html is not None and json:
+        set_verbosity(quiet=new.quiet)
+        if html is not None and new.json:
             raise InputError("--html and --json are two forms of one answer: give one of them")
         if html is not None:
-            refuse_existing_file(html, force=force, option="--html")
-        elif force:
+            refuse_existing_file(html, force=new.force, option="--html")
+        elif new.force:
             raise InputError("--force replaces a page that is there: give --html with it")
         if neighbours < 0:
             raise InputError(f"--neighbours takes numbers from 0 on, not {neighbours}")
-        loaded = load_run(run)
-        loaded.chosen(model)
+        loaded = load_run(new.run)
+        loaded.chosen(new.model)
         # Before new texts are encoded, which may take long.
         training = training_texts(loaded, train).texts if neighbours else None
-        table = open_table(input, format=format, encoding=encoding)
-        dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
+        table = open_table(new.input, format=new.format, encoding=new.encoding)
+        dataset = read_dataset(table, text=new.text, id=new.id, skip_empty=new.skip_empty)
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
-        kept = _kept(dataset, names, only, id)
+        kept = _kept(dataset, names, only, new.id)
         texts = [dataset.texts[row] for row in kept]
         banks = banks_holding(
-            loaded, texts, encode_with(encoder, encoder_weights, device, quiet),
-            model=model, bank=bank, scratch=scratch, training=training,
+            loaded, texts, new.encoding_with(encode_with),
+            model=new.model, bank=bank, scratch=new.scratch, training=training,
         )  # fmt: skip
         found = loaded.explain(
-            texts, banks, model=model, n_neighbours=neighbours, training=training,
+            texts, banks, model=new.model, n_neighbours=neighbours, training=training,
             ids=[names[row] for row in kept],
         )  # fmt: skip
-        if json:
+        if new.json:
             typer.echo(as_json(found.as_dict()))
         elif html is not None:
             from features.disk.atomic import replacing
@@ -134,7 +105,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
                 file.write(found.page().encode())
             typer.echo(f"{html}: {len(texts)} texts explained")
         else:
-            on_stdout(found.text(id or "row"))
+            on_stdout(found.text(new.id or "row"))
 
     return explain_command
 

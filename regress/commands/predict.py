@@ -8,36 +8,15 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import (
-    EncodingOption,
-    ForceOption,
-    FormatOption,
-    IdOption,
-    InputArgument,
-    JsonOption,
-    QuietOption,
-    SkipEmptyOption,
-    TextOption,
-    set_verbosity,
-)
+from features.console.app import set_verbosity
 from features.errors import InputError
-from regress.commands.saved import (
-    DeviceOption,
-    EncodeWith,
-    MovedEncoderOption,
-    MovedWeightsOption,
-    RunArgument,
-    SavedModelOption,
-    ScratchOption,
-)
+from regress.commands.saved import EncodeWith, NewTexts
 
 
 def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
     """The command, with what encodes texts that the bank lacks; None where nothing can."""
 
     def predict_command(
-        run: RunArgument,
-        input: InputArgument,
         out: Annotated[
             Path,
             typer.Option(
@@ -47,8 +26,6 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 show_default=False,
             ),
         ],
-        text: TextOption = None,
-        id: IdOption = None,
         bank: Annotated[
             list[Path] | None,
             typer.Option(
@@ -58,17 +35,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 show_default=False,
             ),
         ] = None,
-        encoder: MovedEncoderOption = None,
-        encoder_weights: MovedWeightsOption = None,
-        scratch: ScratchOption = None,
-        model: SavedModelOption = None,
-        device: DeviceOption = "auto",
-        format: FormatOption = None,
-        encoding: EncodingOption = "utf-8",
-        skip_empty: SkipEmptyOption = False,
-        force: ForceOption = False,
-        json: JsonOption = False,
-        quiet: QuietOption = False,
+        *,
+        new: NewTexts,
     ) -> None:
         """Predict new texts with a saved run; texts that the bank lacks are encoded first.
 
@@ -87,11 +55,12 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         from regress.runs.predict import predict_file, prediction_report, refuse_out
         from regress.runs.run import load_run
 
-        set_verbosity(quiet=quiet)
+        set_verbosity(quiet=new.quiet)
         if encode_with is None:
             encoding_options = {
-                "--encoder": encoder, "--encoder-weights": encoder_weights, "--scratch": scratch,
-                "--device": None if device == "auto" else device,
+                "--encoder": new.encoder, "--encoder-weights": new.encoder_weights,
+                "--scratch": new.scratch,
+                "--device": None if new.device == "auto" else new.device,
             }  # fmt: skip
             if given := [name for name, value in encoding_options.items() if value is not None]:
                 raise InputError(
@@ -103,23 +72,29 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 "--bank can name only one: put a run's banks back where they were, or give "
                 "--scratch"
             )
-        refuse_out(out, force=force)
-        loaded = load_run(run)
-        loaded.chosen(model)
+        refuse_out(out, force=new.force)
+        loaded = load_run(new.run)
+        loaded.chosen(new.model)
         source, dataset = Source(
-            path=str(input), target=(), text=text, format=format, encoding=encoding, id=id,
-            skip_empty=skip_empty,
+            path=str(new.input), target=(), text=new.text, format=new.format,
+            encoding=new.encoding, id=new.id, skip_empty=new.skip_empty,
         ).read()  # fmt: skip
         banks: BankLike | None = bank or None
         if encode_with is not None:
             banks = banks_holding(
-                loaded, dataset.texts, encode_with(encoder, encoder_weights, device, quiet),
-                model=model, bank=bank[0] if bank else None, scratch=scratch,
+                loaded, dataset.texts, new.encoding_with(encode_with),
+                model=new.model, bank=bank[0] if bank else None, scratch=new.scratch,
             )  # fmt: skip
         with source.named_where_missing(dataset):
             predict_file(
-                loaded, dataset, out, bank=banks, model=model, id_name=id or "row", force=force
+                loaded,
+                dataset,
+                out,
+                bank=banks,
+                model=new.model,
+                id_name=new.id or "row",
+                force=new.force,
             )
-        typer.echo(prediction_report(loaded, dataset, out, model=model, as_json=json))
+        typer.echo(prediction_report(loaded, dataset, out, model=new.model, as_json=new.json))
 
     return predict_command

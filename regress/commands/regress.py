@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import typer
 
-from features.console.app import (
-    EncodingOption,
-    ForceOption,
-    FormatOption,
-    IdOption,
-    JsonOption,
-    QuietOption,
-    SkipEmptyOption,
-    TextOption,
-    saying_when_stopped,
-    set_verbosity,
-)
-from regress.commands.options import (
-    AddressOption,
-    BackendOption,
-    BanksOption,
-    ByOption,
-    CvOption,
-    FiguresOption,
-    FoldColumnOption,
-    FoldsOption,
-    FromOption,
-    GroupOption,
-    JobsOption,
-    MemoryOption,
-    ModelsOption,
-    OptionalInput,
-    OutOption,
-    RepeatsOption,
-    SeedsOption,
-    SelectOption,
-    TargetOption,
-    WeightOption,
-)
-from regress.commands.scoring import Scoring, predict_next
+from features.console.app import saying_when_stopped, set_verbosity
+from regress.commands.scoring import Scoring
 
 
 def regress_command(
-    out: OutOption,
-    input: OptionalInput = None,
-    target: TargetOption = None,
-    bank: BanksOption = None,
-    text: TextOption = None,
-    select: SelectOption = None,
-    model: ModelsOption = None,
-    cv: CvOption = None,
-    folds: FoldsOption = None,
-    group: GroupOption = None,
-    fold_column: FoldColumnOption = None,
-    seed: SeedsOption = None,
-    repeats: RepeatsOption = None,
-    sample_weight: WeightOption = None,
-    id: IdOption = None,
-    memory: MemoryOption = None,
-    jobs: JobsOption = None,
-    backend: BackendOption = "threading",
-    address: AddressOption = None,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
-    skip_empty: SkipEmptyOption = False,
-    repeated: FromOption = None,
-    by: ByOption = None,
-    figures: FiguresOption = False,
-    force: ForceOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select",
+            metavar="S",
+            help="Which blocks, such as 'mean\\[-4:]' (default: 'mean\\[-1]'); any number of "
+            "times.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="ridge (default), krr (kernel ridge), svr, lightgbm or pairwise; any number of "
+            "times.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    scoring: Scoring,
 ) -> None:
     """Fit and score regressors on chosen blocks of a bank.
 
@@ -88,29 +50,18 @@ def regress_command(
     from regress.runs.format import results_json
     from regress.runs.save import refuse_existing, save_run
 
-    set_verbosity(quiet=quiet)
-    refuse_existing(out, force=force)
+    set_verbosity(quiet=scoring.quiet)
+    refuse_existing(scoring.out, force=scoring.force)
     with saying_when_stopped():
-        experiment, source = Scoring(
-            input=input, target=target, bank=bank, text=text, cv=cv, folds=folds, group=group,
-            fold_column=fold_column, seed=seed, repeats=repeats, sample_weight=sample_weight,
-            id=id, memory=memory, jobs=jobs, backend=backend, address=address, format=format,
-            encoding=encoding, skip_empty=skip_empty, repeated=repeated, by=by, quiet=quiet,
-        ).scored(
+        experiment, source = scoring.scored(
             "regress",
             partial(evaluate, select=select or ["mean[-1]"], models=model or ["ridge"]),
             repeat_run,
             own={"--select": select, "--model": model},
-        )  # fmt: skip
-        folder = save_run(experiment, out, force=force, source=vars(source), figures=figures)
-    if json:
+        )
+        folder = save_run(experiment, scoring.out, **scoring.saving(source))
+    if scoring.json:
         typer.echo(results_json(experiment, str(folder)))
         return
-    show_results(experiment, quiet=quiet)
-    if not quiet:
-        typer.echo(
-            f"\nThe run is in {out}: open {out / 'report.html'} in a browser.\n"
-            "Predict new texts with\n"
-            f"  {predict_next(out, source.text, source.id)}",
-            err=True,
-        )
+    show_results(experiment, quiet=scoring.quiet)
+    scoring.say_next(source)

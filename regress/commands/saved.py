@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from features.console.app import (
+    EncodingOption,
+    ForceOption,
+    FormatOption,
+    IdOption,
+    InputArgument,
+    JsonOption,
+    QuietOption,
+    SkipEmptyOption,
+    TextOption,
+)
 
 if TYPE_CHECKING:
     from regress.runs.missing import Encode
@@ -15,47 +28,55 @@ if TYPE_CHECKING:
 #: which this stage does not know.
 EncodeWith = Callable[[str | None, Path | None, str, bool], "Encode"]
 
-RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
-]
 
-MovedBankOption = Annotated[
-    Path | None,
-    typer.Option("--bank", metavar="DIR", help="The bank to use instead of the one the run names."),
-]
+@dataclass(frozen=True, kw_only=True)
+class NewTexts:
+    """A saved run, the texts that it is taken to, and what encodes those that its bank lacks."""
 
-SavedModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="NAME",
-        help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
-    ),
-]
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
+    input: InputArgument
+    text: TextOption = None
+    id: IdOption = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
+        ),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder", metavar="FOLDER", help="Where the run's encoder is now, when it has moved."
+        ),
+    ] = None
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder-weights",
+            metavar="FILE",
+            help="Where the encoder's fine-tuned weights are now.",
+        ),
+    ] = None
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch",
+            metavar="BANK",
+            help="Keep new texts here, and the run's bank as it is (it may be read-only).",
+        ),
+    ] = None
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = (
+        "auto"
+    )
+    format: FormatOption = None
+    encoding: EncodingOption = "utf-8"
+    skip_empty: SkipEmptyOption = False
+    force: ForceOption = False
+    json: JsonOption = False
+    quiet: QuietOption = False
 
-MovedEncoderOption = Annotated[
-    str | None,
-    typer.Option(
-        "--encoder", metavar="FOLDER", help="Where the run's encoder is now, when it has moved."
-    ),
-]
-
-MovedWeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--encoder-weights",
-        metavar="FILE",
-        help="Where the encoder's fine-tuned weights are now.",
-    ),
-]
-
-ScratchOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--scratch",
-        metavar="BANK",
-        help="Keep new texts here, and the run's bank as it is (it may be read-only).",
-    ),
-]
-
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+    def encoding_with(self, encode_with: EncodeWith) -> Encode:
+        """What encodes texts, as these options say."""
+        return encode_with(self.encoder, self.encoder_weights, self.device, self.quiet)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from features.console.app import (
+    EncodingOption,
+    ForceOption,
+    FormatOption,
+    IdOption,
+    JsonOption,
+    QuietOption,
+    SkipEmptyOption,
+    TextOption,
+)
 from features.errors import InputError
+from regress.commands.checks import checked_jobs, fold_scheme, fold_seeds, memory_bytes
+from regress.commands.making import (
+    FiguresOption,
+    OutOption,
+    predict_next,
+    refuse_beside_from,
+    say_repeated,
+)
 
 if TYPE_CHECKING:
     from features.tables.table import Dataset
@@ -20,33 +36,170 @@ if TYPE_CHECKING:
 
 Scored = TypeVar("Scored", bound="Results")
 
+#: Where ``--help`` shows an option.
+FOLDS, MACHINE = "Folds", "Machine"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring:
     """The options that ``regress`` and ``sweep`` share, as they were given."""
 
-    input: Path | None
-    target: list[str] | None
-    bank: list[Path] | None
-    text: list[str] | None
-    cv: int | None
-    folds: str | None
-    group: str | None
-    fold_column: str | None
-    seed: list[int] | None
-    repeats: int | None
-    sample_weight: str | None
-    id: str | None
-    memory: float | None
-    jobs: int | None
-    backend: str
-    address: str | None
-    format: str | None
-    encoding: str
-    skip_empty: bool
-    repeated: Path | None
-    by: list[str] | None
-    quiet: bool
+    out: OutOption
+
+    input: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="INPUT", help="A .csv, .tsv, .jsonl or .parquet file.", show_default=False
+        ),
+    ] = None
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="COL",
+            help="Column with the numbers to predict; several share the work.",
+            show_default=False,
+        ),
+    ] = None
+    bank: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--bank",
+            metavar="DIR",
+            help="A bank's folder; with several, selections name theirs: 'roberta/mean\\[-1]'. "
+            "'tuned-{fold}.bank' stands for one bank a fold (with --fold-column).",
+            show_default=False,
+        ),
+    ] = None
+    text: TextOption = None
+    id: IdOption = None
+    cv: Annotated[
+        int | None,
+        typer.Option(
+            "--cv", metavar="N", help="Number of folds.", show_default="5", rich_help_panel=FOLDS
+        ),
+    ] = None
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            "--folds",
+            metavar="KIND",
+            help="stratified (by deciles of the target; the default), plain, or group.",
+            show_default=False,
+            rich_help_panel=FOLDS,
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COL",
+            help="Column whose rows of one value share a fold.",
+            rich_help_panel=FOLDS,
+        ),
+    ] = None
+    fold_column: Annotated[
+        str | None,
+        typer.Option(
+            "--fold-column",
+            metavar="COL",
+            help="Column with each row's fold, instead of new folds.",
+            rich_help_panel=FOLDS,
+        ),
+    ] = None
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Seed of the folds (default: 0); several repeat all, and scores are means.",
+            show_default=False,
+            rich_help_panel=FOLDS,
+        ),
+    ] = None
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            "--repeats",
+            metavar="N",
+            help="So many seeds, from --seed on.",
+            show_default=False,
+            rich_help_panel=FOLDS,
+        ),
+    ] = None
+    sample_weight: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-weight", metavar="COL", help="Column with how much each row counts, above 0."
+        ),
+    ] = None
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="COL",
+            help="Column whose values (of numbers: fifths) the report gives an RMSE each; any "
+            "number of times.",
+            show_default=False,
+        ),
+    ] = None
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            "--memory",
+            metavar="GB",
+            help="Memory that features and their products may take, about (Python and its packages "
+            "come on top): what is larger is read or computed again as needed.",
+            show_default="what is free",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            help="Workers.",
+            show_default="one a core",
+            callback=checked_jobs,
+            rich_help_panel=MACHINE,
+        ),
+    ] = None
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            metavar="NAME",
+            help="threading (the fastest on one machine), loky (processes) or ray (a cluster).",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "threading"
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="The Ray cluster to work on; banks must have the same paths there.",
+            show_default="RAY_ADDRESS, or this machine alone",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None
+    format: FormatOption = None
+    encoding: EncodingOption = "utf-8"
+    skip_empty: SkipEmptyOption = False
+    repeated: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Repeat this run exactly; INPUT and --bank say where its file and bank are now.",
+            show_default=False,
+        ),
+    ] = None
+    figures: FiguresOption = False
+    force: ForceOption = False
+    json: JsonOption = False
+    quiet: QuietOption = False
 
     def scored(
         self,
@@ -102,6 +255,20 @@ class Scoring:
         with on_backend(self.backend, self.address), source.named_where_missing(dataset):
             return score(self.bank, dataset.texts, dataset.targets, **how, **settled), source
 
+    def saving(self, source: Source) -> dict[str, Any]:
+        """Further arguments of what saves the results."""
+        return {"force": self.force, "source": vars(source), "figures": self.figures}
+
+    def say_next(self, source: Source, besides: str = "") -> None:
+        """Say where the run is and how to predict with it, unless quiet."""
+        if not self.quiet:
+            typer.echo(
+                f"\nThe run is in {self.out}: open {self.out / 'report.html'} in a browser."
+                f"{besides}\nPredict new texts with\n"
+                f"  {predict_next(self.out, source.text, source.id)}",
+                err=True,
+            )
+
     def _beside_from(self, own: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "--target": self.target, "--text": self.text, **own, "--cv": self.cv,
@@ -115,9 +282,9 @@ class Scoring:
         """The data set, and what `evaluate` and `sweep` take of it and of these options."""
         from regress.data.source import Source
 
-        scheme = _fold_scheme(self.folds, self.group, self.fold_column)
-        seeds = _fold_seeds(self.seed, self.repeats, self.fold_column)
-        memory = _memory_bytes(self.memory)
+        scheme = fold_scheme(self.folds, self.group, self.fold_column)
+        seeds = fold_seeds(self.seed, self.repeats, self.fold_column)
+        memory = memory_bytes(self.memory)
         if self.fold_column is not None and self.cv is not None:
             raise InputError("--fold-column gives the folds: drop --cv")
         source, dataset = Source(
@@ -127,57 +294,3 @@ class Scoring:
         ).read()  # fmt: skip
         settled = {"cv": 5 if self.cv is None else self.cv, "random_state": seeds, "memory": memory}
         return source, dataset, {"folds": scheme, **settled, **source.arguments(dataset)}
-
-
-def predict_next(run: Path, text: Sequence[str] | None, id: str | None) -> str:
-    """What to type to predict with a run, of the columns that it was made from."""
-    columns = [word for name in text or () for word in ("--text", name)]
-    columns += ["--id", id] if id is not None else []
-    return shlex.join(
-        ["layerbank", "predict", str(run), "NEW.csv", *columns, "--out", "predictions.csv"]
-    )
-
-
-def refuse_beside_from(given: Mapping[str, Any]) -> None:
-    """InputError for options that a repeated run has of its own."""
-    wrong = [name for name, value in given.items() if value not in (None, False, [], ())]
-    if wrong:
-        raise InputError(f"--from repeats a run as it was: drop {', '.join(wrong)}")
-
-
-def say_repeated(told: str, *, quiet: bool) -> None:
-    """Say on stderr whether a repeated run has the same numbers; quietly where it has not."""
-    if not quiet or told.startswith("warning"):
-        typer.echo(told, err=True)
-
-
-def _fold_scheme(folds: str | None, group: str | None, fold_column: str | None) -> str:
-    """Which folds these options ask for; InputError where they disagree."""
-    if fold_column is not None and (folds or group):
-        raise InputError("--fold-column gives the folds: drop --folds and --group")
-    if group is not None and folds not in (None, "group"):
-        raise InputError(f"--group asks for group folds and --folds for {folds}: drop one of them")
-    return folds or ("stratified" if group is None else "group")
-
-
-def _fold_seeds(
-    seeds: Sequence[int] | None, repeats: int | None, fold_column: str | None
-) -> list[int]:
-    """The seed of each repeat; InputError where options disagree."""
-    several = list(seeds or [0])
-    if fold_column is not None and (seeds or repeats is not None):
-        raise InputError("--fold-column gives the folds: drop --seed and --repeats")
-    if any(seed < 0 for seed in several):
-        raise InputError(f"--seed takes numbers from 0 on, not {min(several)}")
-    if repeats is None:
-        return several
-    if len(several) > 1 or repeats < 1:
-        raise InputError("--repeats takes a number from 1 on, and --seed once beside it")
-    return list(range(several[0], several[0] + repeats))
-
-
-def _memory_bytes(gigabytes: float | None) -> int | None:
-    """--memory in bytes."""
-    if gigabytes is not None and not 0 < gigabytes < math.inf:
-        raise InputError(f"--memory takes gigabytes above 0, not {gigabytes:g}")
-    return None if gigabytes is None else max(1, int(gigabytes * 1e9))

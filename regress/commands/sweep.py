@@ -7,52 +7,27 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import (
-    EncodingOption,
-    ForceOption,
-    FormatOption,
-    IdOption,
-    JsonOption,
-    QuietOption,
-    SkipEmptyOption,
-    TextOption,
-    on_stdout,
-    saying_when_stopped,
-    set_verbosity,
-)
-from regress.commands.options import (
-    AddressOption,
-    BackendOption,
-    BanksOption,
-    ByOption,
-    CvOption,
-    FiguresOption,
-    FoldColumnOption,
-    FoldsOption,
-    FromOption,
-    GroupOption,
-    JobsOption,
-    MemoryOption,
-    OptionalInput,
-    OutOption,
-    RepeatsOption,
-    SeedsOption,
-    SweptModelsOption,
-    SweptSelectOption,
-    TargetOption,
-    WeightOption,
-)
-from regress.commands.scoring import Scoring, predict_next
+from features.console.app import on_stdout, saying_when_stopped, set_verbosity
+from regress.commands.scoring import Scoring
 
 
 def sweep_command(
-    out: OutOption,
-    input: OptionalInput = None,
-    target: TargetOption = None,
-    bank: BanksOption = None,
-    text: TextOption = None,
-    model: SweptModelsOption = None,
-    select: SweptSelectOption = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="What runs on ridge's best selections: krr, svr, lightgbm (default: all three), "
+            "pairwise; 'ridge' alone for nothing else.",
+            show_default=False,
+        ),
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select", metavar="S", help="A selection to try besides.", show_default=False
+        ),
+    ] = None,
     best: Annotated[
         int | None,
         typer.Option(
@@ -70,27 +45,8 @@ def sweep_command(
             show_default="greedy",
         ),
     ] = None,
-    cv: CvOption = None,
-    folds: FoldsOption = None,
-    group: GroupOption = None,
-    fold_column: FoldColumnOption = None,
-    seed: SeedsOption = None,
-    repeats: RepeatsOption = None,
-    sample_weight: WeightOption = None,
-    id: IdOption = None,
-    memory: MemoryOption = None,
-    jobs: JobsOption = None,
-    backend: BackendOption = "threading",
-    address: AddressOption = None,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
-    skip_empty: SkipEmptyOption = False,
-    repeated: FromOption = None,
-    by: ByOption = None,
-    figures: FiguresOption = False,
-    force: ForceOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    scoring: Scoring,
 ) -> None:
     """Try every block, the usual combinations and a forward search, and score having done so.
 
@@ -112,16 +68,11 @@ def sweep_command(
     from regress.sweep.output import headline, sweep_json
     from regress.sweep.save import cache_beside
 
-    set_verbosity(quiet=quiet)
-    cache = cache_beside(out)
-    refuse_existing(out, force=force, parts=cache)
+    set_verbosity(quiet=scoring.quiet)
+    cache = cache_beside(scoring.out)
+    refuse_existing(scoring.out, force=scoring.force, parts=cache)
     with saying_when_stopped(kept=cache):
-        swept, source = Scoring(
-            input=input, target=target, bank=bank, text=text, cv=cv, folds=folds, group=group,
-            fold_column=fold_column, seed=seed, repeats=repeats, sample_weight=sample_weight,
-            id=id, memory=memory, jobs=jobs, backend=backend, address=address, format=format,
-            encoding=encoding, skip_empty=skip_empty, repeated=repeated, by=by, quiet=quiet,
-        ).scored(
+        swept, source = scoring.scored(
             "sweep",
             partial(
                 sweep, models=model or DEFAULT_MODELS, select=select or (), cache=cache,
@@ -133,9 +84,9 @@ def sweep_command(
                 "--greedy or --no-greedy": None if greedy is None else "given",
             },
         )  # fmt: skip
-        save_sweep(swept, out, force=force, source=vars(source), figures=figures)
-    if json:
-        typer.echo(sweep_json(swept, str(out)))
+        save_sweep(swept, scoring.out, **scoring.saving(source))
+    if scoring.json:
+        typer.echo(sweep_json(swept, str(scoring.out)))
         return
     for note in notes(swept):
         typer.echo(note)
@@ -144,12 +95,10 @@ def sweep_command(
         typer.echo(f"\n{name}" if len(targets) > 1 else "")
         on_stdout(leaderboard_text(swept.standings(name)))
         typer.echo(f"\n{headline(swept, name)}")
-    if not quiet:
+    if not scoring.quiet:
         show_heat_maps(swept)
-        typer.echo(
-            f"\nThe run is in {out}: open {out / 'report.html'} in a browser. Every row is in "
-            f"{out / 'leaderboard.csv'}, finished fits are in "
-            f"{cache} (to be deleted at will). Predict new texts with\n"
-            f"  {predict_next(out, source.text, source.id)}",
-            err=True,
-        )
+    scoring.say_next(
+        source,
+        f" Every row is in {scoring.out / 'leaderboard.csv'}, finished fits are in {cache} (to be "
+        "deleted at will).",
+    )
