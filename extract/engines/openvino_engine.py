@@ -113,8 +113,15 @@ class OpenVinoEncoder:
         graph = kept_graph(
             openvino(), checkpoint, options.poolings, lambda: convert(checkpoint, options)
         )
-        refuse_long(graph.facts["name"], graph.facts["positions"], options.max_length)
-        return cls(graph, options)
+        name = graph.facts["name"]
+        refuse_long(name, graph.facts["positions"], options.max_length)
+        try:
+            return cls(graph, options)
+        except RuntimeError as error:
+            reason = _last_line(error)
+            raise NotConvertible(
+                f"OpenVINO cannot run {name} in {options.precision} on this CPU ({reason})"
+            ) from error
 
     def submit(self, batch: Batch) -> Running:
         """Start a batch; see :meth:`extract.engines.encoder.Encoder.submit`."""
@@ -203,8 +210,9 @@ def convert(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Any, Mappin
         request = _compiled(model, "fp32").create_infer_request()
         found = request.infer({k: v.numpy() for k, v in traced.probe.items()})[0]
     except Exception as error:  # OpenVINO's own, of many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise NotConvertible(f"OpenVINO cannot run {traced.facts['name']} ({reason})") from error
+        raise NotConvertible(
+            f"OpenVINO cannot run {traced.facts['name']} ({_last_line(error)})"
+        ) from error
     error_ = np.linalg.norm(found - traced.expected, axis=-1)
     worst = float((error_ / np.linalg.norm(traced.expected, axis=-1).clip(1e-30)).max())
     if not worst <= TOLERANCE:
@@ -212,3 +220,8 @@ def convert(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Any, Mappin
             f"OpenVINO computes {traced.facts['name']} with a relative error of {worst:.1e}"
         )
     return model, traced.facts
+
+
+def _last_line(error: Exception) -> str:
+    """Where OpenVINO says what is wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -139,3 +139,29 @@ def test_auto_takes_pytorch_where_the_graph_would_be_wrong(
         encoder = load_encoder(Checkpoint.find(str(tiny_roberta), None), options)
     assert isinstance(encoder, TorchEncoder)
     assert "running it in PyTorch instead" in caplog.text
+
+
+def test_auto_takes_pytorch_where_this_cpu_has_no_such_precision(
+    tiny_roberta: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As where ONEDNN_MAX_CPU_ISA holds OpenVINO to less than the CPU could do.
+    from extract.checkpoint.checkpoint import Checkpoint
+    from extract.engines import openvino_engine
+    from extract.engines.torch_engine import TorchEncoder
+    from features.errors import EncoderError
+
+    compiled = openvino_engine._compiled
+
+    def only_fp32(model: object, precision: str) -> object:
+        if precision != "fp32":
+            raise RuntimeError("Exception from somewhere:\nno primitive for Softmax\n\n")
+        return compiled(model, precision)
+
+    monkeypatch.setattr(openvino_engine, "_compiled", only_fp32)
+    options = EngineOptions("cpu", "bf16", ("cls",), 512)
+    checkpoint = Checkpoint.find(str(tiny_roberta), None)
+    with caplog.at_level(logging.INFO):
+        assert isinstance(load_encoder(checkpoint, options), TorchEncoder)
+    assert "in bf16 on this CPU (no primitive for Softmax): running it in PyTorch" in caplog.text
+    with pytest.raises(EncoderError, match="cannot run .* in bf16 on this CPU"):
+        load_encoder(checkpoint, options, "openvino")
