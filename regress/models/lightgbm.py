@@ -26,11 +26,18 @@ from regress.data.matrix import StreamedMatrix
 from regress.models.base import Bounds, FittedModel, Parts, Setting, Similarity, block_sums
 from regress.models.estimator import TunedRegressor
 from regress.models.training import TrainingSet
+from regress.models.trees import checked_text
 
 
 @dataclass(frozen=True)
 class BoostedModel(FittedModel):
-    """Fitted trees, in LightGBM's own text format."""
+    """Fitted trees, in LightGBM's own text format.
+
+    Attributes
+    ----------
+    text
+        From LightGBM, or what `checked_text` made of a file: nothing else reaches its parser.
+    """
 
     text: str
 
@@ -45,7 +52,7 @@ class BoostedModel(FittedModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        return cls(path.read_text(encoding="utf-8"))
+        return cls(checked_text(path.read_text(encoding="utf-8")))
 
     def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
         """SHAP values (Lundberg, Erion and Lee, 2018), as LightGBM computes them.
