@@ -9,12 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from features.errors import BankError, CommitError
+
+#: Bytes of a file of text that says what others hold; those that are written have a few thousand.
+LARGEST_TEXT = 256 << 20
 
 if sys.platform == "win32":
     import msvcrt
@@ -23,6 +27,7 @@ if sys.platform == "win32":
 
     #: Without O_BINARY each line feed that is written becomes two bytes.
     _ALWAYS = os.O_BINARY | os.O_NOINHERIT
+    _AT_ONCE = _NOT_THROUGH_LINKS = 0
 
     #: Locks keep others from reading what they cover, so this byte lies behind any content.
     _LOCKED_BYTE = 2**31 - 2
@@ -79,6 +84,11 @@ else:
 
     _ALWAYS = os.O_CLOEXEC
 
+    #: A pipe without a writer, and some devices, would otherwise be waited for.
+    _AT_ONCE = os.O_NONBLOCK | os.O_NOCTTY
+
+    _NOT_THROUGH_LINKS = os.O_NOFOLLOW
+
     #: What says that a file system knows no such call, where an error would be another number.
     _NOT_KNOWN = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY)
 
@@ -128,8 +138,32 @@ else:
 
 
 def open_read(path: Path) -> int:
-    """A descriptor of a file to be read."""
-    return os.open(path, os.O_RDONLY | _ALWAYS)
+    """A descriptor of a regular file to be read, or of one that a link leads to.
+
+    Raises
+    ------
+    OSError
+        There is none, or it is a pipe, a device or a folder: nothing waits for these.
+    """
+    return _regular(os.open(path, os.O_RDONLY | _AT_ONCE | _ALWAYS), path)
+
+
+def read_file(path: Path, *, at_most: int = LARGEST_TEXT) -> bytes:
+    """A regular file's bytes; OSError as `open_read`, and where there are more than `at_most`."""
+    descriptor = open_read(path)
+    with open(descriptor, "rb") as file:
+        content = file.read(at_most + 1)
+    if len(content) > at_most:
+        raise OSError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
+    return content
+
+
+def _regular(descriptor: int, path: Path) -> int:
+    """A descriptor, unless it is of no regular file: then it is closed, and an OSError."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    release(descriptor)
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
 def open_new(path: Path) -> int:
@@ -138,13 +172,24 @@ def open_new(path: Path) -> int:
 
 
 def open_or_make(path: Path) -> int:
-    """A descriptor of a file to be read and written, made where there is none."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _ALWAYS, 0o644)
+    """A descriptor of a file to be read and written, made where there is none; no link's."""
+    return _open_own(path, os.O_RDWR)
 
 
 def open_append(path: Path) -> int:
-    """A descriptor of a file that grows at its end, made where there is none."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _ALWAYS, 0o644)
+    """A descriptor of a file that grows at its end, made where there is none; no link's."""
+    return _open_own(path, os.O_WRONLY | os.O_APPEND)
+
+
+def _open_own(path: Path, how: int) -> int:
+    try:
+        flags = how | os.O_CREAT | _NOT_THROUGH_LINKS | _AT_ONCE | _ALWAYS
+        return _regular(os.open(path, flags, 0o644), path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            why = "it is a link, and nothing is written through links"
+            raise OSError(errno.ELOOP, why, str(path)) from None
+        raise
 
 
 def write_all(descriptor: int, data: memoryview) -> None:

@@ -97,9 +97,15 @@ def test_every_file_is_opened_as_bytes_on_windows(
     monkeypatch.setattr(os, "O_NOINHERIT", 1 << 29)
     system = load_system("win32", msvcrt=Msvcrt())
     seen = []
-    monkeypatch.setattr(os, "open", lambda path, flags, mode=0: seen.append(flags) or 99)
-    for name in ("open_read", "open_new", "open_or_make", "open_append"):
-        assert getattr(system, name)(tmp_path / "a") == 99
+    opened = os.open
+
+    def noting(path: Path, flags: int, mode: int = 0o777) -> int:
+        seen.append(flags)
+        return opened(path, flags & ~(1 << 28 | 1 << 29), mode)
+
+    monkeypatch.setattr(os, "open", noting)
+    for name in ("open_new", "open_read", "open_or_make", "open_append"):
+        os.close(getattr(system, name)(tmp_path / "a"))
     assert len(seen) == 4
     assert all(flags & (1 << 28) and flags & (1 << 29) for flags in seen)
 
@@ -204,3 +210,39 @@ def test_files_here(tmp_path: Path) -> None:
     here.release(descriptor)
     here.sync_folder(tmp_path)
     assert here.max_open_files() >= 64
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a pipe"])
+def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        path.symlink_to("pipe") if "link" in kind else (tmp_path / "pipe").rename(path)
+    for act in (here.open_read, here.read_file):
+        with pytest.raises(OSError, match="it is no regular file"):
+            act(path)
+    with pytest.raises(OSError, match="no regular file|it is a link|No such device|Is a directory"):
+        here.open_append(path)
+
+
+def test_reading_follows_links_and_writing_does_not(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"one")
+    (tmp_path / "a").symlink_to("there")
+    assert here.read_file(tmp_path / "a") == b"one"
+    for act in (here.open_append, here.open_or_make):
+        with pytest.raises(OSError, match="it is a link, and nothing is written through links"):
+            act(tmp_path / "a")
+    with pytest.raises(FileExistsError):
+        here.open_new(tmp_path / "a")
+    assert (tmp_path / "there").read_bytes() == b"one"
+
+
+def test_no_more_is_read_than_there_may_be(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert here.read_file(tmp_path / "a", at_most=5) == b"12345"
+    with pytest.raises(OSError, match="it has more than 4 bytes"):
+        here.read_file(tmp_path / "a", at_most=4)
