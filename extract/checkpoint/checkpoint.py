@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -256,7 +257,7 @@ def _without(entries: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any
 def _read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object; None when there is no such file."""
     try:
-        content = json.loads(read_file(path).decode())
+        content = json.loads(read_file(path).decode(), parse_float=_finite, parse_constant=_finite)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -264,3 +265,10 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise EncoderError(f"{path} holds no JSON object")
     return content
+
+
+def _finite(number: str) -> float:
+    """A number in a file; ValueError for one that is none, or too large to be one."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number[:20]} is no finite number")
+    return value
