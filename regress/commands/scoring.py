@@ -18,6 +18,7 @@ from features.console.app import (
     QuietOption,
     SkipEmptyOption,
     TextOption,
+    say_lines,
 )
 from features.errors import InputError
 from regress.commands.checks import checked_jobs, fold_scheme, fold_seeds, memory_bytes
@@ -262,7 +263,7 @@ class Scoring:
     def say_next(self, source: Source, besides: str = "") -> None:
         """Say where the run is and how to predict with it, unless quiet."""
         if not self.quiet:
-            typer.echo(
+            say_lines(
                 f"\nThe run is in {self.out}: open {self.out / 'report.html'} in a browser."
                 f"{besides}\nPredict new texts with\n"
                 f"  {predict_next(self.out, source.text, source.id)}",
