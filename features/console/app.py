@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,6 +134,7 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
 
     ``--debug``, anywhere among the arguments, shows the traceback of an error.
     """
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -155,6 +157,16 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         say(f"layerbank: error: {where}{error.strerror or error}", err=True)
         sys.exit(2)
+
+
+def _open_closed_streams() -> None:
+    """Where a shell closed a stream (``>&-``), take its number before some file of a bank does.
+
+    Libraries in C++ print to numbers, and would print into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # its number is the lowest that is free
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 @contextmanager

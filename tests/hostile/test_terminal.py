@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from features.cli import app
 from features.console.app import on_stdout, run, say
 from features.console.show import harmless
 from tests.made_up import SETUP, SOURCE
+from tests.pages import ROOT
 
 EVIL = "a\x1b]0;title\x07\x1b[2J\r\x9b31m\u202eb"
 
@@ -62,3 +66,26 @@ def test_what_is_noted_on_the_way(
         run(app, ["info", "nowhere"])
     logging.getLogger("features").warning("%s is odd", EVIL)
     assert not commands(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_files_of_a_bank(closed: str, tmp_path: Path) -> None:
+    """Nothing fails, and no number of a closed stream is left for a file that is opened later."""
+    Bank.create(tmp_path / "a.bank", SETUP, SOURCE)
+    code = (
+        "import os, sys\n"
+        "from features.cli import app\n"
+        "from features.console.app import run\n"
+        "try:\n"
+        "    run(app, ['info', 'a.bank'])\n"
+        "except SystemExit as left:\n"
+        "    assert not left.code\n"
+        "os._exit(os.open('a.bank/bank.json', os.O_RDONLY) < 3)\n"
+    )
+    (tmp_path / "program.py").write_text(code)
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} program.py {closed}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0
