@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.disk.atomic import new_folder
+from features.disk.folders import new_folder, recover
 from features.errors import RunError
 from features.tables.readers import csv_reader
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
@@ -191,6 +191,23 @@ def new_run(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise RunError(
             f"could not write the run {path} ({error}): make room and try again"
+        ) from error
+
+
+def recover_run(path: Path) -> None:
+    """Put a run back that was about to be replaced when a process died.
+
+    Raises
+    ------
+    RunError
+        It is there under another name, which cannot be changed.
+    """
+    try:
+        recover(path)
+    except OSError as error:
+        raise RunError(
+            f"{path} was about to be replaced, and stands beside its place "
+            f"({error}): rename it, or copy it to where names can be changed"
         ) from error
 
 

@@ -12,7 +12,7 @@ from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
-from regress.runs.folder import MANIFEST, OOF, hashes, new_run
+from regress.runs.folder import MANIFEST, OOF, hashes, new_run, recover_run
 from regress.runs.format import as_json, result_description, run_description
 
 
@@ -81,6 +81,7 @@ def refuse_existing(
     out, replace = ("path", "force=True") if in_python else ("--out", "--force")
     if not is_writable(path.absolute().parent):
         raise RunError(f"{path.absolute().parent} cannot be written to: give another {out}")
+    recover_run(path.absolute())
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not force:
