@@ -25,6 +25,9 @@ from regress.models.base import load_arrays
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
 
+#: What the report shows besides: see `regress.runs.report_file`.
+REPORT_DATA = "report.json"
+
 #: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
 SCRATCH = "scratch"
 
@@ -70,7 +73,7 @@ class RunFolder:
     @property
     def own_columns(self) -> list[str]:
         """Columns of its ``oof.csv``, without the ids and without a blend's members."""
-        description, seeds = self.description, self._seeds
+        description, seeds = self.description, self.seeds
         results = [result["column"] for result in description["results"]]
         weighted = [WEIGHT] if description["texts"].get("weighted") else []
         return [
@@ -79,7 +82,7 @@ class RunFolder:
         ]
 
     @property
-    def _seeds(self) -> list[int]:
+    def seeds(self) -> list[int]:
         """Seeds of the splits but the first."""
         return [split["seed"] for split in self.description["folds"]["repeats"]]
 
@@ -136,7 +139,7 @@ class RunFolder:
         folds = self.description["folds"]
         names = folds["labels"] or [str(number) for number in range(folds["n_folds"])]
         number = {name: place for place, name in enumerate(names)}
-        columns = [FOLD, *(seeded(FOLD, seed) for seed in self._seeds)]
+        columns = [FOLD, *(seeded(FOLD, seed) for seed in self.seeds)]
         try:
             return [np.array([number[name] for name in table[column]]) for column in columns]
         except KeyError as error:
@@ -159,7 +162,7 @@ class RunFolder:
 
     def _refuse_no_numbers(self, table: Mapping[str, Sequence[str]]) -> None:
         """RunError unless all of a table's own columns are numbers but ids and folds."""
-        folds = {FOLD, *(seeded(FOLD, seed) for seed in self._seeds)}
+        folds = {FOLD, *(seeded(FOLD, seed) for seed in self.seeds)}
         for name in self.own_columns:
             if name in folds:
                 continue
@@ -212,10 +215,10 @@ def recover_run(path: Path) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256, in hex, of each file that blends read, beside the models, which have their own."""
+    """SHA-256, in hex, of each file that is read again, but the models, which have their own."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (OOF, INNER)
+        for name in (OOF, INNER, REPORT_DATA)
         if (folder / name).exists()
     }
 

@@ -253,7 +253,7 @@ def damaged(folder: Path, error: Exception) -> RunError:
 def _refuse_damaged(description: dict[str, Any]) -> None:
     """ValueError unless a run.json holds what others read of it."""
     given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
-    _refuse_other(description, {**SHAPE, **given}, "")
+    refuse_other(description, {**SHAPE, **given}, "")
     banks = {bank["name"] for bank in description["banks"]}
     for number, result in enumerate(description["results"]):
         if result["target"] not in description["targets"]:
@@ -262,8 +262,11 @@ def _refuse_damaged(description: dict[str, Any]) -> None:
             raise ValueError(f"results[{number}].blocks are of none of its banks")
 
 
-def _refuse_other(value: Any, shape: Any, name: str) -> None:
-    """ValueError with the name of the first part of a value that is not as `shape` says."""
+def refuse_other(value: Any, shape: Any, name: str) -> None:
+    """ValueError with the name of the first part of a value that is not as `shape` says.
+
+    The name is that of the value itself; empty for a whole file.
+    """
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             raise ValueError(f"{name} is no object")
@@ -272,11 +275,11 @@ def _refuse_other(value: Any, shape: Any, name: str) -> None:
                 path = f"{name}.{each}".removeprefix(".")
                 if each not in value:
                     raise ValueError(f"it lacks {path}")
-                _refuse_other(value[each], inner, path)
+                refuse_other(value[each], inner, path)
     elif isinstance(shape, list):
         if not isinstance(value, list):
             raise ValueError(f"{name} is no list")
         for number, item in enumerate(value):
-            _refuse_other(item, shape[0], f"{name}[{number}]")
+            refuse_other(item, shape[0], f"{name}[{number}]")
     elif not isinstance(value, shape):
         raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

@@ -45,7 +45,7 @@ def save_run(
     RunError
         Something is there already, or cannot be written.
     """
-    from regress.report.writing import write_report
+    from regress.runs.drawing import draw_report, write_report_data
 
     path = Path(path).absolute()
     table = experiment.oof
@@ -66,11 +66,10 @@ def save_run(
         write_frame(table, folder / OOF)
         description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
+        write_report_data(experiment, description, folder, notes=notes(experiment))
         description["sha256"] = hashes(folder)
         (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
-        write_report(
-            experiment, description, folder, notes=notes(experiment), run=path, save_figures=figures
-        )
+    draw_report(path, figures=figures)
     return path
 
 

@@ -105,7 +105,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 def saved_without_reports() -> Iterator[None]:
     """Runs are saved without their report, which takes longer than small fits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+        patch.setattr("regress.runs.drawing.draw_report", lambda *_, **__: None)
         yield
 
 
