@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from features.errors import LayerbankError
 from features.keys import Text
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
-from regress.evaluation.results import Results
 from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from features.errors import LayerbankError, RunError
 from regress.data.source import further_columns
-from regress.evaluation.results import Results
 from regress.runs.folder import REPORT_DATA, RunFolder
 from regress.runs.format import read_description
 
 if TYPE_CHECKING:
+    from regress.evaluation.results import Results
     from regress.report.contents import Contents
 
 log = logging.getLogger(__name__)
@@ -118,12 +118,13 @@ def draw_here(run: Path, *, figures: bool) -> None:
 
 def _contents(run: RunFolder) -> tuple[Sequence[Contents], Sequence[str]]:
     """What a run's report shows, and what is said beside its scores."""
-    from regress.report.contents import all_contents
-    from regress.runs.recorded import recorded_results
     from regress.runs.report_file import read_contents
 
     recorded = run.description.get("sha256") or {}
     if REPORT_DATA not in recorded:
+        from regress.report.contents import all_contents
+        from regress.runs.recorded import recorded_results
+
         blend = run.description.get("blend")
         weights = {
             target: [(name, float(weight)) for name, weight in found["weights"].items()]

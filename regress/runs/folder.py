@@ -20,7 +20,6 @@ from features.disk.folders import new_folder, recover
 from features.errors import RunError
 from features.tables.readers import csv_reader
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
-from regress.models.base import load_arrays
 
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
@@ -118,6 +117,8 @@ class RunFolder:
         RunError
             It is missing, or not what the run wrote.
         """
+        from regress.models.base import load_arrays
+
         recorded = self.description.get("sha256")
         there = INNER in recorded if recorded else (self.path / INNER).exists()
         if not there:

@@ -13,13 +13,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.errors import RunError
-from regress.data.fold_banks import FoldBanks
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Result, Results
 from regress.runs.folder import MANIFEST
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Result, Results
 
 FORMAT, VERSION = "layerbank run", 0
 
@@ -156,6 +156,8 @@ def result_description(experiment: Results, result: Result) -> dict[str, Any]:
 
 def _fold(experiment: Results, bank: str) -> dict[str, str]:
     """The fold whose bank this is, where each has its own."""
+    from regress.data.fold_banks import FoldBanks
+
     banks = experiment.banks
     return {"fold": banks.labels[bank]} if isinstance(banks, FoldBanks) else {}
 
@@ -178,6 +180,8 @@ def as_json(value: Any) -> str:
 
 def report_head(experiment: Results, run: str) -> dict[str, Any]:
     """What ``--json`` says first of what was scored, and on which folds."""
+    from regress.evaluation.notes import notes
+
     folds = experiment.folds
     return {
         "run": run,

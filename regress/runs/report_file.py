@@ -25,6 +25,9 @@ from regress.runs.format import EACH, plain, refuse_other
 
 FORMAT, VERSION = "layerbank report", 1
 
+#: Whole numbers of more digits are none that a run could have counted.
+_MOST_DIGITS = 15
+
 _NUMBER = (int, float)
 _PERHAPS = (int, float, type(None))
 
@@ -104,7 +107,7 @@ def read_contents(content: bytes) -> tuple[list[Contents], list[str]]:
         It is something else.
     """
     try:
-        described = json.loads(content)
+        described = json.loads(content, parse_int=_whole, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     refuse_other(described, {"format": str, "version": int}, "")
@@ -112,6 +115,16 @@ def read_contents(content: bytes) -> tuple[list[Contents], list[str]]:
         raise ValueError(f"it is of version {described['version']}, not {VERSION}")
     refuse_other(described, SHAPE, "")
     return [_read(of_target) for of_target in described["targets"]], described["notes"]
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"it holds {name}")
 
 
 def _described(contents: Contents) -> dict[str, Any]:
