@@ -22,6 +22,7 @@ from regress.commands.blend import blend_command
 from regress.commands.explain import explain_command_with
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
+from regress.commands.report import report_command
 from regress.commands.sweep import sweep_command
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ app.command("export")(export_command)
 app.command("regress")(regress_command)
 app.command("sweep")(sweep_command)
 app.command("blend")(blend_command)
+app.command("report")(report_command)
 app.command("predict")(predict_command_with(_encode_with))
 app.command("explain")(explain_command_with(_encode_with))
 app.command("verify")(verify_command)

@@ -6,6 +6,7 @@ from features.console.app import new_app, run
 from regress.commands.blend import blend_command
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
+from regress.commands.report import report_command
 from regress.commands.sweep import sweep_command
 
 app = new_app("Stage 2: regressors on a bank. Texts the bank lacks are added by stage 1, extract.")
@@ -17,6 +18,7 @@ app.command(
 )(predict_command_with(None))
 app.command("sweep")(sweep_command)
 app.command("blend")(blend_command)
+app.command("report")(report_command)
 
 
 def main() -> None:

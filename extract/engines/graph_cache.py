@@ -22,8 +22,8 @@ from typing import Any
 import xxhash
 
 from extract.checkpoint.checkpoint import Checkpoint
-from features.disk.atomic import new_folder
 from features.disk.cache import cache_folder
+from features.disk.folders import new_folder
 from features.disk.format import canonical_json
 
 log = logging.getLogger(__name__)

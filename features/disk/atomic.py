@@ -1,8 +1,8 @@
-"""Files and folders that appear under their name whole, or not at all.
+"""Files that appear under their name whole, or not at all.
 
 A bank's own files are written to a temporary file that is locked while its writer lives, so that
-anyone may sweep away those of the dead. Other files, and folders, take the place of what stood
-under their name when all has been written.
+anyone may sweep away those of the dead. Other files take the place of what stood under their name
+when all has been written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -137,49 +136,9 @@ def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-@contextlib.contextmanager
-def new_folder(path: Path, *, keep: str | None = None, lasting: bool = True) -> Iterator[Path]:
-    """A folder beside ``path`` that takes its place when all has been written into it.
-
-    Parameters
-    ----------
-    path
-        Where it will stand. What stands there stays until then, and for good after an error.
-    keep
-        A folder within the one that is replaced that moves into the new one.
-    lasting
-        Whether its files must survive a power cut.
-
-    Raises
-    ------
-    OSError
-        When it could not be written.
-    """
-    mark = secrets.token_hex(6)
-    folder = path.with_name(f".{path.name}-{mark}")
-    replaced = path.with_name(f".{path.name}-{mark}-replaced")
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-        if lasting:
-            _sync_files(folder)
-        if path.exists():
-            path.rename(replaced)
-        folder.rename(path)
-        if keep is not None and (replaced / keep).is_dir():
-            (replaced / keep).rename(path / keep)
-    except OSError:
-        if replaced.exists() and not path.exists():
-            replaced.rename(path)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sync_files(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb+") as written:
-                sync(written.fileno())
+def sync_files(files: Iterable[Path], folder: Path) -> None:
+    """Return when files, and their names in a folder, would survive a power cut."""
+    for file in files:
+        with file.open("rb+") as written:
+            sync(written.fileno())
+    sync_folder(folder)

@@ -76,6 +76,14 @@ if sys.platform == "win32":
         """Yes: a user's folders are closed to others here, unless the user opened them."""
         return True
 
+    def lock_folder(folder: Path, *, wait: bool = True) -> int | None:
+        """None: folders cannot be locked here."""
+        return None
+
+    def exchange(first: Path, second: Path) -> bool:
+        """False: names cannot be exchanged here."""
+        return False
+
 else:
     import fcntl
     import resource
@@ -91,6 +99,9 @@ else:
 
     #: What says that a file system knows no such call, where an error would be another number.
     _NOT_KNOWN = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY)
+
+    #: RENAME_EXCHANGE of Linux, which is RENAME_SWAP of macOS; and AT_FDCWD of Linux.
+    _SWAP, _HERE = 2, -100
 
     def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> None:
         """Lock an open file until it is closed; BlockingIOError where another has it.
@@ -135,6 +146,40 @@ else:
         """Whether a folder is this user's, and nobody else may write to it."""
         found = folder.stat()
         return found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+    def lock_folder(folder: Path, *, wait: bool = True) -> int | None:
+        """A descriptor that keeps a folder locked until it is released; None without locks.
+
+        Raises
+        ------
+        BlockingIOError
+            Another has it, and is not waited for.
+        OSError
+            There is no such folder.
+        """
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _AT_ONCE | _ALWAYS)
+        try:
+            lock(descriptor, wait=wait)
+        except BlockingIOError:
+            release(descriptor)
+            raise
+        except OSError:  # no locks here
+            release(descriptor)
+            return None
+        return descriptor
+
+    def exchange(first: Path, second: Path) -> bool:
+        """Let two names change places in one step; False where that was not done."""
+        import ctypes
+
+        known = ctypes.CDLL(None, use_errno=True)
+        names = os.fsencode(first), os.fsencode(second)
+        try:
+            if sys.platform == "darwin":
+                return not known.renamex_np(*names, _SWAP)
+            return not known.renameat2(_HERE, names[0], _HERE, names[1], _SWAP)
+        except AttributeError:  # a C library without it
+            return False
 
 
 def open_read(path: Path) -> int:

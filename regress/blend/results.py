@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from features.banks import Banks
 from features.errors import LayerbankError
 from features.keys import Text, digest, text_keys
 from regress.blend.blended import MODEL, Blend, Blended
@@ -18,63 +14,16 @@ from regress.data.source import Source
 from regress.data.task import Task
 from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
 from regress.evaluation.notes import text_pairs
-from regress.evaluation.results import Results
+from regress.runs.recorded import NoBanks, RecordedResults, recorded_task
 
 
-class NoBanks(Banks):
-    """A blend is made of runs, whose banks may be gone."""
-
-    def __init__(self) -> None:
-        self.by_name = {}
-
-
-@dataclass(frozen=True, eq=False)
-class BlendResults(Results):
-    """A blend as the report takes results.
-
-    Attributes
-    ----------
-    blended
-        By target, the blend and its bases, the blend first.
-    """
-
-    blended: Mapping[str, list[LeaderboardRow]] = field(default_factory=dict)
-
-    def rows(self, target: str) -> list[LeaderboardRow]:
-        return self.blended[target]
-
-
-def blend_results(blend: Blend) -> BlendResults:
-    """What there is to be shown of a blend."""
-    table, description = blend.table, blend.runs[0].description
-    id_name, ids = next(iter(table.items()))
-    texts, groups = _texts(description)
-    known = texts is not None
-    shown = [""] * len(ids) if texts is None else texts
-    weighted = bool(description["texts"].get("weighted")) and "weight" in table
-    task = Task(
-        texts=shown,
-        # Without the texts each row counts by itself.
-        keys=text_keys(shown if known else [str(number) for number in range(len(ids))]),
-        Y=np.stack([np.array(table[name], np.float64) for name in description["targets"]], axis=1),
-        target_names=tuple(description["targets"]),
-        ids=ids,
-        id_name=id_name,
-        groups=groups,
-        weights=np.array(table["weight"], np.float64) if weighted else None,
-    )
-    recorded = description["folds"]
-    folds = Folds(
-        numbers=blend.runs[0].fold_numbers(table)[0],
-        n_folds=recorded["n_folds"],
-        scheme=recorded["scheme"],
-        seed=recorded["seed"] or 0,
-        digest=recorded["hash"],
-        labels=tuple(recorded.get("labels") or ()),
-    )
-    return BlendResults(
+def blend_results(blend: Blend) -> RecordedResults:
+    """What there is to be shown of a blend, whose runs' banks may be gone: itself comes first."""
+    texts, groups = _texts(blend.runs[0].description)
+    task, folds = recorded_task(blend.runs[0], blend.table, texts=texts, groups=groups)
+    return RecordedResults(
         banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
-        blended={each.target: _rows(blend, each, task, folds) for each in blend.targets},
+        recorded={each.target: _rows(blend, each, task, folds) for each in blend.targets},
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def save_blend(
         A target or the ids are called like what ``oof.csv`` holds beside them.
     """
     from regress.blend.results import blend_results, largest_weights, notes_on_blend
-    from regress.report.writing import write_report
+    from regress.runs.drawing import draw_report, write_report_data
 
     path = Path(path).absolute()
     refuse_existing(path, force=force)
@@ -55,12 +55,14 @@ def save_blend(
         results = _saved_models(blend, folder)
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])
-        description = {**_description(blend), "results": results, "sha256": hashes(folder)}
-        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
-        write_report(
+        description = {**_description(blend), "results": results}
+        write_report_data(
             blend_results(blend), description, folder, notes=notes_on_blend(description),
-            weights=largest_weights(blend), run=path, save_figures=figures,
+            weights=largest_weights(blend),
         )  # fmt: skip
+        description["sha256"] = hashes(folder)
+        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+    draw_report(path, figures=figures)
     return path
 
 

@@ -15,6 +15,7 @@ from regress.commands.making import (
     predict_next,
     refuse_beside_from,
     say_repeated,
+    where_it_is,
 )
 
 
@@ -77,7 +78,7 @@ def blend_command(
     if not quiet:
         source = blended.runs[0].description.get("input") or {}
         say_lines(
-            f"\nThe blend is in {out}: open {out / 'report.html'} in a browser.\n"
+            f"\n{where_it_is('blend', out)}\n"
             "Predict new texts with\n"
             f"  {predict_next(out, source.get('text'), source.get('id'))}",
             err=True,

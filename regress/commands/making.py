@@ -21,6 +21,14 @@ FiguresOption = Annotated[
 ]
 
 
+def where_it_is(what: str, run: Path) -> str:
+    """Where a run, and its report if that was drawn, are."""
+    from regress.report import REPORT
+
+    page = run / REPORT
+    return f"The {what} is in {run}" + (f": open {page} in a browser." * page.is_file() or ".")
+
+
 def predict_next(run: Path, text: Sequence[str] | None, id: str | None) -> str:
     """What to type to predict with a run, of the columns that it was made from."""
     columns = [word for name in text or () for word in ("--text", name)]

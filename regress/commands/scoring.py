@@ -28,6 +28,7 @@ from regress.commands.making import (
     predict_next,
     refuse_beside_from,
     say_repeated,
+    where_it_is,
 )
 
 if TYPE_CHECKING:
@@ -264,8 +265,7 @@ class Scoring:
         """Say where the run is and how to predict with it, unless quiet."""
         if not self.quiet:
             say_lines(
-                f"\nThe run is in {self.out}: open {self.out / 'report.html'} in a browser."
-                f"{besides}\nPredict new texts with\n"
+                f"\n{where_it_is('run', self.out)}{besides}\nPredict new texts with\n"
                 f"  {predict_next(self.out, source.text, source.id)}",
                 err=True,
             )

@@ -1,24 +1,29 @@
-"""What a report shows of each target, worked out before anything is drawn."""
+"""What a report shows of each target, worked out before anything is drawn.
+
+It is plain data, which stands in a run's folder: a report is drawn from that alone, now or later.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.console.show import beginning, shown
+from features.console.show import WHOLE, beginning, shown
 from features.errors import LayerbankError
 from features.keys import Text
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
-from regress.evaluation.results import Results
 from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
 
 #: Points that are drawn of a scatter plot; every one is an element of the page.
 MAX_POINTS = 3000
@@ -27,47 +32,65 @@ MAX_POINTS = 3000
 N_WORST = 12
 
 
+@dataclass(frozen=True)
+class Quote:
+    """A text in the list of worst errors: its id, how it begins, and as much as is shown of it."""
+
+    id: str
+    beginning: str
+    text: str
+    cut: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """One target of an experiment.
 
     Attributes
     ----------
-    target
-        Its name.
-    y, residuals, lengths
-        Shape (n_samples,): true values, true less predicted by the headline, and lengths.
+    target, id_name
+        Names of it, and of the texts' ids.
+    y, predicted, lengths
+        Shape (n_samples,): true values, those that the headline predicts, and lengths.
     length_name
-        What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say.
+        What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say; empty where the
+        texts are not at hand.
     standings
         The leaderboard, the lowest RMSE first.
     headline
         What the report is about: the first of these, or in a sweep the whole procedure.
     heat_maps, groups, curve
         What the run has of these.
+    grouped
+        Whether texts of one group share a fold.
+    drawn
+        Rows that scatter plots show; all, or a random part with the worst errors in it.
+    marks
+        What scatter plots say of these rows: columns ``id``, ``fold``, ``text`` and ``group``.
+    worst, quotes
+        Rows of the largest errors, the largest first, and their texts.
     by
         RMSE by further columns of the file, where such were asked for.
     weights
         A blend's members with their weights.
-    drawn
-        Rows that scatter plots show; all, or a random part with the worst errors in it.
-    worst
-        Rows of the largest errors, the largest first.
     """
 
-    experiment: Results
     target: str
+    id_name: str
     y: Vector
-    residuals: Vector
+    predicted: Vector
     lengths: NDArray[Any]
     length_name: str
     standings: Sequence[Standing]
     headline: Standing
     heat_maps: Sequence[HeatMap]
     groups: Sequence[Share]
+    grouped: bool
     curve: LearningCurve | None
     drawn: NDArray[np.int64]
+    marks: Mapping[str, Sequence[Any]]
     worst: NDArray[np.int64]
+    quotes: Sequence[Quote]
     by: Mapping[str, Sequence[Share]]
     weights: Sequence[tuple[str, float]] = ()
 
@@ -76,21 +99,22 @@ class Contents:
         """The headline's row."""
         return self.headline.row
 
+    @property
+    def residuals(self) -> Vector:
+        """True values less predicted ones, shape (n_samples,)."""
+        return self.y - self.predicted
+
     def points(self) -> dict[str, list[Any]]:
         """Columns of the scatter plots' data."""
-        task, rows = self.experiment.task, self.drawn
-        columns: dict[str, list[Any]] = {
-            "id": [str(task.ids[row]) for row in rows],
+        rows = self.drawn
+        return {
+            "id": [*self.marks["id"]],
             "true": self.y[rows].tolist(),
-            "predicted": self.best.predictions[rows].tolist(),
+            "predicted": self.predicted[rows].tolist(),
             "residual": self.residuals[rows].tolist(),
             "length": self.lengths[rows].tolist(),
-            "fold": (self.experiment.folds.numbers[rows] + 1).tolist(),
-            "text": [beginning(task.texts[row]) for row in rows],
+            **{name: [*cells] for name, cells in self.marks.items() if name != "id"},
         }
-        if task.groups is not None:
-            columns["group"] = [str(task.groups[row]) for row in rows]
-        return columns
 
 
 def all_contents(
@@ -137,11 +161,12 @@ def _contents(
     if len(y) > max_points:
         others = np.random.default_rng(0).permutation(by_error[N_WORST:])
         drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: max_points - N_WORST]]))
+    worst = by_error[:N_WORST]
     return Contents(
-        experiment=experiment,
         target=target,
+        id_name=task.id_name,
         y=y,
-        residuals=residuals,
+        predicted=best.predictions,
         lengths=lengths,
         length_name=length_name,
         standings=ranked,
@@ -150,14 +175,34 @@ def _contents(
         groups=shares_of(y, best.predictions, task.groups, task.weights)
         if task.groups is not None
         else [],
+        grouped=task.groups is not None,
         curve=learning_curve(experiment, target, best),
         drawn=drawn,
-        worst=by_error[:N_WORST],
+        marks=_marks(experiment, drawn),
+        worst=worst,
+        quotes=[_quote(str(task.ids[row]), task.texts[row]) for row in worst],
         by={
             name: shares_by(y, best.predictions, cells, task.weights) for name, cells in by.items()
         },
         weights=weights,
     )
+
+
+def _marks(experiment: Results, rows: NDArray[np.int64]) -> dict[str, Sequence[Any]]:
+    task = experiment.task
+    marks: dict[str, Sequence[Any]] = {
+        "id": [str(task.ids[row]) for row in rows],
+        "fold": (experiment.folds.numbers[rows] + 1).tolist(),
+        "text": [beginning(task.texts[row]) for row in rows],
+    }
+    if task.groups is not None:
+        marks["group"] = [str(task.groups[row]) for row in rows]
+    return marks
+
+
+def _quote(id: str, text: Text) -> Quote:
+    whole = shown(text)
+    return Quote(id, beginning(text), whole[:WHOLE], len(whole) > WHOLE)
 
 
 def _lengths(experiment: Results, texts: Sequence[Text]) -> tuple[NDArray[Any], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.color import Color
 from rich.style import Style
@@ -13,7 +14,9 @@ from features.console.app import on_stdout
 from features.console.html import front, shade
 from features.selection import POOLER
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
-from regress.evaluation.results import Results
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
 
 #: Fewer cells are no map.
 MIN_CELLS = 2

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.banks import Banks
 from regress.compute.arrays import Matrix, weights_of
-from regress.compute.parallel import run_jobs
 from regress.data.folds import Folds
-from regress.data.matrix import term_matrix
 from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.metrics import rmse, rmse_standard_error
-from regress.evaluation.results import Results
-from regress.models.ridge import TunedRidge
-from regress.models.training import FoldData
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
 
 #: Multiplications that all points of a curve may take: about two seconds of one core.
 BUDGET = 2e10
@@ -55,6 +53,8 @@ def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> Le
     alpha is the one that does best on the other held-out folds. None where it would take longer
     than a glance at it is worth, and where each fold has a bank of its own.
     """
+    from regress.data.matrix import term_matrix
+
     if type(experiment.banks) is not Banks:
         return None  # a blend's, or encoders that have seen the texts a curve would be scored on
     X_values = len(experiment.folds) * best.n_columns
@@ -94,6 +94,8 @@ def _affordable(n_full: int, n_columns: int, folds: Folds) -> list[int]:
 
 
 def _point(X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_texts: int) -> Point:
+    from regress.compute.parallel import run_jobs
+
     jobs = [(fold,) for fold in range(folds.n_folds)]
     held = run_jobs(partial(_predict_fold, X, y, weights, folds, n_texts), jobs)
     errors = np.stack(
@@ -116,6 +118,9 @@ def _predict_fold(
     X: NDArray[Any], y: Matrix, weights: Matrix | None, folds: Folds, n_texts: int, fold: int
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Rows of a fold, and their predictions at every alpha, (n_held, n_alphas)."""
+    from regress.models.ridge import TunedRidge
+    from regress.models.training import FoldData
+
     held = folds.rows([fold])
     others = np.setdiff1d(np.arange(len(y)), held)
     # One order per fold: a smaller training set is a part of every larger one.

@@ -23,7 +23,6 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from features.console.show import WHOLE, beginning, shown
 from features.disk.cache import kept_text
 from regress.report.contents import Contents
 from regress.report.figure import Figure
@@ -63,7 +62,6 @@ def render(
     notes
         What has to be said beside the scores, a sentence each.
     """
-    experiment = drawn[0][0].experiment
     engine, script = Markup(chart_engine()), Markup(_page_file("report.js"))
     data = {
         f"t{number}": {
@@ -83,7 +81,7 @@ def render(
         drawn=drawn,
         run=run,
         description=description,
-        folds=experiment.folds,
+        folds=description["folds"],
         notes=notes,
         command=repeat_command(description, run),
         worst=[_worst(contents) for contents, _ in drawn],
@@ -188,19 +186,15 @@ def _spec(figure: Figure) -> dict[str, Any]:
 
 
 def _worst(contents: Contents) -> list[dict[str, Any]]:
-    task = contents.experiment.task
     return [
         {
-            "id": task.ids[row],
             "true": contents.y[row],
-            "predicted": contents.best.predictions[row],
+            "predicted": contents.predicted[row],
             "residual": contents.residuals[row],
             "length": contents.lengths[row],
-            "beginning": beginning(task.texts[row]),
-            "text": shown(task.texts[row])[:WHOLE],
-            "cut": len(shown(task.texts[row])) > WHOLE,
+            **vars(quote),
         }
-        for row in contents.worst
+        for row, quote in zip(contents.worst, contents.quotes, strict=True)
     ]
 
 

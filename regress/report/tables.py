@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -11,9 +12,10 @@ from rich.text import Text
 from features.console.app import on_stdout
 from features.console.tables import aligned, plain_table
 from regress.evaluation.leaderboard import CANDIDATES, Standing, Verdict
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Results
 from regress.report.heat_maps import show_heat_maps
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Results
 
 #: Rows of a leaderboard that are shown, beside those of searches.
 SHOWN = 15
@@ -37,6 +39,8 @@ def show_results(experiment: Results, *, quiet: bool = False) -> None:
 
 def results_text(experiment: Results) -> Text:
     """Every result, by target and best first, under the folds it was scored on and the notes."""
+    from regress.evaluation.notes import notes
+
     targets = experiment.task.target_names
     first = 0 if len(targets) > 1 else 1  # where there is one target, no column says so
     table = _table(

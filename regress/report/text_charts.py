@@ -31,7 +31,7 @@ MAX_VALUES = 12
 
 def predicted_figure(contents: Contents) -> Figure:
     target = one_line(contents.target)
-    both = np.concatenate([contents.y, contents.best.predictions])
+    both = np.concatenate([contents.y, contents.predicted])
     low, high = float(both.min()), float(both.max())
     line = chart_of([{"value": low}, {"value": high}]).mark_line(color=GREY, strokeDash=[4, 4])
     chart = alt.layer(
@@ -96,13 +96,12 @@ def _residuals(
 
 
 def _points(contents: Contents) -> alt.Chart:
-    task = contents.experiment.task
-    tooltip = [named("id", one_line(task.id_name)), number("true", one_line(contents.target)),
+    tooltip = [named("id", one_line(contents.id_name)), number("true", one_line(contents.target)),
                number("predicted"), number("residual", "true - predicted"),
                count("fold")]  # fmt: skip
     if contents.length_name:
         tooltip.append(count("length", contents.length_name))
-    if task.groups is not None:
+    if contents.grouped:
         tooltip.append(named("group"))
     chart = alt.Chart(alt.NamedData(name="points"), name="texts")
     dots: alt.Chart = chart.mark_circle(

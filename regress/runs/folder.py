@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.disk.atomic import new_folder
+from features.disk.folders import new_folder, recover
 from features.errors import RunError
 from features.tables.readers import csv_reader
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
-from regress.models.base import load_arrays
 
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
+
+#: What the report shows besides: see `regress.runs.report_file`.
+REPORT_DATA = "report.json"
 
 #: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
 SCRATCH = "scratch"
@@ -70,7 +72,7 @@ class RunFolder:
     @property
     def own_columns(self) -> list[str]:
         """Columns of its ``oof.csv``, without the ids and without a blend's members."""
-        description, seeds = self.description, self._seeds
+        description, seeds = self.description, self.seeds
         results = [result["column"] for result in description["results"]]
         weighted = [WEIGHT] if description["texts"].get("weighted") else []
         return [
@@ -79,7 +81,7 @@ class RunFolder:
         ]
 
     @property
-    def _seeds(self) -> list[int]:
+    def seeds(self) -> list[int]:
         """Seeds of the splits but the first."""
         return [split["seed"] for split in self.description["folds"]["repeats"]]
 
@@ -115,6 +117,8 @@ class RunFolder:
         RunError
             It is missing, or not what the run wrote.
         """
+        from regress.models.base import load_arrays
+
         recorded = self.description.get("sha256")
         there = INNER in recorded if recorded else (self.path / INNER).exists()
         if not there:
@@ -136,7 +140,7 @@ class RunFolder:
         folds = self.description["folds"]
         names = folds["labels"] or [str(number) for number in range(folds["n_folds"])]
         number = {name: place for place, name in enumerate(names)}
-        columns = [FOLD, *(seeded(FOLD, seed) for seed in self._seeds)]
+        columns = [FOLD, *(seeded(FOLD, seed) for seed in self.seeds)]
         try:
             return [np.array([number[name] for name in table[column]]) for column in columns]
         except KeyError as error:
@@ -159,7 +163,7 @@ class RunFolder:
 
     def _refuse_no_numbers(self, table: Mapping[str, Sequence[str]]) -> None:
         """RunError unless all of a table's own columns are numbers but ids and folds."""
-        folds = {FOLD, *(seeded(FOLD, seed) for seed in self._seeds)}
+        folds = {FOLD, *(seeded(FOLD, seed) for seed in self.seeds)}
         for name in self.own_columns:
             if name in folds:
                 continue
@@ -194,11 +198,28 @@ def new_run(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def recover_run(path: Path) -> None:
+    """Put a run back that was about to be replaced when a process died.
+
+    Raises
+    ------
+    RunError
+        It is there under another name, which cannot be changed.
+    """
+    try:
+        recover(path)
+    except OSError as error:
+        raise RunError(
+            f"{path} was about to be replaced, and stands beside its place "
+            f"({error}): rename it, or copy it to where names can be changed"
+        ) from error
+
+
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256, in hex, of each file that blends read, beside the models, which have their own."""
+    """SHA-256, in hex, of each file that is read again, but the models, which have their own."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (OOF, INNER)
+        for name in (OOF, INNER, REPORT_DATA)
         if (folder / name).exists()
     }
 

@@ -13,13 +13,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.errors import RunError
-from regress.data.fold_banks import FoldBanks
-from regress.evaluation.notes import notes
-from regress.evaluation.results import Result, Results
 from regress.runs.folder import MANIFEST
+
+if TYPE_CHECKING:
+    from regress.evaluation.results import Result, Results
 
 FORMAT, VERSION = "layerbank run", 0
 
@@ -156,6 +156,8 @@ def result_description(experiment: Results, result: Result) -> dict[str, Any]:
 
 def _fold(experiment: Results, bank: str) -> dict[str, str]:
     """The fold whose bank this is, where each has its own."""
+    from regress.data.fold_banks import FoldBanks
+
     banks = experiment.banks
     return {"fold": banks.labels[bank]} if isinstance(banks, FoldBanks) else {}
 
@@ -178,6 +180,8 @@ def as_json(value: Any) -> str:
 
 def report_head(experiment: Results, run: str) -> dict[str, Any]:
     """What ``--json`` says first of what was scored, and on which folds."""
+    from regress.evaluation.notes import notes
+
     folds = experiment.folds
     return {
         "run": run,
@@ -253,7 +257,7 @@ def damaged(folder: Path, error: Exception) -> RunError:
 def _refuse_damaged(description: dict[str, Any]) -> None:
     """ValueError unless a run.json holds what others read of it."""
     given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
-    _refuse_other(description, {**SHAPE, **given}, "")
+    refuse_other(description, {**SHAPE, **given}, "")
     banks = {bank["name"] for bank in description["banks"]}
     for number, result in enumerate(description["results"]):
         if result["target"] not in description["targets"]:
@@ -262,8 +266,11 @@ def _refuse_damaged(description: dict[str, Any]) -> None:
             raise ValueError(f"results[{number}].blocks are of none of its banks")
 
 
-def _refuse_other(value: Any, shape: Any, name: str) -> None:
-    """ValueError with the name of the first part of a value that is not as `shape` says."""
+def refuse_other(value: Any, shape: Any, name: str) -> None:
+    """ValueError with the name of the first part of a value that is not as `shape` says.
+
+    The name is that of the value itself; empty for a whole file.
+    """
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             raise ValueError(f"{name} is no object")
@@ -272,11 +279,11 @@ def _refuse_other(value: Any, shape: Any, name: str) -> None:
                 path = f"{name}.{each}".removeprefix(".")
                 if each not in value:
                     raise ValueError(f"it lacks {path}")
-                _refuse_other(value[each], inner, path)
+                refuse_other(value[each], inner, path)
     elif isinstance(shape, list):
         if not isinstance(value, list):
             raise ValueError(f"{name} is no list")
         for number, item in enumerate(value):
-            _refuse_other(item, shape[0], f"{name}[{number}]")
+            refuse_other(item, shape[0], f"{name}[{number}]")
     elif not isinstance(value, shape):
         raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

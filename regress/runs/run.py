@@ -20,7 +20,7 @@ from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
-from regress.runs.folder import RunFolder
+from regress.runs.folder import RunFolder, recover_run
 from regress.runs.format import damaged, read_description
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import require_training, training_texts
@@ -38,6 +38,7 @@ def load_run(path: str | Path) -> Run:
         The folder is missing, holds no run, one that is damaged or of a later version.
     """
     path = Path(path).absolute()
+    recover_run(path)
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
     description = read_description(path)

@@ -12,7 +12,7 @@ from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
-from regress.runs.folder import MANIFEST, OOF, hashes, new_run
+from regress.runs.folder import MANIFEST, OOF, hashes, new_run, recover_run
 from regress.runs.format import as_json, result_description, run_description
 
 
@@ -45,7 +45,7 @@ def save_run(
     RunError
         Something is there already, or cannot be written.
     """
-    from regress.report.writing import write_report
+    from regress.runs.drawing import draw_report, write_report_data
 
     path = Path(path).absolute()
     table = experiment.oof
@@ -66,11 +66,10 @@ def save_run(
         write_frame(table, folder / OOF)
         description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
+        write_report_data(experiment, description, folder, notes=notes(experiment))
         description["sha256"] = hashes(folder)
         (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
-        write_report(
-            experiment, description, folder, notes=notes(experiment), run=path, save_figures=figures
-        )
+    draw_report(path, figures=figures)
     return path
 
 
@@ -81,6 +80,7 @@ def refuse_existing(
     out, replace = ("path", "force=True") if in_python else ("--out", "--force")
     if not is_writable(path.absolute().parent):
         raise RunError(f"{path.absolute().parent} cannot be written to: give another {out}")
+    recover_run(path.absolute())
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not force:

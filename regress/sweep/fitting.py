@@ -64,11 +64,12 @@ def fit_candidates(
     batches = _batches(by_products)
     if in_processes():
         _fit_far(grams, store, batches, by_columns, n_jobs, keep)
-        return
-    for candidates, left_out in batches:
-        _fit_by_products(grams, store.regressors, candidates, left_out, n_jobs, keep)
-    for candidate, unfinished in by_columns.items():
-        _fit_by_columns(grams, store, candidate, unfinished, n_jobs, keep)
+    else:
+        for candidates, left_out in batches:
+            _fit_by_products(grams, store.regressors, candidates, left_out, n_jobs, keep)
+        for candidate, unfinished in by_columns.items():
+            _fit_by_columns(grams, store, candidate, unfinished, n_jobs, keep)
+    store.parts.settle()
 
 
 def refit(

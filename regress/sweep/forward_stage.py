@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regress.compute.parallel import each_result
 from regress.sweep.candidates import (
@@ -19,7 +21,7 @@ from regress.sweep.forward_search import MAX_STEPS, forward_search
 from regress.sweep.products import Grams
 from regress.sweep.ranking import RANKED_ROWS, n_ranked_rows
 from regress.sweep.splits import Split, Workspace
-from regress.sweep.store import LeftOut
+from regress.sweep.store import LeftOut, Store
 
 
 def forward_searches(split: Split) -> list[LeftOut]:
@@ -48,14 +50,15 @@ def found_forward(
     grams, store = _workspace(split, left_out)
     blocks, work = every_block(split.banks), forward_work(split, left_out)
     path = _path(split, left_out, target)
-    if store.is_whole(path):
+    numbers = _kept(store, path, len(blocks))
+    if numbers is not None:
         on_done(work)
-        numbers = np.load(path, allow_pickle=False).tolist()
     else:
         numbers = _searched(
             grams, blocks, left_out, target, n_jobs, lambda fraction: on_done(fraction * work)
         )
-        store.write(path, np.array(numbers))
+        store.parts.write(path, np.array(numbers))
+        store.parts.settle()
     return concatenated(split.banks, [blocks[number] for number in numbers])
 
 
@@ -68,7 +71,7 @@ def search_ahead(split: Split, n_targets: int, n_jobs: int | None) -> None:
             for target in range(n_targets)
             for left_out in forward_searches(split)
             if _workspace(split, left_out) is workspace
-            and not workspace.store.is_whole(_path(split, left_out, target))
+            and _kept(workspace.store, _path(split, left_out, target), len(blocks)) is None
         ]
         rows = n_ranked_rows(workspace.grams, len(blocks))
         found = each_result(
@@ -76,7 +79,8 @@ def search_ahead(split: Split, n_targets: int, n_jobs: int | None) -> None:
             n_jobs=n_jobs, job_bytes=4 * rows * rows * (len(blocks) + 6),
         )  # fmt: skip
         for search, numbers in zip(searches, found, strict=True):
-            workspace.store.write(_path(split, *search), np.array(numbers))
+            workspace.store.parts.write(_path(split, *search), np.array(numbers))
+        workspace.store.parts.settle()
 
 
 def forward_work(split: Split, left_out: LeftOut) -> float:
@@ -99,6 +103,17 @@ def _searched(
         grams, blocks, left_out=left_out, target=target, n_jobs=n_jobs, on_done=on_done
     )
     return [blocks.index(step.block) for step in steps] or [len(blocks) - 1]
+
+
+def _kept(store: Store, path: Path, n_blocks: int) -> list[int] | None:
+    """What a search found before; None where it was not made, or not kept as it was."""
+
+    def is_right(found: NDArray[Any]) -> bool:
+        numbers = found.ndim == 1 and found.dtype == np.int64
+        return numbers and bool(((found >= 0) & (found < n_blocks)).all())
+
+    found = store.parts.read(path, is_right)
+    return None if found is None else list(found.tolist())
 
 
 def _workspace(split: Split, left_out: LeftOut) -> Workspace:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from features.disk.atomic import replacing
+from features.errors import RunError
 from features.keys import digest
 from regress.compute.arrays import Matrix, weights_of
 from regress.data.folds import Folds
@@ -23,6 +22,7 @@ from regress.data.task import Task
 from regress.models.base import Setting
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Candidate
+from regress.sweep.parts import SUFFIX, Parts
 
 #: Folds that a fit leaves out: none, one, or two in ascending order.
 LeftOut = tuple[int, ...]
@@ -54,7 +54,7 @@ class Store:
         folds: Folds,
         regressors: dict[str, TunedRegressor],
     ) -> None:
-        self.folder, self.task, self.folds = folder, task, folds
+        self.parts, self.task, self.folds = Parts(folder), task, folds
         self.regressors = regressors
         self._common = [
             fingerprints, task.keys_digest, digest(task.Y), folds.digest, digest(folds.numbers)
@@ -66,24 +66,37 @@ class Store:
             for name, regressor in regressors.items()
         }
         self._errors: dict[tuple[Candidate, LeftOut], dict[int, Matrix]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
 
     def settings(self, candidate: Candidate) -> list[Setting]:
         """What a candidate's regressor chooses from."""
         return list(self.regressors[candidate.model].settings())
 
     def has(self, candidate: Candidate, left_out: LeftOut) -> bool:
-        """Whether a fit is finished."""
-        fit = (candidate, left_out)
-        return fit in self._errors or self.is_whole(self._path(candidate, left_out))
+        """Whether a fit is finished, and kept as it was."""
+        return (candidate, left_out) in self._errors or self._read(candidate, left_out) is not None
 
     def put(self, candidate: Candidate, left_out: LeftOut, predicted: Matrix) -> None:
         """Keep what a fit predicts, shape (n_held, n_settings, n_targets)."""
-        self.write(self._path(candidate, left_out), predicted)
+        self.parts.write(self._path(candidate, left_out), predicted)
 
     def predictions(self, candidate: Candidate, left_out: LeftOut) -> Matrix:
-        """What a fit predicts for the rows it left out, shape (n_held, n_settings, n_targets)."""
-        predicted: Matrix = np.load(self._path(candidate, left_out), allow_pickle=False)
+        """What a finished fit predicts for the rows it left out.
+
+        Returns
+        -------
+        Shape (n_held, n_settings, n_targets).
+
+        Raises
+        ------
+        RunError
+            It is not there any more.
+        """
+        predicted = self._read(candidate, left_out)
+        if predicted is None:
+            raise RunError(
+                f"{self._path(candidate, left_out)} was damaged or removed while the sweep ran: "
+                "call again, and only what it held is computed anew"
+            )
         return predicted
 
     def errors(self, candidate: Candidate, left_out: LeftOut, fold: int) -> Matrix:
@@ -103,20 +116,16 @@ class Store:
     def path_of(self, *key: object) -> Path:
         """Where to keep an array that a key decides, with these banks, texts, targets and folds."""
         text = json.dumps([self._common, key], sort_keys=True, default=str)
-        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self.parts.folder / f"{name}{SUFFIX}"
 
-    def is_whole(self, path: Path) -> bool:
-        """Whether an array is there to be read: a power cut can leave files without their end."""
-        try:
-            np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return False
-        return True
-
-    def write(self, path: Path, array: NDArray[Any]) -> None:
-        """Write an array so that its file is whole or not there."""
-        with replacing(path, lasting=False) as file:
-            np.save(file, array, allow_pickle=False)
+    def _read(self, candidate: Candidate, left_out: LeftOut) -> Matrix | None:
+        n_held, n_targets = len(self.folds.rows(left_out)), len(self.task.target_names)
+        shape = (n_held, len(self.settings(candidate)), n_targets)
+        return self.parts.read(
+            self._path(candidate, left_out),
+            lambda array: array.shape == shape and array.dtype == np.float64,
+        )
 
     def _path(self, candidate: Candidate, left_out: LeftOut) -> Path:
         settings = self._settings[candidate.model]

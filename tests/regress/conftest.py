@@ -105,7 +105,8 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 def saved_without_reports() -> Iterator[None]:
     """Runs are saved without their report, which takes longer than small fits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("regress.report.writing.write_report", lambda *_, **__: None)
+        for name in ("write_report_data", "draw_report"):
+            patch.setattr(f"regress.runs.drawing.{name}", lambda *_, **__: None)
         yield
 
 

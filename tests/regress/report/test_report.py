@@ -33,7 +33,9 @@ def task(make_task: MakeTask) -> MadeUpTask:
 
 
 def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> None:
-    folder = save_run(experiment, tmp_path / "run", source={"path": "/data/my texts.csv"})
+    folder = save_run(
+        experiment, tmp_path / "run", source={"path": "/data/my texts.csv", "target": ["target"]}
+    )
     page = Page(folder / "report.html")
     assert set(page.data["t0"]["figures"]) == {
         "leaderboard", "heat-map-ridge", "heat-map-svr", "predicted-against-true",
@@ -98,7 +100,7 @@ def test_nothing_is_loaded_from_anywhere(experiment: Experiment, tmp_path: Path)
 
 def test_texts_cannot_break_out(tmp_path: Path) -> None:
     experiment = evil_experiment(tmp_path)
-    source = {"path": f"/data/{EVIL}.csv", "text": [EVIL]}
+    source = {"path": f"/data/{EVIL}.csv", "text": [EVIL], "target": [EVIL]}
     folder = save_run(experiment, tmp_path / "run", source=source, figures=True)
     page = Page(folder / "report.html")
     assert len(page.scripts) == 3
@@ -159,7 +161,9 @@ def test_a_sweep_shows_what_it_tried(task: MadeUpTask, tmp_path: Path) -> None:
 
 
 def test_the_command_repeats_the_run(experiment: Experiment, tmp_path: Path) -> None:
-    source = {"path": "/d/it's.csv", "text": ["a b"], "id": "id", "skip_empty": True}
+    source = {
+        "path": "/d/it's.csv", "text": ["a b"], "target": ["y"], "id": "id", "skip_empty": True,
+    }  # fmt: skip
     folder = save_run(experiment, tmp_path / "it's a run", source=source)
     found = re.search(r"layerbank regress.*again", Page(folder / "report.html").text)
     assert found is not None

@@ -13,6 +13,7 @@ import pytest
 from features.errors import RunError
 from regress import Experiment, TunedLightGBM, TunedSVR, evaluate, load_run
 from regress.models.base import load_arrays, save_arrays
+from regress.runs.save import refuse_existing
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import MadeUpTask, made_up_task
 
@@ -118,3 +119,16 @@ def test_arrays_are_saved_without_pickle(tmp_path: Path, monkeypatch: pytest.Mon
     assert {*load_arrays(path)} == {"coef", "alpha", "names"}
     with pytest.raises(TypeError, match="alpha holds Python objects"):
         save_arrays(tmp_path / "b.npz", {"alpha": None})
+
+
+@pytest.mark.usefixtures("without_reports")
+def test_a_run_whose_replacement_died_is_there_again(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    folder, hidden = experiment.save(tmp_path / "run"), tmp_path / ".run-0123456789ab-replaced"
+    folder.rename(hidden)
+    assert load_run(folder).targets == ["target"]
+    folder.rename(hidden)
+    with pytest.raises(RunError, match="exists: give another --out, or --force"):
+        refuse_existing(folder, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -1,0 +1,113 @@
+"""Results as a run's folder has them: without its banks, and without what only these hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.banks import Banks
+from features.keys import Text, text_keys
+from regress.data.folds import Folds
+from regress.data.task import Task
+from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
+from regress.evaluation.oof import WEIGHT, seeded
+from regress.evaluation.results import Results
+from regress.runs.folder import RunFolder
+
+
+class NoBanks(Banks):
+    """A run's banks may be gone, and are not looked for."""
+
+    def __init__(self) -> None:
+        self.by_name = {}
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedResults(Results):
+    """What a report takes of results that were saved.
+
+    Attributes
+    ----------
+    recorded
+        By target, its leaderboard.
+    """
+
+    recorded: Mapping[str, list[LeaderboardRow]] = field(default_factory=dict)
+
+    def rows(self, target: str) -> list[LeaderboardRow]:
+        return self.recorded[target]
+
+
+def recorded_task(
+    run: RunFolder,
+    table: Mapping[str, Sequence[str]],
+    *,
+    texts: Sequence[Text] | None = None,
+    groups: Sequence[str] | None = None,
+) -> tuple[Task, Folds]:
+    """The task and first split of a run.
+
+    Parameters
+    ----------
+    run, table
+        The run, and what `RunFolder.read_oof` gave.
+    texts, groups
+        Where they are at hand. Without texts each row counts by itself.
+    """
+    description = run.description
+    id_name, ids = next(iter(table.items()))
+    shown = [""] * len(ids) if texts is None else texts
+    weighted = bool(description["texts"].get("weighted")) and WEIGHT in table
+    task = Task(
+        texts=shown,
+        keys=text_keys([str(number) for number in range(len(ids))] if texts is None else texts),
+        Y=np.stack([np.array(table[name], np.float64) for name in run.targets], axis=1),
+        target_names=tuple(run.targets),
+        ids=ids,
+        id_name=id_name,
+        groups=groups,
+        weights=np.array(table[WEIGHT], np.float64) if weighted else None,
+    )
+    recorded = description["folds"]
+    folds = Folds(
+        numbers=run.fold_numbers(table)[0],
+        n_folds=recorded["n_folds"],
+        scheme=recorded["scheme"],
+        seed=recorded["seed"] or 0,
+        digest=recorded["hash"],
+        labels=tuple(recorded.get("labels") or ()),
+    )
+    return task, folds
+
+
+def recorded_results(run: RunFolder) -> RecordedResults:
+    """Results of any run, as its ``run.json`` and ``oof.csv`` say.
+
+    Raises
+    ------
+    RunError
+        The folder is damaged.
+    """
+    table = run.read_oof()
+    task, folds = recorded_task(run, table)
+    rows: dict[str, list[LeaderboardRow]] = {target: [] for target in run.targets}
+    for result in run.description["results"]:
+        first = result["column"]
+        columns = [first, *(seeded(first, seed) for seed in run.seeds)]
+        of_target = rows[result["target"]]
+        # A sweep's results are procedures, and its headline, like a blend's, comes first.
+        kinds = {"sweep": "auto", "blend": "blend"}
+        kind = "result" if of_target else kinds.get(run.made_by, "result")
+        row = leaderboard_row(
+            kind, result["model"], result["select"], (), result["n_columns"],
+            task=task, target=run.targets.index(result["target"]), folds=folds,
+            predictions=[np.array(table[name], np.float64) for name in columns],
+            naive_rmse=result["naive_rmse"], params=result["params"],
+            name="" if kind == run.made_by == "regress" else first,
+        )  # fmt: skip
+        of_target.append(row)
+    return RecordedResults(
+        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, recorded=rows
+    )
