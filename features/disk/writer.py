@@ -17,6 +17,7 @@ from features.disk.commit import commit, committing
 from features.disk.format import segment_name
 from features.disk.image import Rows, segment_image
 from features.disk.journal import note
+from features.disk.layout import block_types
 from features.disk.manifest import Manifest
 from features.disk.system import refuse_writing_banks
 from features.errors import BankError, CommitError
@@ -70,7 +71,7 @@ class BankWriter:
         self._hidden = int(manifest.setup["hidden_size"])
         self._provenance = dict(provenance)
         self._seconds = segment_seconds
-        dtypes = ["<f4"] if manifest.setup["precision"] == "fp32" else ["<f2", "<f4"]
+        dtypes = block_types(manifest.setup["precision"])
         self._buffers = {
             dtype: _Buffer(np.dtype(dtype), len(self._blocks), self._hidden, segment_bytes)
             for dtype in dtypes

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from features.disk.schema import EACH, OBJECT, refuse_other
 from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
 from regress.evaluation.notes import notes
@@ -26,19 +27,16 @@ FORMAT, VERSION = "layerbank run", 0
 #: Packages that decide numbers.
 PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
-#: Stands in `SHAPE` for every name.
-EACH = "*"
+_NUMBER, _SCALAR = (int, float), (str, int, type(None))
 
-_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
-
-#: What a run.json must hold for others to read it: types, lists of these, objects by name.
+#: What a run.json must hold for others to read it.
 SHAPE: Mapping[str, Any] = {
     "banks": [
         {
             "name": str,
             "path": str,
             "fingerprint": str,
-            "source": _OBJECT,
+            "source": OBJECT,
             "setup": {"hidden_size": int},
         }
     ],
@@ -51,8 +49,8 @@ SHAPE: Mapping[str, Any] = {
         "labels": [str],
         "repeats": [{"seed": int, "hash": str}],
     },
-    "regressors": {EACH: {"params": _OBJECT}},
-    "versions": _OBJECT,
+    "regressors": {EACH: {"params": OBJECT}},
+    "versions": OBJECT,
     "results": [
         {
             "model": str,
@@ -62,7 +60,7 @@ SHAPE: Mapping[str, Any] = {
             "n_columns": int,
             "scores": {"rmse": _NUMBER},
             "naive_rmse": _NUMBER,
-            "params": _OBJECT,
+            "params": OBJECT,
             "column": str,
             "file": str,
             "sha256": str,
@@ -74,8 +72,8 @@ SHAPE: Mapping[str, Any] = {
 MORE: Mapping[str, Any] = {
     "sha256": {EACH: str},
     "input": {"path": str, "target": [str]},
-    "sweep": _OBJECT,
-    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
+    "sweep": OBJECT,
+    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": OBJECT}}},
 }
 
 
@@ -253,30 +251,10 @@ def damaged(folder: Path, error: Exception) -> RunError:
 def _refuse_damaged(description: dict[str, Any]) -> None:
     """ValueError unless a run.json holds what others read of it."""
     given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
-    _refuse_other(description, {**SHAPE, **given}, "")
+    refuse_other(description, {**SHAPE, **given}, "")
     banks = {bank["name"] for bank in description["banks"]}
     for number, result in enumerate(description["results"]):
         if result["target"] not in description["targets"]:
             raise ValueError(f"results[{number}].target is none of its targets")
         if not banks.issuperset(term["bank"] for term in result["blocks"]):
             raise ValueError(f"results[{number}].blocks are of none of its banks")
-
-
-def _refuse_other(value: Any, shape: Any, name: str) -> None:
-    """ValueError with the name of the first part of a value that is not as `shape` says."""
-    if isinstance(shape, Mapping):
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is no object")
-        for key, inner in shape.items():
-            for each in value if key == EACH else [key]:
-                path = f"{name}.{each}".removeprefix(".")
-                if each not in value:
-                    raise ValueError(f"it lacks {path}")
-                _refuse_other(value[each], inner, path)
-    elif isinstance(shape, list):
-        if not isinstance(value, list):
-            raise ValueError(f"{name} is no list")
-        for number, item in enumerate(value):
-            _refuse_other(item, shape[0], f"{name}[{number}]")
-    elif not isinstance(value, shape):
-        raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")
