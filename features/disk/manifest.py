@@ -36,6 +36,9 @@ _LARGEST = 16 << 20
 #: Numbers of a text at the most, in all blocks: four poolings of 128 layers of 32,768 columns.
 _MOST_NUMBERS = 1 << 24
 
+#: Blocks of a bank at the most.
+_MOST_BLOCKS = 1 << 16
+
 _NOTHING = type(None)
 
 #: What a ``bank.json`` must hold.
@@ -44,7 +47,7 @@ _SHAPE: Mapping[str, Any] = {
     "fingerprint": Matching(re.compile("[0-9a-f]{64}")),
     "setup": {
         **OBJECT,
-        "n_layers": Whole(1, _MOST_NUMBERS),
+        "n_layers": Whole(1, _MOST_BLOCKS),
         "hidden_size": Whole(1, _MOST_NUMBERS),
         "poolings": [Matching(re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}"))],
         "pooler": bool,
@@ -143,8 +146,10 @@ def checked_manifest(content: Mapping[str, Any]) -> Manifest:
     n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]
     if not n_blocks or POOLER in setup["poolings"]:
         raise ValueError("its setup.poolings are none that a bank can have")
-    if n_blocks * setup["hidden_size"] > _MOST_NUMBERS:
-        raise ValueError(f"a text has more than {_MOST_NUMBERS:,} numbers in it")
+    if n_blocks > _MOST_BLOCKS or n_blocks * setup["hidden_size"] > _MOST_NUMBERS:
+        raise ValueError(
+            f"a text has more than {_MOST_NUMBERS:,} numbers in it, or too many blocks"
+        )
     if fingerprint(setup) != content["fingerprint"]:
         raise ValueError("its hash is not that of its content")
     return Manifest(content["version"], content["fingerprint"], setup, content["source"])

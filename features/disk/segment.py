@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import xxhash
@@ -25,7 +25,7 @@ from features.errors import BankError, CorruptSegment
 from features.selection import Block
 
 MAGIC = b"layerbank-segment"
-_FIRST = re.compile(rb"%b ([0-9a-f]{16}) ([0-9]{1,18})" % MAGIC)
+_FIRST = re.compile(rb"%b ([0-9a-f]{16}) ([0-9]{1,18})\n" % MAGIC)
 
 #: The longest first line there can be.
 _FIRST_LINE = 64
@@ -61,20 +61,35 @@ def read_header(data: memoryview) -> dict[str, Any]:
     ValueError
         When it is not what was written.
     """
-    first, newline, _ = bytes(data[:_FIRST_LINE]).partition(b"\n")
-    line = _FIRST.fullmatch(first)
-    if line is None or not newline:
-        raise ValueError("its first line is not that of a segment")
-    checksum, length = line.groups()
-    if int(length) > _LARGEST_HEADER:
-        raise ValueError(f"it has more than {_LARGEST_HEADER:,} bytes")
-    text = data[len(first) + 1 : len(first) + 1 + int(length)]
+    checksum, start, stop = _first_line(bytes(data[:_FIRST_LINE]))
+    text = data[start:stop]
     if xxhash.xxh3_64_hexdigest(text).encode() != checksum:
         raise ValueError("its hash is another")
     content = parse_json(bytes(text))
     if not isinstance(content, dict):
         raise ValueError("it is no object")
     return content
+
+
+def header_of(file: BinaryIO) -> dict[str, Any]:
+    """As :func:`read_header`, of an open file that is not mapped; leaves it at its beginning."""
+    file.seek(0)
+    *_, stop = _first_line(file.read(_FIRST_LINE))
+    file.seek(0)
+    data = file.read(stop)
+    file.seek(0)
+    return read_header(memoryview(data))
+
+
+def _first_line(data: bytes) -> tuple[bytes, int, int]:
+    """Of a header: its hash, and where its text begins and ends."""
+    line = _FIRST.match(data)
+    if line is None:
+        raise ValueError("its first line is not that of a segment")
+    checksum, length = line.groups()
+    if int(length) > _LARGEST_HEADER:
+        raise ValueError(f"it has more than {_LARGEST_HEADER:,} bytes")
+    return checksum, line.end(), line.end() + int(length)
 
 
 class SnapshotMoved(BankError):

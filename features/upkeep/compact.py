@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import mmap
 import os
 import stat
 import time
@@ -32,7 +31,7 @@ from features.disk.journal import note
 from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest
 from features.disk.own_folder import OwnFolder
-from features.disk.segment import COMPACTED, Segment, read_header
+from features.disk.segment import COMPACTED, Segment, header_of
 from features.disk.snapshot import Snapshot, all_keys
 from features.disk.system import disk_errors, sync_folder
 
@@ -212,9 +211,10 @@ def purge(folder: Path, fingerprint: str) -> None:
 def _is_segment(retired: OwnFolder, name: str, fingerprint: str) -> bool:
     """Whether a file holds what its name says, and is of the bank with a fingerprint."""
     with open(retired.open_read(name), "rb") as file:
-        if not name.endswith(f"-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.h5"):
+        try:
+            header = header_of(file)
+        except ValueError:
             return False
-        with contextlib.suppress(ValueError):
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return bool(read_header(memoryview(data)).get("fingerprint") == fingerprint)
-    return False
+        if header.get("fingerprint") != fingerprint:
+            return False
+        return name.endswith(f"-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.h5")
