@@ -143,7 +143,7 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         if debug:
             raise
         typer.echo(f"layerbank: error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
