@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 from features.disk.writer import BankWriter
+from features.errors import BankLost
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -93,7 +94,7 @@ class BackgroundWriter:
         self._refuse_after_failure()
         if len(self._queue) >= self._most_waiting and len(self._writers) < self._most:
             self._start()
-        self._later(lambda writer: self._unless_failed(lambda: writer.add(*rows)))
+        self._later(lambda writer: self._take(writer, rows))
 
     def flush(self, then: Callable[[], None]) -> None:
         """Commit all that was added, later, and then call ``then``; raises as :meth:`add`."""
@@ -155,6 +156,12 @@ class BackgroundWriter:
             if self._closing:
                 return None
         return lambda writer: self._unless_failed(writer.commit_old)
+
+    def _take(self, writer: BankWriter, rows: tuple[Any, ...]) -> None:
+        if isinstance(self._failure, BankLost):  # whose rows are safe elsewhere, and these too
+            self._try(lambda: writer.add(*rows))
+        else:
+            self._unless_failed(lambda: writer.add(*rows))
 
     def _unless_failed(self, work: Callable[[], None]) -> None:
         # After a failure the queue is only emptied, so that nobody waits for room in it.

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from features.console import html
 from features.disk.gather import Part, Plan, gather, plan
 from features.disk.index import Keys
+from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.snapshot import Snapshot
@@ -27,7 +28,6 @@ from features.selection import (
     Selection,
     Setup,
     Shelf,
-    bank_blocks,
     column_names,
     order_poolings,
 )
@@ -53,7 +53,8 @@ class Bank:
         self.hidden_size = int(manifest.setup["hidden_size"])
         self.poolings = order_poolings(tuple(manifest.setup["poolings"]))
         self.has_pooler = bool(manifest.setup["pooler"])
-        self.blocks = bank_blocks(manifest.setup)
+        self._layout = Layout.of(manifest)
+        self.blocks = self._layout.blocks
         self.overlay = overlay
         self.refresh()
 
@@ -123,8 +124,8 @@ class Bank:
     def _snapshot(self, folder: Path, use_index: bool) -> Snapshot:
         for _ in range(TRIES):
             with contextlib.suppress(SnapshotMoved):
-                return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
-        return Snapshot(folder, self.fingerprint, self.blocks, use_index=use_index)
+                return Snapshot(folder, self._layout, use_index=use_index)
+        return Snapshot(folder, self._layout, use_index=use_index)
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[Path]]:
         # A worker opens the bank for itself: maps of files belong to one process.
@@ -223,8 +224,10 @@ class Bank:
             When what was read is not what was written.
         """
         terms = self.resolve(selection)
-        out = np.empty((len(texts), sum(map(self.width, terms))), dtype)
-        self.fill(out, texts, terms)
+        keys = text_keys(texts)
+        self._read(keys, lambda part: None)  # what the segments lack takes no memory
+        out = np.empty((len(keys), sum(map(self.width, terms))), dtype)
+        self.fill_keys(out, keys, terms)
         return out
 
     def width(self, term: ResolvedTerm) -> int:

@@ -11,11 +11,13 @@
     │   ├── MissingTexts         the bank lacks texts that were asked for
     │   ├── CorruptSegment       a file of the bank is not what was written
     │   └── CommitError          new rows could not be written; nothing old is harmed
+    │       └── BankLost         the bank has gone from under its writer; its rows are safe
     ├── EncoderError             an encoder that cannot be found or used
     └── RunError                 a run folder that is missing, damaged or in the way
 
 Each message is one sentence that names the file, row, column or key and the next step. The
-command line prints it and exits with code 2; a traceback is a bug.
+command line prints it and exits with its code, which is 2 for all but `BankLost`; a traceback is a
+bug.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from typing import Any
 
 class LayerbankError(Exception):
     """Base of everything that is the input's fault and not the program's."""
+
+    #: What the command line exits with.
+    exit_code = 2
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As errors travel from another process, whatever their __init__ takes.
@@ -123,6 +128,26 @@ class CorruptSegment(BankError):
 
 class CommitError(BankError):
     """New rows could not be written (a full disk, say); what was there before is intact."""
+
+
+class BankLost(CommitError):
+    """The bank was removed, moved or replaced under a writer; all its rows are in another bank.
+
+    Attributes
+    ----------
+    rescued
+        That bank's folder.
+    """
+
+    exit_code = 1
+
+    def __init__(self, bank: Path, rescued: Path) -> None:
+        super().__init__(
+            f"{bank} was removed, moved or replaced while texts were added to it: what it had not "
+            f"taken in is safe in {rescued}; add that to the bank, wherever it is now, with "
+            f"`layerbank merge {shlex.quote(str(rescued))} --into BANK`"
+        )
+        self.rescued = rescued
 
 
 class EncoderError(LayerbankError):

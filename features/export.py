@@ -87,8 +87,9 @@ def export(
         raise InputError(
             f"{out} exists: give another --out, or --force to replace it (in Python force=True)"
         )
-    columns = _distinct(bank.column_names(selection))
+    bank.resolve(selection)
     bank.require(texts)  # all of them, before anything is written
+    columns = _distinct(bank.column_names(selection))
     with replacing(out) as file:
         writer(_Export(bank, texts, str(selection), columns, ids), file)
     return out

@@ -148,7 +148,7 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         if debug:
             raise
         say(f"layerbank: error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:

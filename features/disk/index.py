@@ -24,13 +24,17 @@ from numpy.typing import NDArray
 
 from features.disk.atomic import locked_temporary
 from features.disk.format import ALIGNMENT, canonical_json
-from features.disk.system import WRITES_BANKS, write_all
+from features.disk.schema import Whole, parse_json, refuse_other
+from features.disk.system import LARGEST_TEXT, WRITES_BANKS, open_read, release, write_all
 from features.keys import KEY_SIZE
 
 Keys = NDArray[np.uint8]
 
 INDEX = "keys.index"
 INDEX_VERSION = 1
+
+#: What the first line must hold.
+_HEADER = {"version": Whole(INDEX_VERSION, INDEX_VERSION), "segments": {}, "xxh3_64": str}
 
 #: Keys that are looked up at a time.
 CHUNK = 1 << 17
@@ -171,24 +175,32 @@ class KeyIndex:
     def read(cls, folder: Path) -> tuple[Self, dict[str, int]] | None:
         """The kept index whether or not it fits the folder; None when damaged or not there."""
         try:
-            with (folder / INDEX).open("rb") as file:
-                header_line = file.readline()
-                header = json.loads(header_line)
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            sizes = {str(name): int(n) for name, n in header["segments"].items()}
+            descriptor = open_read(folder / INDEX)
+            try:
+                data = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            finally:
+                release(descriptor)
+            end = data.find(b"\n", 0, LARGEST_TEXT) + 1
+            header = parse_json(data[:end])
+            refuse_other(header, _HEADER, "")
+            sizes: dict[str, int] = header["segments"]
+            if not all(type(size) is int and 0 <= size < 2**32 for size in sizes.values()):
+                return None  # there may be very many of them
             n = sum(sizes.values())
-            body = memoryview(data)[_aligned(len(header_line)) :]
-            intact = header["version"] == INDEX_VERSION and len(body) == n * (8 + 4 + KEY_SIZE)
+            body = memoryview(data)[_aligned(end) :]
+            if len(body) != n * (8 + 4 + KEY_SIZE):
+                return None
             checksum = xxhash.xxh3_64(canonical_json(sizes).encode())
             checksum.update(body)
-            intact = intact and checksum.hexdigest() == header["xxh3_64"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        if not intact:
+            if checksum.hexdigest() != header["xxh3_64"]:
+                return None
+        except (OSError, ValueError):
             return None
         prefixes = np.frombuffer(body[: 8 * n], "<u8")
         order = np.frombuffer(body[8 * n : 12 * n], "<u4")
         keys = np.frombuffer(body[12 * n :], np.uint8).reshape(n, KEY_SIZE)
+        if n and int(order.max()) >= n:
+            return None
         return cls(prefixes, order, keys), sizes
 
 

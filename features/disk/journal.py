@@ -14,7 +14,7 @@ from pathlib import Path
 import xxhash
 
 from features.disk.format import COMMITS_LOG, SEGMENT_NAME
-from features.disk.system import open_append, read_errors, release, write_all
+from features.disk.system import open_append, read_errors, read_file, release, write_all
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,14 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What the log says: rows of each segment that should be there, and lines beyond reading."""
+    """What the log says: rows of each segment that should be there, and lines beyond reading.
+
+    ``unreadable`` says why there is no reading it at all.
+    """
 
     rows: dict[str, int]
     n_damaged: int
+    unreadable: str | None = None
 
 
 def note(folder: Path, event: str, name: str, n: int) -> None:
@@ -43,17 +47,23 @@ def note(folder: Path, event: str, name: str, n: int) -> None:
         finally:
             release(descriptor)
     except OSError as error:
-        logger.warning("could not note %s in %s (%s)", name, COMMITS_LOG, error)
+        logger.warning(
+            "could not note %s in %s (%s)", name, folder / COMMITS_LOG, error.strerror or error
+        )
 
 
 def read_journal(folder: Path) -> Journal:
-    """What the log says by now."""
+    """What the log says by now; BankError where it may not be read."""
     rows: dict[str, int] = {}
     try:
-        with read_errors(folder / COMMITS_LOG):
-            text = (folder / COMMITS_LOG).read_text(encoding="utf-8", errors="replace")
+        text = read_file(folder / COMMITS_LOG).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return Journal(rows, 0)
+    except PermissionError:
+        with read_errors(folder / COMMITS_LOG):
+            raise
+    except OSError as error:
+        return Journal(rows, 0, error.strerror or str(error))
     n_damaged = 0
     for line in text.splitlines():
         n_damaged += not _LINE.fullmatch(line)

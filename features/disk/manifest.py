@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,9 +25,49 @@ from features.disk.format import (
     differing_fields,
     fingerprint,
 )
-from features.disk.system import disk_errors, read_errors, sync, sync_folder, write_all
+from features.disk.schema import OBJECT, Matching, Whole, parse_json, refuse_other
+from features.disk.system import disk_errors, read_errors, read_file, sync, sync_folder, write_all
 from features.errors import BankError, FingerprintMismatch, NotABank
-from features.selection import Setup
+from features.selection import POOLER, Setup
+
+#: Bytes of ``bank.json`` at the most; those that are written have a few thousand.
+_LARGEST = 16 << 20
+
+#: Numbers of a text at the most, in all blocks: four poolings of 128 layers of 32,768 columns.
+_MOST_NUMBERS = 1 << 24
+
+#: Blocks of a bank at the most.
+_MOST_BLOCKS = 1 << 16
+
+_NOTHING = type(None)
+
+#: What a ``bank.json`` must hold.
+_SHAPE: Mapping[str, Any] = {
+    "version": Whole(1, 1 << 30),
+    "fingerprint": Matching(re.compile("[0-9a-f]{64}")),
+    "setup": {
+        **OBJECT,
+        "n_layers": Whole(1, _MOST_BLOCKS),
+        "hidden_size": Whole(1, _MOST_NUMBERS),
+        "poolings": [Matching(re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}"))],
+        "pooler": bool,
+        "precision": str,
+    },
+    "source": OBJECT,
+}
+
+#: What some hold besides, where extraction wrote them.
+_MORE: Mapping[str, Mapping[str, Any]] = {
+    "setup": {
+        "max_length": (int, _NOTHING),
+        "long": (str, _NOTHING),
+        "stride": (int, _NOTHING),
+        "weights": str,
+        "tokenizer": str,
+        "config": OBJECT,
+    },
+    "source": dict.fromkeys(("encoder", "revision", "weights", "model_type"), (str, _NOTHING)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +93,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         with read_errors(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(read_file(path, at_most=_LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         is_run = (folder / "run.json").is_file()
         why = "a file" if folder.is_file() else "a run" if is_run else f"without {MANIFEST}"
@@ -65,8 +106,9 @@ def read_manifest(folder: Path) -> Manifest:
                         "from the segments") from None  # fmt: skip
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise NotABank(f"{path} is not the manifest of a layerbank bank: give another folder")
-    if (version := content.get("version")) not in READABLE:
-        older = isinstance(version, int) and version < min(READABLE)
+    version = content.get("version")
+    if type(version) is int and version not in READABLE:
+        older = version < min(READABLE)
         advice = (
             "its vectors were written before the format was settled, so extract the texts again"
             if older
@@ -77,19 +119,40 @@ def read_manifest(folder: Path) -> Manifest:
             f"{', '.join(map(str, sorted(READABLE)))}: {advice}"
         )
     try:
-        manifest = Manifest(
-            content["version"], content["fingerprint"], content["setup"], content["source"]
-        )
-        intact = (
-            fingerprint(manifest.setup) == manifest.fingerprint
-            and _checksum(content) == content[CHECKSUM]
-        )
-    except (KeyError, TypeError, ValueError):
-        intact = False
-    if not intact:
-        raise BankError(f"{path} was damaged or edited (its hash is not that of its content): "
-                        "`layerbank verify --repair` restores it from the segments")  # fmt: skip
+        manifest = checked_manifest(content)
+        if _checksum(content) != content.get(CHECKSUM):
+            raise ValueError("its hash is not that of its content")
+    except ValueError as error:
+        raise BankError(
+            f"{path} was damaged or edited ({error}): `layerbank verify --repair` restores it from "
+            "the segments"
+        ) from None
     return manifest
+
+
+def checked_manifest(content: Mapping[str, Any]) -> Manifest:
+    """What a ``bank.json``, or the copy of it in a segment, says of its bank.
+
+    Raises
+    ------
+    ValueError
+        When it is none that could have been written.
+    """
+    refuse_other(content, _SHAPE, "")
+    for part, more in _MORE.items():
+        given = {name: shape for name, shape in more.items() if name in content[part]}
+        refuse_other(content[part], given, part)
+    setup = content["setup"]
+    n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]
+    if not n_blocks or POOLER in setup["poolings"]:
+        raise ValueError("its setup.poolings are none that a bank can have")
+    if n_blocks > _MOST_BLOCKS or n_blocks * setup["hidden_size"] > _MOST_NUMBERS:
+        raise ValueError(
+            f"a text has more than {_MOST_NUMBERS:,} numbers in it, or too many blocks"
+        )
+    if fingerprint(setup) != content["fingerprint"]:
+        raise ValueError("its hash is not that of its content")
+    return Manifest(content["version"], content["fingerprint"], setup, content["source"])
 
 
 def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Manifest:

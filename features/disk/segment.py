@@ -6,30 +6,40 @@ hash and the length of what follows, then canonical JSON. Numbers come from a ma
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from features.disk.format import ALIGNMENT, FORMAT, READABLE, RETIRED, canonical_json, dataset_name
+from features.disk.layout import ROWS, Layout
 from features.disk.mapped import MappedFile
-from features.disk.system import read_errors
+from features.disk.schema import OBJECT, parse_json, refuse_other
+from features.disk.system import NO_FILE, read_errors
 from features.errors import BankError, CorruptSegment
-from features.keys import KEY_SIZE
 from features.selection import Block
 
 MAGIC = b"layerbank-segment"
+_FIRST = re.compile(rb"%b ([0-9a-f]{16}) ([0-9]{1,18})\n" % MAGIC)
 
 #: The longest first line there can be.
 _FIRST_LINE = 64
 
-_ROW_DTYPES = {"/key": "|u1", "/n_tokens": "<i4", "/truncated": "|u1"}
-_BLOCK_DTYPES = ("<f2", "<f4")
+#: Bytes of a header at the most; those of a hundred layers have 20,000.
+_LARGEST_HEADER = 64 << 20
+
+#: The largest numbers in the datasets that have none below zero.
+_MOST = {"/n_tokens": 2**31 - 1, "/truncated": 1}
+
+_PROVENANCE = {"provenance": OBJECT}
+
+#: In the provenance of a compacted segment: a list of those of the segments it replaced.
+COMPACTED = "compacted"
 
 
 def header_bytes(content: Mapping[str, Any]) -> bytes:
@@ -51,20 +61,35 @@ def read_header(data: memoryview) -> dict[str, Any]:
     ValueError
         When it is not what was written.
     """
-    first, newline, _ = bytes(data[:_FIRST_LINE]).partition(b"\n")
-    try:
-        magic, checksum, length = first.split(b" ")
-    except ValueError:
-        magic = b""
-    if magic != MAGIC or not newline:
-        raise ValueError("its first line is not that of a segment")
-    text = data[len(first) + 1 : len(first) + 1 + int(length)]
+    checksum, start, stop = _first_line(bytes(data[:_FIRST_LINE]))
+    text = data[start:stop]
     if xxhash.xxh3_64_hexdigest(text).encode() != checksum:
         raise ValueError("its hash is another")
-    content = json.loads(bytes(text))
+    content = parse_json(bytes(text))
     if not isinstance(content, dict):
         raise ValueError("it is no object")
     return content
+
+
+def header_of(file: BinaryIO) -> dict[str, Any]:
+    """As :func:`read_header`, of an open file that is not mapped; leaves it at its beginning."""
+    file.seek(0)
+    *_, stop = _first_line(file.read(_FIRST_LINE))
+    file.seek(0)
+    data = file.read(stop)
+    file.seek(0)
+    return read_header(memoryview(data))
+
+
+def _first_line(data: bytes) -> tuple[bytes, int, int]:
+    """Of a header: its hash, and where its text begins and ends."""
+    line = _FIRST.match(data)
+    if line is None:
+        raise ValueError("its first line is not that of a segment")
+    checksum, length = line.groups()
+    if int(length) > _LARGEST_HEADER:
+        raise ValueError(f"it has more than {_LARGEST_HEADER:,} bytes")
+    return checksum, line.end(), line.end() + int(length)
 
 
 class SnapshotMoved(BankError):
@@ -72,6 +97,12 @@ class SnapshotMoved(BankError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} went away while it was read: call again")
+
+
+#: Rows of a segment at the most: indices count them in four bytes.
+MOST_ROWS = 2**32 - 1
+
+_DTYPES = {name: np.dtype(name) for name in ("|u1", "<i4", "<f2", "<f4")}
 
 
 class _Place(NamedTuple):
@@ -95,10 +126,9 @@ class Segment:
     ----------
     path
         The file.
-    fingerprint
-        The bank's; a file that carries another is refused.
-    blocks
-        The bank's blocks; each must be there.
+    layout
+        What the bank's segments must hold: a file of another bank is refused, and one in which
+        any dataset has another type or shape.
 
     Raises
     ------
@@ -108,21 +138,27 @@ class Segment:
         When the file has gone.
     """
 
-    def __init__(self, path: Path, fingerprint: str, blocks: tuple[Block, ...]) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         self.path = path
-        self.blocks = blocks
+        self.blocks = layout.blocks
         self._checked: set[str] = set()
         try:
             with read_errors(path):
                 self._file = MappedFile(path, path.parent / RETIRED / path.name)
         except FileNotFoundError:
+            if path.is_symlink():
+                raise self._corrupt("is a link that leads to nothing") from None
             raise SnapshotMoved(path) from None
+        except BankError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_FILE:
+                raise self._corrupt("is no regular file") from None
+            raise
         self.size = self._file.size
         try:
-            self._read_layout(self.header, fingerprint)
-        except (ValueError, KeyError, TypeError) as error:
+            self._read_layout(self.header, layout)
+        except (ValueError, LookupError, TypeError) as error:
             raise self._corrupt(f"has a damaged header ({error})") from error
-        self.dtype = self._layout[dataset_name(blocks[0])].dtype
+        self.dtype = self._layout[layout.names[0]].dtype
 
     @property
     def n_data_bytes(self) -> int:
@@ -138,24 +174,37 @@ class Segment:
         """Drop the map of the file, so that its pages no longer count as this process's."""
         self._file.forget()
 
-    def _read_layout(self, header: Mapping[str, Any], fingerprint: str) -> None:
-        if header["format"] != FORMAT or header["version"] not in READABLE:
+    def _read_layout(self, header: Mapping[str, Any], layout: Layout) -> None:
+        version = header["version"]
+        if header["format"] != FORMAT or type(version) is not int or version not in READABLE:
             raise self._corrupt("is no segment that this version of layerbank reads")
-        if header["fingerprint"] != fingerprint:
+        if header["fingerprint"] != layout.fingerprint:
             raise self._corrupt("belongs to another bank")
         if header["size"] != self.size:
             raise self._corrupt(f"has {self.size} bytes where {header['size']} were written")
-        self.n = int(header["n"])
+        n, datasets = header["n"], header["datasets"]
+        if type(n) is not int or not 0 <= n <= MOST_ROWS:
+            raise ValueError("its number of rows is none")
+        self.n = n
+        blocks_type = datasets[layout.names[0]][1]
+        if blocks_type not in layout.types:
+            raise self._corrupt(f"holds numbers of type {blocks_type!r:.20}")
         self._layout: dict[str, _Place] = {}
-        for name in (*_ROW_DTYPES, *map(dataset_name, self.blocks)):
-            offset, dtype, shape, checksum = header["datasets"][name]
-            place = _Place(int(offset), np.dtype(dtype), tuple(map(int, shape)), str(checksum))
-            fits = shape[0] == self.n and place.offset >= 0 and place.stop <= self.size
-            if not fits or dtype not in (_ROW_DTYPES.get(name, dtype), *_BLOCK_DTYPES):
-                raise self._corrupt(f"has no whole {name}")
-            self._layout[name] = place
-        if self._layout["/key"].shape != (self.n, KEY_SIZE):
-            raise self._corrupt("has keys of another size")
+        for name, (dtype, columns) in ROWS.items():
+            self._layout[name] = self._place(name, datasets[name], dtype, (self.n, *columns))
+        for name in layout.names:
+            shape = (self.n, layout.hidden_size)
+            self._layout[name] = self._place(name, datasets[name], blocks_type, shape)
+
+    def _place(self, name: str, said: Sequence[Any], dtype: str, shape: tuple[int, ...]) -> _Place:
+        """Where a dataset stands, if it is what it must be."""
+        offset, its_dtype, its_shape, checksum = said
+        if its_dtype != dtype or its_shape != [*shape]:
+            raise self._corrupt(f"holds {name} of another type or shape than a bank has")
+        place = _Place(offset, _DTYPES[dtype], shape, checksum)
+        if type(offset) is not int or offset < 0 or place.stop > self.size:
+            raise self._corrupt(f"has no whole {name}")
+        return place
 
     def _corrupt(self, what: str) -> CorruptSegment:
         return CorruptSegment(
@@ -183,21 +232,40 @@ class Segment:
                 raise self._corrupt(f"holds damaged numbers in {name}")
             self._checked.add(name)
         array = np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
+        if name in _MOST and array.size and (array.min() < 0 or array.max() > _MOST[name]):
+            raise self._corrupt(f"holds numbers in {name} that cannot be")
         self._file.derived[name] = array
         return array
 
     def check(self) -> None:
         """Read every dataset; CorruptSegment when one is not what was written."""
         for name in self._layout:
-            self._array(name)
+            array = self._array(name)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise self._corrupt(f"holds numbers in {name} that are not finite")
 
     @property
     def provenance(self) -> Mapping[str, Any]:
         """What the writer recorded of itself."""
         try:
-            return dict(self.header["provenance"])
+            header = self.header
         except FileNotFoundError:
             raise SnapshotMoved(self.path) from None
+        try:
+            refuse_other(header, _PROVENANCE, "")
+            provenance: dict[str, Any] = header["provenance"]
+            if COMPACTED in provenance:
+                refuse_other(provenance, {COMPACTED: [OBJECT]}, "provenance")
+        except ValueError as error:
+            raise self._corrupt(f"has a damaged header ({error})") from None
+        return provenance
+
+    @property
+    def made_by(self) -> list[Mapping[str, Any]]:
+        """What wrote its rows: its provenance, or those of the segments that it replaced."""
+        provenance = self.provenance
+        made: list[Mapping[str, Any]] = provenance.get(COMPACTED, [provenance])
+        return made
 
     @property
     def keys(self) -> NDArray[np.uint8]:

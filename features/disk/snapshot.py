@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from features.disk.format import SEGMENT_NAME
 from features.disk.index import KeyIndex, Keys
+from features.disk.layout import Layout
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.system import read_errors
 from features.keys import KEY_SIZE
-from features.selection import Block
 
 #: An index is kept once opening the bank without it would read this many segments or keys.
 KEEP_SEGMENTS = 64
@@ -28,7 +28,7 @@ class Snapshot:
 
     Parameters
     ----------
-    folder, fingerprint, blocks
+    folder, layout
         The bank's.
     use_index
         Whether a kept index may serve.
@@ -41,10 +41,8 @@ class Snapshot:
         When a segment went away meanwhile.
     """
 
-    def __init__(
-        self, folder: Path, fingerprint: str, blocks: tuple[Block, ...], *, use_index: bool = True
-    ) -> None:
-        self._fingerprint, self._blocks = fingerprint, blocks
+    def __init__(self, folder: Path, layout: Layout, *, use_index: bool = True) -> None:
+        self._layout = layout
         self._paths = [folder / name for name in segment_names(folder)]
         self._opened: dict[int, Segment] = {}
         names = [path.name for path in self._paths]
@@ -71,7 +69,7 @@ class Snapshot:
     def segment(self, number: int) -> Segment:
         """A segment, opened on first use."""
         if number not in self._opened:
-            self._opened[number] = Segment(self._paths[number], self._fingerprint, self._blocks)
+            self._opened[number] = Segment(self._paths[number], self._layout)
         return self._opened[number]
 
     def find(self, keys: Keys) -> Rows:

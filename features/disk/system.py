@@ -20,6 +20,9 @@ from features.errors import BankError, CommitError
 #: Bytes of a file of text that says what others hold; those that are written have a few thousand.
 LARGEST_TEXT = 256 << 20
 
+#: What says that there is no regular file at a path, but something else or links in a circle.
+NO_FILE = (errno.EINVAL, errno.ELOOP, errno.ENXIO)
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -27,7 +30,7 @@ if sys.platform == "win32":
 
     #: Without O_BINARY each line feed that is written becomes two bytes.
     _ALWAYS = os.O_BINARY | os.O_NOINHERIT
-    _AT_ONCE = _NOT_THROUGH_LINKS = 0
+    _AT_ONCE = _NOT_THROUGH_LINKS = _FOLDER = 0
 
     #: Locks keep others from reading what they cover, so this byte lies behind any content.
     _LOCKED_BYTE = 2**31 - 2
@@ -96,6 +99,8 @@ else:
     _AT_ONCE = os.O_NONBLOCK | os.O_NOCTTY
 
     _NOT_THROUGH_LINKS = os.O_NOFOLLOW
+
+    _FOLDER = os.O_DIRECTORY
 
     #: What says that a file system knows no such call, where an error would be another number.
     _NOT_KNOWN = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY)
@@ -237,6 +242,23 @@ def _open_own(path: Path, how: int) -> int:
         raise
 
 
+def open_folder(path: Path) -> int:
+    """A descriptor of a folder; OSError where it is a link to one, or a file."""
+    try:
+        return os.open(path, os.O_RDONLY | _FOLDER | _NOT_THROUGH_LINKS | _ALWAYS)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            why = "it is a link or a file, and nothing is moved or deleted there"
+            raise OSError(errno.ENOTDIR, why, str(path)) from None
+        raise
+
+
+def open_within(folder: int, name: str) -> int:
+    """A descriptor of a regular file, to be read, in an open folder; OSError also for a link."""
+    flags = os.O_RDONLY | _AT_ONCE | _NOT_THROUGH_LINKS | _ALWAYS
+    return _regular(os.open(name, flags, dir_fd=folder), Path(name))
+
+
 def write_all(descriptor: int, data: memoryview) -> None:
     """Write all of ``data``; a short write goes on where it stopped."""
     while data:
@@ -290,6 +312,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
         remedy = "make it writable" if denied else "make room or mend the disk"
+        if error.filename and error.errno in (*NO_FILE, errno.ENOTDIR, errno.EISDIR):
+            remedy = f"move {error.filename} away"
         raise CommitError(
             f"could not write to {folder} ({error.strerror or error}): {remedy} and call again; "
             "everything committed so far is intact"

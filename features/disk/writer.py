@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,15 @@ from features.disk.commit import commit, committing
 from features.disk.format import segment_name
 from features.disk.image import Rows, segment_image
 from features.disk.journal import note
+from features.disk.layout import block_types
 from features.disk.manifest import Manifest
+from features.disk.rescue import is_lost, rescue_bank
 from features.disk.system import refuse_writing_banks
-from features.errors import BankError, CommitError
+from features.errors import BankError, BankLost, CommitError
 from features.keys import KEY_SIZE
 from features.selection import Block, bank_blocks
+
+logger = logging.getLogger(__name__)
 
 #: The largest finite float16.
 FLOAT16_MAX = 65504.0
@@ -35,7 +40,7 @@ class BankWriter:
 
     A segment is committed when it is full, when it is a minute old, and on leaving the context,
     whatever the reason: what was added is never thrown away. Any number of writers may add to
-    one bank at once.
+    one bank at once. Where the bank has gone, its rows go to a new one beside it.
 
     Parameters
     ----------
@@ -70,11 +75,13 @@ class BankWriter:
         self._hidden = int(manifest.setup["hidden_size"])
         self._provenance = dict(provenance)
         self._seconds = segment_seconds
-        dtypes = ["<f4"] if manifest.setup["precision"] == "fp32" else ["<f2", "<f4"]
+        dtypes = block_types(manifest.setup["precision"])
         self._buffers = {
             dtype: _Buffer(np.dtype(dtype), len(self._blocks), self._hidden, segment_bytes)
             for dtype in dtypes
         }
+        #: The bank that takes in what this one cannot, once it has gone.
+        self._rescued: Path | None = None
         #: Rows that found no room when a commit failed: ``(dtype, keys, …)``.
         self._waiting: deque[tuple[str, _Rows]] = deque()
         self.n_committed = 0
@@ -105,6 +112,8 @@ class BankWriter:
         CommitError
             When a segment could not be written. All n rows stay in memory: call :meth:`flush`, or
             add more, and they are tried again.
+        BankLost
+            When the bank has gone; all rows are safe in another.
         """
         n = len(keys)
         if keys.shape != (n, KEY_SIZE) or blocks.shape != (n, len(self._blocks), self._hidden):
@@ -149,22 +158,51 @@ class BankWriter:
         for buffer in self._buffers.values():
             if buffer.age() >= self._seconds:
                 self._commit(buffer)
+        self._refuse_lost()
 
     def flush(self) -> None:
         """Commit everything that was added; CommitError when that fails, and nothing is lost."""
         self._take_in()
+        self._commit_all()
+        self._refuse_lost()
+
+    def _commit_all(self) -> None:
         for buffer in self._buffers.values():
             if buffer.n:
                 self._commit(buffer)
 
     def _commit(self, buffer: _Buffer) -> None:
+        self._look_for_bank()
+        try:
+            self._write(buffer)
+        except CommitError:
+            if not self._look_for_bank():
+                raise
+            self._write(buffer)
+
+    def _look_for_bank(self) -> bool:
+        """Whether the bank has just been found to have gone, and another been made."""
+        if self._rescued is not None or not is_lost(self._folder, self._manifest):
+            return False
+        self._rescued = rescue_bank(self._folder, self._manifest)
+        return True
+
+    def _refuse_lost(self) -> None:
+        """BankLost once the bank has gone, and all that is at hand is safe in another."""
+        if self._rescued is not None:
+            self._commit_all()
+            raise BankLost(self._folder, self._rescued)
+
+    def _write(self, buffer: _Buffer) -> None:
+        folder = self._rescued or self._folder
         rows = buffer.rows(self._blocks)
         image = segment_image(rows, self._manifest, self._provenance)
-        with committing(self._folder):
+        with committing(folder):
             again, buffer.failed = buffer.failed, True
-            path = commit(self._folder, image, segment_name, again=again)
-            note(self._folder, "commit", path.name, len(rows))
-        self.n_committed += len(rows)
+            path = commit(folder, image, segment_name, again=again)
+            note(folder, "commit", path.name, len(rows))
+        if self._rescued is None:
+            self.n_committed += len(rows)
         buffer.clear()
 
     def __enter__(self) -> Self:
@@ -181,6 +219,8 @@ class BankWriter:
         except CommitError as failure:
             if error is None:
                 raise
+            if isinstance(failure, BankLost) and not isinstance(error, BankLost):
+                logger.warning("%s", failure)  # not to be missed, whatever stopped the caller
             # What went wrong first is what the caller should see.
             error.add_note(f"and on leaving, {failure}")
 

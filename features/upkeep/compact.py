@@ -7,7 +7,10 @@ have their names find them for a day. Between the two a key stands twice, which 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,21 +24,21 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.disk.atomic import sweep
 from features.disk.commit import commit, rearranging, swapping
-from features.disk.format import RETIRED, canonical_json, segment_name
+from features.disk.format import RETIRED, SEGMENT_NAME, canonical_json, segment_name
 from features.disk.image import Rows, segment_image
 from features.disk.index import INDEX, KeyIndex
 from features.disk.journal import note
+from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest
-from features.disk.segment import Segment
+from features.disk.own_folder import OwnFolder
+from features.disk.segment import COMPACTED, Segment, header_of
 from features.disk.snapshot import Snapshot, all_keys
 from features.disk.system import disk_errors, sync_folder
-from features.selection import bank_blocks
 
 #: What compact replaced is deleted when it is this old.
 RETIRED_SECONDS = 24 * 3600.0
 
-#: In the provenance of a compacted segment: a list of those of the segments it replaced.
-COMPACTED = "compacted"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,8 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
     manifest = read_manifest(folder)
     with rearranging(folder), disk_errors(folder):
         sweep(folder)
-        purge(folder)
-        blocks = bank_blocks(manifest.setup)
-        snapshot = Snapshot(folder, manifest.fingerprint, blocks, use_index=False)
+        purge(folder, manifest.fingerprint)
+        snapshot = Snapshot(folder, Layout.of(manifest), use_index=False)
         segments = [snapshot.segment(number) for number in range(snapshot.n_segments)]
         firsts = KeyIndex.over(all_keys(segments)).firsts()
         parts, start = [], 0
@@ -105,7 +107,8 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
             n_after += _replace(folder, manifest, group) - len(group)
             for part in group:
                 part.segment.forget()
-        (folder / INDEX).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # nobody uses one that does not fit
+            (folder / INDEX).unlink()
     Bank.open(folder)  # keeps a new index where one is due
     return CompactReport(len(segments), n_after, int((~firsts).sum()))
 
@@ -172,28 +175,46 @@ def _merged(parts: Sequence[_Part]) -> Rows:
 
 def _provenance(parts: Sequence[_Part]) -> dict[str, Any]:
     """What the merged segments say of themselves, each different one once, never nested."""
-    said: dict[str, Any] = {}
-    for part in parts:
-        provenance = part.segment.provenance
-        for original in provenance.get(COMPACTED, [provenance]):
-            said[canonical_json(original)] = original
+    said = {canonical_json(made): made for part in parts for made in part.segment.made_by}
     return {COMPACTED: [said[text] for text in sorted(said)]}
 
 
 def retire(folder: Path, segment: Segment) -> None:
-    """Move a segment to ``retired/``, where readers that know its name still find it."""
-    place = folder / RETIRED
-    place.mkdir(exist_ok=True)
-    # Noted first: a segment that is listed and gone would be taken for lost.
-    note(folder, "retire", segment.path.name, segment.n)
-    with contextlib.suppress(FileNotFoundError):  # gone already: a repair set it aside
-        os.utime(segment.path)  # its day begins now
-        os.rename(segment.path, place / segment.path.name)
+    """Move a segment to ``retired/``, where readers that know its name still find it.
+
+    Of a segment that is a link, the link moves, and what it leads to stays as it is.
+    """
+    name = segment.path.name
+    with OwnFolder(folder / RETIRED, make=True) as retired:
+        # Noted first: a segment that is listed and gone would be taken for lost.
+        note(folder, "retire", name, segment.n)
+        with contextlib.suppress(FileNotFoundError):  # gone already: a repair set it aside
+            os.utime(segment.path, follow_symlinks=False)  # its day begins now
+            retired.take_in(segment.path, name)
 
 
-def purge(folder: Path) -> None:
-    """Delete what was retired more than a day ago."""
-    for path in (folder / RETIRED).glob("segment-*.h5"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > RETIRED_SECONDS:
-                path.unlink()
+def purge(folder: Path, fingerprint: str) -> None:
+    """Delete what was retired more than a day ago: segments of this bank, and nothing else."""
+    with contextlib.suppress(FileNotFoundError), OwnFolder(folder / RETIRED) as retired:
+        for name in filter(SEGMENT_NAME.fullmatch, retired.names()):
+            with contextlib.suppress(FileNotFoundError):
+                status = retired.status(name)
+                if time.time() - status.st_mtime <= RETIRED_SECONDS:
+                    continue
+                if stat.S_ISREG(status.st_mode) and _is_segment(retired, name, fingerprint):
+                    retired.remove(name)
+                else:
+                    logger.warning("%s is left as it is: it is no segment of this bank",
+                                   folder / RETIRED / name)  # fmt: skip
+
+
+def _is_segment(retired: OwnFolder, name: str, fingerprint: str) -> bool:
+    """Whether a file holds what its name says, and is of the bank with a fingerprint."""
+    with open(retired.open_read(name), "rb") as file:
+        try:
+            header = header_of(file)
+        except ValueError:
+            return False
+        if header.get("fingerprint") != fingerprint:
+            return False
+        return name.endswith(f"-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.h5")

@@ -57,10 +57,18 @@ def look_at(folder: Path, name: str) -> Iterator[Finding]:
                 yield Finding("left behind", name, "by a writer that died before it committed")
     elif name not in _OURS:
         yield Finding("stray", name, "no file of a bank; move it elsewhere")
+    elif name in (RETIRED, DAMAGED) and not _is_own_folder(folder / name):
+        yield Finding("stray", name, "a link or a file where a folder would be; move it elsewhere")
+
+
+def _is_own_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def log_findings(folder: Path, journal: Journal) -> Iterator[Finding]:
     """What ``commits.log`` tells: lines beyond reading, and segments that are nowhere."""
+    if journal.unreadable:
+        yield Finding("damaged", COMMITS_LOG, f"{journal.unreadable}; advisory")
     if journal.n_damaged:
         detail = f"{journal.n_damaged} lines cannot be read; advisory"
         yield Finding("damaged", COMMITS_LOG, detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,11 +12,12 @@ from features.disk.commit import rearranging, swapping
 from features.disk.format import COMMITS_LOG, DAMAGED, MANIFEST, SEGMENT_NAME
 from features.disk.index import INDEX
 from features.disk.journal import journal_bytes, note, read_journal
+from features.disk.layout import Layout
 from features.disk.manifest import Manifest, publish_manifest
+from features.disk.own_folder import OwnFolder
 from features.disk.segment import Segment
 from features.disk.system import disk_errors, sync, sync_folder, write_all
 from features.errors import BankError
-from features.selection import bank_blocks
 from features.upkeep.findings import Finding
 
 
@@ -57,7 +59,7 @@ def repair_bank(
 
 
 def _restore_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
-    if (folder / MANIFEST).exists():
+    if os.path.lexists(folder / MANIFEST):
         yield _set_aside(folder, MANIFEST)
     publish_manifest(folder, manifest.setup, manifest.source)
     yield f"restored {MANIFEST} from the copy in the segments"
@@ -66,7 +68,9 @@ def _restore_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
 def _mend(folder: Path, finding: Finding) -> Iterator[str]:
     name = finding.name
     rows = read_journal(folder).rows.get(name, 0)
-    if name == INDEX:
+    if name == INDEX and (folder / INDEX).is_dir():
+        yield _set_aside(folder, name)
+    elif name == INDEX:
         (folder / INDEX).unlink(missing_ok=True)
         yield f"deleted {INDEX}, which is derived"
     elif finding.kind == "left behind":
@@ -74,26 +78,26 @@ def _mend(folder: Path, finding: Finding) -> Iterator[str]:
     elif SEGMENT_NAME.fullmatch(name) and finding.kind == "missing":
         note(folder, "lost", name, rows)
         yield f"noted {name} as lost"
-    elif SEGMENT_NAME.fullmatch(name) and (folder / name).exists():
+    elif SEGMENT_NAME.fullmatch(name) and os.path.lexists(folder / name):
         note(folder, "set aside", name, rows)
         yield _set_aside(folder, name)
 
 
 def _set_aside(folder: Path, name: str) -> str:
-    place = folder / DAMAGED
-    place.mkdir(exist_ok=True)
-    target, again = place / name, 0
-    while target.exists():
-        target, again = place / f"{name}.{again}", again + 1
-    os.rename(folder / name, target)
-    return f"moved {name} to {target}"
+    """Move what has a name, of a link the link itself, to ``damaged/``."""
+    with OwnFolder(folder / DAMAGED, make=True) as damaged:
+        there = {*damaged.names()}
+        again = (f"{name}.{number}" for number in itertools.count())
+        new = next(each for each in itertools.chain([name], again) if each not in there)
+        damaged.take_in(folder / name, new)
+    return f"moved {name} to {folder / DAMAGED / new}"
 
 
 def _renew_journal(folder: Path, manifest: Manifest) -> str:
     """Keep the log that cannot be read, and write one of what is there."""
-    blocks = bank_blocks(manifest.setup)
+    layout = Layout.of(manifest)
     rows = {
-        name: Segment(folder / name, manifest.fingerprint, blocks).n
+        name: Segment(folder / name, layout).n
         for name in sorted(os.listdir(folder))
         if SEGMENT_NAME.fullmatch(name)
     }

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from features.bank import Bank
 from features.console.show import human_bytes, printable
+from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.snapshot import segment_names
 from features.errors import BankError, CorruptSegment
 from features.selection import bank_blocks
-from features.upkeep.compact import COMPACTED
 from features.upkeep.findings import Finding, look
 
 #: Segments whose rows are looked at; of more, so many spread evenly stand for all.
@@ -92,12 +92,11 @@ def histogram(lengths: NDArray[np.int32]) -> list[dict[str, int]]:
     if not len(lengths):
         return []
     width = bar_width(int(lengths.min()), int(lengths.max()))
-    counts = np.bincount(lengths // width)
-    first = int(np.flatnonzero(counts)[0])
+    bars = lengths // width
+    first = int(bars.min())
     return [
         {"from": number * width, "to": (number + 1) * width - 1, "n": n}
-        for number, n in enumerate(counts.tolist())
-        if number >= first
+        for number, n in enumerate(np.bincount(bars - first).tolist(), first)
     ]
 
 
@@ -126,7 +125,7 @@ class _Rows:
 
     def __init__(self, folder: Path, manifest: Manifest, names: list[str]) -> None:
         spread = np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int)
-        blocks = bank_blocks(manifest.setup)
+        layout = Layout.of(manifest)
         self.damaged: list[Finding] = []
         self.n_segments = self.n_truncated = 0
         self.dtypes: Counter[str] = Counter()
@@ -134,9 +133,10 @@ class _Rows:
         lengths = [np.empty(0, np.int32)]
         for name in (names[i] for i in np.unique(spread)):
             try:
-                segment = Segment(folder / name, manifest.fingerprint, blocks)
+                segment = Segment(folder / name, layout)
                 lengths.append(segment.n_tokens.copy())
                 self.n_truncated += int(segment.truncated.sum())
+                made_by = segment.made_by
             except SnapshotMoved:
                 continue  # compacted away under our eyes
             except CorruptSegment as error:
@@ -145,8 +145,7 @@ class _Rows:
                 continue
             self.n_segments += 1
             self.dtypes[segment.dtype.name] += segment.n
-            made = segment.provenance
-            self.made_by |= dict.fromkeys(map(_maker, made.get(COMPACTED, [made])))
+            self.made_by |= dict.fromkeys(map(_maker, made_by))
         self.n_tokens: NDArray[np.int32] = np.concatenate(lengths)
 
 

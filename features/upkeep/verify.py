@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from features.disk.format import MANIFEST, SEGMENT_NAME, VERSION
-from features.disk.format import fingerprint as fingerprint_of
+from features.disk.format import MANIFEST, SEGMENT_NAME
 from features.disk.index import INDEX, KeyIndex, Keys
 from features.disk.journal import read_journal
-from features.disk.manifest import Manifest, read_manifest
+from features.disk.layout import Layout
+from features.disk.manifest import Manifest, checked_manifest, read_manifest
 from features.disk.mapped import MappedFile
-from features.disk.segment import Segment, SnapshotMoved, read_header
-from features.disk.system import read_errors
+from features.disk.segment import Segment, SnapshotMoved, header_of, read_header
+from features.disk.system import NO_FILE, open_read, read_errors
 from features.errors import BankError, CorruptSegment, NotABank
-from features.selection import bank_blocks
 from features.upkeep.findings import Finding, listed, log_findings, look_at
 from features.upkeep.repair import repair_bank
 
@@ -104,13 +105,11 @@ def manifest_of_segments(folder: Path) -> Manifest | None:
         if not SEGMENT_NAME.fullmatch(name):
             continue
         try:
-            header = read_header(MappedFile(folder / name).view())
-            setup, source = dict(header["setup"]), dict(header["source"])
-            fingerprint = fingerprint_of(setup)
-        except (OSError, ValueError, KeyError, TypeError):
+            manifest = checked_manifest(read_header(MappedFile(folder / name).view()))
+        except (OSError, ValueError):
             continue
-        found[fingerprint] += 1
-        manifests.setdefault(fingerprint, Manifest(VERSION, fingerprint, setup, source))
+        found[manifest.fingerprint] += 1
+        manifests.setdefault(manifest.fingerprint, manifest)
     return manifests[found.most_common(1)[0][0]] if found else None
 
 
@@ -119,13 +118,18 @@ def _check(path: Path, manifest: Manifest | None) -> Segment:
     match = SEGMENT_NAME.fullmatch(path.name)
     assert match is not None
     try:
-        with read_errors(path), path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+        with read_errors(path), open(open_read(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = _digest(file, size)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise CorruptSegment(f"{path} is a link that leads to nothing", path) from None
         raise SnapshotMoved(path) from None
     except BankError as error:
-        if getattr(error.__cause__, "errno", None) != errno.EIO:
+        number = getattr(error.__cause__, "errno", None)
+        if number in NO_FILE:
+            raise CorruptSegment(f"{path} is no regular file", path) from None
+        if number != errno.EIO:
             raise  # for want of rights, say: nothing is known of the file itself
         raise CorruptSegment(f"{path} cannot be read (Input/output error)", path) from error
     if digest[:16] != match["sha16"]:
@@ -135,9 +139,22 @@ def _check(path: Path, manifest: Manifest | None) -> Segment:
         )
     if manifest is None:
         raise CorruptSegment(f"{path} cannot be judged without {MANIFEST}", path)
-    segment = Segment(path, manifest.fingerprint, bank_blocks(manifest.setup))
+    segment = Segment(path, Layout.of(manifest))
     segment.check()
     return segment
+
+
+def _digest(file: BufferedReader, size: int) -> str:
+    """SHA-256, in hexadecimal; of a file that says that its size is another, nothing.
+
+    What is no segment may be of any size, and hashing it take for ever.
+    """
+    try:
+        if header_of(file).get("size") != size:
+            return ""
+    except ValueError:
+        return ""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: CorruptSegment) -> str:
@@ -148,7 +165,7 @@ class IndexCheck:
     """Whether the kept index says what the segments say, looked at one at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._exists = (folder / INDEX).exists()
+        self._exists = os.path.lexists(folder / INDEX)
         self._kept = KeyIndex.read(folder) if self._exists else None
         self._starts: dict[str, int] = {}
         if self._kept is not None:

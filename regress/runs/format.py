@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.disk.schema import EACH, OBJECT, refuse_other
 from features.errors import RunError
 from regress.runs.folder import MANIFEST
 
@@ -26,19 +27,16 @@ FORMAT, VERSION = "layerbank run", 0
 #: Packages that decide numbers.
 PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
-#: Stands in `SHAPE` for every name.
-EACH = "*"
+_NUMBER, _SCALAR = (int, float), (str, int, type(None))
 
-_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
-
-#: What a run.json must hold for others to read it: types, lists of these, objects by name.
+#: What a run.json must hold for others to read it.
 SHAPE: Mapping[str, Any] = {
     "banks": [
         {
             "name": str,
             "path": str,
             "fingerprint": str,
-            "source": _OBJECT,
+            "source": OBJECT,
             "setup": {"hidden_size": int},
         }
     ],
@@ -51,8 +49,8 @@ SHAPE: Mapping[str, Any] = {
         "labels": [str],
         "repeats": [{"seed": int, "hash": str}],
     },
-    "regressors": {EACH: {"params": _OBJECT}},
-    "versions": _OBJECT,
+    "regressors": {EACH: {"params": OBJECT}},
+    "versions": OBJECT,
     "results": [
         {
             "model": str,
@@ -62,7 +60,7 @@ SHAPE: Mapping[str, Any] = {
             "n_columns": int,
             "scores": {"rmse": _NUMBER},
             "naive_rmse": _NUMBER,
-            "params": _OBJECT,
+            "params": OBJECT,
             "column": str,
             "file": str,
             "sha256": str,
@@ -74,8 +72,8 @@ SHAPE: Mapping[str, Any] = {
 MORE: Mapping[str, Any] = {
     "sha256": {EACH: str},
     "input": {"path": str, "target": [str]},
-    "sweep": _OBJECT,
-    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
+    "sweep": OBJECT,
+    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": OBJECT}}},
 }
 
 
@@ -264,26 +262,3 @@ def _refuse_damaged(description: dict[str, Any]) -> None:
             raise ValueError(f"results[{number}].target is none of its targets")
         if not banks.issuperset(term["bank"] for term in result["blocks"]):
             raise ValueError(f"results[{number}].blocks are of none of its banks")
-
-
-def refuse_other(value: Any, shape: Any, name: str) -> None:
-    """ValueError with the name of the first part of a value that is not as `shape` says.
-
-    The name is that of the value itself; empty for a whole file.
-    """
-    if isinstance(shape, Mapping):
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is no object")
-        for key, inner in shape.items():
-            for each in value if key == EACH else [key]:
-                path = f"{name}.{each}".removeprefix(".")
-                if each not in value:
-                    raise ValueError(f"it lacks {path}")
-                refuse_other(value[each], inner, path)
-    elif isinstance(shape, list):
-        if not isinstance(value, list):
-            raise ValueError(f"{name} is no list")
-        for number, item in enumerate(value):
-            refuse_other(item, shape[0], f"{name}[{number}]")
-    elif not isinstance(value, shape):
-        raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

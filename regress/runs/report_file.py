@@ -15,13 +15,14 @@ from typing import Any, get_args
 
 import numpy as np
 
+from features.disk.schema import EACH, refuse_other
 from regress.evaluation.leaderboard import LeaderboardRow, Standing, Verdict
 from regress.evaluation.metrics import Difference, Scores
 from regress.report.contents import Contents, Quote
 from regress.report.heat_maps import HeatMap
 from regress.report.learning import LearningCurve, Point
 from regress.report.shares import Share
-from regress.runs.format import EACH, plain, refuse_other
+from regress.runs.format import plain
 
 FORMAT, VERSION = "layerbank report", 1
 

@@ -1,0 +1,54 @@
+"""Where rows go whose bank was removed, moved or replaced while they were in a writer's hands."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from features.disk.manifest import Manifest, read_manifest, write_manifest
+from features.disk.system import NO_FILE
+from features.errors import BankError, CommitError
+
+#: A repair makes ``bank.json`` anew, so it is looked for so often before it counts as gone.
+TRIES = 5
+_WAIT_SECONDS = 0.1
+
+#: Names that are tried for a bank of rescued rows.
+_NAMES = 100
+
+
+def is_lost(folder: Path, manifest: Manifest) -> bool:
+    """Whether the bank with a manifest stands in its folder no more; not where nobody can tell."""
+    for number in range(TRIES):
+        time.sleep(_WAIT_SECONDS if number else 0.0)
+        try:
+            if read_manifest(folder).fingerprint == manifest.fingerprint:
+                return False
+        except BankError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno not in NO_FILE:
+                return False  # the disk fails, say: a commit will tell
+    return True
+
+
+def rescue_bank(folder: Path, manifest: Manifest) -> Path:
+    """A bank of the same set-up beside the folder, made where there is none.
+
+    Raises
+    ------
+    CommitError
+        When it cannot be made.
+    """
+    name = folder.name.removesuffix(".bank")
+    for number in range(1, _NAMES):
+        path = folder.with_name(f"{name}.rescued{f'-{number}' if number > 1 else ''}.bank")
+        if path.is_symlink() or path.is_file():
+            continue
+        try:
+            write_manifest(path, manifest.setup, manifest.source)
+        except CommitError:
+            raise
+        except BankError:
+            continue  # of another set-up, or no bank
+        return path
+    raise CommitError(f"{folder} has gone, and no bank can be made beside it: move others away")
