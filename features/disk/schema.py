@@ -1,9 +1,10 @@
 """What a JSON file must hold before anything is done with it: types, ranges, depth.
 
 A file may come from a stranger, with hashes that are right. So what is read is held against a
-shape first: an object is a dict of shapes (`EACH` stands for every name), a list is a list of one
-shape, `Whole` and `Matching` bound numbers and strings, and anything else is a type, or a tuple
-of them. ``object`` is any value that can be written and shown again.
+shape first: an object is a dict of shapes (`EACH` stands for every name, and a name that ends in
+`MAYBE` may be missing or null), a list is a list of one shape, `Whole` and `Matching` bound numbers
+and strings, and anything else is a type, or a tuple of them. ``object`` is any value that can be
+written and shown again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Stands in a shape for every name.
-EACH = "*"
+#: Stands in a shape for every name; ends one that may be missing or null.
+EACH, MAYBE = "*", "?"
 
 #: An object of anything.
 OBJECT: Mapping[str, Any] = {EACH: object}
@@ -61,8 +62,11 @@ def refuse_other(value: Any, shape: Any, name: str) -> None:
         if not isinstance(value, dict):
             raise ValueError(f"{name} is no object")
         for key, inner in shape.items():
-            for each in value if key == EACH else [key]:
+            may_lack, known = key.endswith(MAYBE), key.removesuffix(MAYBE)
+            for each in value if key == EACH else [known]:
                 path = f"{name}.{each}".removeprefix(".")
+                if may_lack and value.get(each) is None:
+                    continue
                 if each not in value:
                     raise ValueError(f"it lacks {path}")
                 refuse_other(value[each], inner, path)

@@ -23,7 +23,7 @@ FiguresOption = Annotated[
 
 def where_it_is(what: str, run: Path) -> str:
     """Where a run, and its report if that was drawn, are."""
-    from regress.report import REPORT
+    from regress.report.files import REPORT
 
     page = run / REPORT
     return f"The {what} is in {run}" + (f": open {page} in a browser." * page.is_file() or ".")

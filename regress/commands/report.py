@@ -24,7 +24,7 @@ def report_command(
 
     Example: [bold]layerbank report run --figures[/bold]
     """
-    from regress.report import FIGURES, REPORT
+    from regress.report.files import FIGURES, REPORT
     from regress.runs.drawing import why_not_drawn
     from regress.runs.run import load_run
 

@@ -12,6 +12,3 @@ else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__, {"regress.report.writing": ["write_report"]}
     )
-
-#: What a run's folder calls its report, and the folder of its pictures.
-REPORT, FIGURES = "report.html", "figures"
