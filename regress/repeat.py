@@ -16,7 +16,6 @@ from regress.data.source import Source
 from regress.data.task import checked_task
 from regress.evaluation.results import Results
 from regress.experiment import evaluate
-from regress.models.registry import MODELS
 from regress.runs.format import plain, result_description, versions
 from regress.runs.run import Run
 from regress.sweep import Sweep, sweep
@@ -82,7 +81,7 @@ def repeat_sweep(
     """
     source, banks, dataset, arguments = _as_it_was(run, "sweep", input, bank)
     searched = run.description["sweep"]
-    if "n_best" not in searched:
+    if not {"n_best", "greedy"} <= searched.keys():
         raise RunError(f"{run.path} does not say how it was searched: repeat its command by hand")
     swept = sweep(
         banks, dataset.texts, dataset.targets, select=run.description["selections"],
@@ -100,7 +99,7 @@ def _as_it_was(
     description = run.description
     recorded = description.get("input")
     run.require_made_by(command)
-    if not recorded or "selections" not in description:
+    if not recorded or not description.get("selections"):
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
     source = Source.recorded(recorded)
     source, dataset = (replace(source, path=str(input)) if input else source).read()
@@ -114,10 +113,8 @@ def _as_it_was(
     if folds["scheme"] != "given":
         arguments["folds"] = folds["scheme"]
         arguments["random_state"] = [folds["seed"], *(split["seed"] for split in folds["repeats"])]
-    arguments["models"] = [
-        MODELS[name](**recorded["params"]) for name, recorded in description["regressors"].items()
-    ]
-    arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
+    arguments["models"] = [run.regressor(name) for name in description["regressors"]]
+    arguments |= {"cv": folds["n_folds"], "memory": description.get("memory")}
     return source, FoldBanks(by_fold) if by_fold else Banks([*banks.values()]), dataset, arguments
 
 

@@ -27,7 +27,7 @@ from regress.evaluation.oof import (
     seeded,
 )
 from regress.runs.csv_writing import write_rows
-from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run
+from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run, read_checked
 from regress.runs.format import FORMAT, VERSION, as_json, versions
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
@@ -69,7 +69,7 @@ def content_of(run: Run) -> str:
     digest = hashlib.sha256()
     for name in (OOF, INNER):
         path = run.path / name
-        digest.update(path.read_bytes() if path.exists() else b"")
+        digest.update(read_checked(path, None) if path.exists() else b"")
     for model in run.models:
         digest.update(model.sha256.encode())
     return digest.hexdigest()

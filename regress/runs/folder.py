@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.disk.atomic import new_folder
-from features.errors import RunError
+from features.disk.system import read_file
+from features.errors import LayerbankError, RunError
 from features.tables.readers import csv_reader
+from regress.compute.memory import available_memory
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
 from regress.models.base import load_arrays
+from regress.models.estimator import TunedRegressor
+from regress.models.registry import MODELS
 
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
 
 #: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
 SCRATCH = "scratch"
+
+
+#: Integers among a regressor's parameters at the most, but for its seed: they count something.
+LARGEST_PARAMETER = 10**7
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +90,23 @@ class RunFolder:
         """Seeds of the splits but the first."""
         return [split["seed"] for split in self.description["folds"]["repeats"]]
 
+    def regressor(self, name: str) -> TunedRegressor:
+        """The regressor of this name as it was set; RunError where it cannot be set so."""
+        recorded = self.description["regressors"].get(name, {}).get("params", {})
+        wrong = [
+            key for key, value in recorded.items()
+            if isinstance(value, int) and abs(value) > LARGEST_PARAMETER and key != "random_state"
+        ]  # fmt: skip
+        if name not in MODELS or wrong:
+            why = f"regressors.{name} " + (f"has {wrong[0]} too large" if wrong else "is unknown")
+            raise self._damaged(MANIFEST, why)
+        try:
+            regressor = MODELS[name](**recorded)
+            regressor.settings()
+        except (TypeError, ValueError, OverflowError, LayerbankError) as error:
+            raise self._damaged(MANIFEST, f"regressors.{name}: {error}") from error
+        return regressor
+
     def content(self, name: str) -> bytes:
         """A file of the folder; RunError where it is missing or not what was written."""
         recorded = self.description.get("sha256") or {}  # which runs of before lack
@@ -103,8 +127,7 @@ class RunFolder:
         names = [next(iter(table)), *own]
         if len(table) < len(rows[0]) or len({*names}) < len(names):
             raise self._damaged(OOF, "two of its columns have one name")
-        if not self.description.get("sha256"):  # as in runs of before
-            self._refuse_no_numbers(table)
+        self._refuse_no_numbers(table)
         return table
 
     def read_inner(self) -> dict[str, NDArray[np.float64]]:
@@ -122,13 +145,15 @@ class RunFolder:
         content = self.content(INNER)
         try:
             arrays = load_arrays(io.BytesIO(content))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except ValueError as error:
             raise self._damaged(INNER, str(error)) from None
         shape = (self.description["folds"]["n_folds"], self.description["texts"]["n"])
         for name, array in arrays.items():
             if array.shape != shape or array.dtype != np.float64:
                 why = f"{name!r} is {array.dtype} of shape {array.shape}, not {shape}"
                 raise self._damaged(INNER, why)
+            if np.isinf(array).any():  # rows of the fold itself are NaN
+                raise self._damaged(INNER, f"{name!r} holds infinite numbers")
         return arrays
 
     def fold_numbers(self, table: Mapping[str, Sequence[str]]) -> list[NDArray[np.int64]]:
@@ -138,9 +163,13 @@ class RunFolder:
         number = {name: place for place, name in enumerate(names)}
         columns = [FOLD, *(seeded(FOLD, seed) for seed in self._seeds)]
         try:
-            return [np.array([number[name] for name in table[column]]) for column in columns]
+            found = [np.array([number[name] for name in table[column]]) for column in columns]
         except KeyError as error:
             raise self._damaged(OOF, f"it has no fold {error}") from None
+        for numbers in found:
+            if len({*numbers.tolist()}) < len(names):
+                raise self._damaged(OOF, "a fold has no rows")
+        return found
 
     def _oof_rows(self) -> list[list[str]]:
         """Rows of ``oof.csv`` under its header, one a text and all of one length."""
@@ -171,7 +200,7 @@ class RunFolder:
                 raise self._damaged(OOF, f"its column {name!r} holds more than finite numbers")
 
     def _damaged(self, name: str, why: str) -> RunError:
-        return RunError(f"{self.path / name} is damaged ({why}): copy the run again, or repeat it")
+        return damaged(self.path / name, why)
 
 
 @contextlib.contextmanager
@@ -203,10 +232,18 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def damaged(file: Path, why: object) -> RunError:
+    """What is said of a file that holds something else than it should."""
+    return RunError(f"{file} is damaged ({why}): copy the run again, or repeat it")
+
+
 def read_checked(path: Path, sha256: str | None) -> bytes:
     """A file's bytes; RunError unless they hash to `sha256`, where that was recorded."""
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
+        if size > (free := available_memory()):
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {free:,} of memory are free")
+        data = read_file(path, at_most=size)
     except OSError as error:
         raise RunError(
             f"{path} cannot be read ({error.strerror}), so the run is incomplete: copy the whole "

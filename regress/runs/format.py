@@ -15,21 +15,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from features.disk.system import read_file
 from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Result, Results
-from regress.runs.folder import MANIFEST
+from regress.runs.folder import MANIFEST, damaged
+from regress.runs.values import refuse_unfitting, refuse_values
 
 FORMAT, VERSION = "layerbank run", 0
 
 #: Packages that decide numbers.
 PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
-#: Stands in `SHAPE` for every name.
-EACH = "*"
+#: Stands in `SHAPE` for every name; a name that ends so may be missing or null.
+EACH, MAYBE = "*", "?"
 
-_NUMBER, _SCALAR, _OBJECT = (int, float), (str, int, type(None)), {EACH: object}
+_NUMBER, _MAYBE_NUMBER = (int, float), (int, float, type(None))
+_SCALAR, _OBJECT = (str, int, type(None)), {EACH: object}
 
 #: What a run.json must hold for others to read it: types, lists of these, objects by name.
 SHAPE: Mapping[str, Any] = {
@@ -38,21 +41,35 @@ SHAPE: Mapping[str, Any] = {
             "name": str,
             "path": str,
             "fingerprint": str,
-            "source": _OBJECT,
-            "setup": {"hidden_size": int},
+            "source": {"encoder?": str, "revision?": str, "weights?": str},
+            "setup": {
+                "hidden_size": int, "n_layers": int, "poolings": [str], "pooler": bool,
+                "weights?": str, "max_length?": int, "long?": str, "stride?": int,
+                "precision?": str,
+            },
+            "fold?": str,
         }
     ],
-    "texts": {"n": int, "keys": str, "targets": str},
+    "texts": {
+        "n": int,
+        "keys": str,
+        "targets": str,
+        "weighted?": bool,
+        "near_duplicates?": _OBJECT,
+    },
     "targets": [str],
     "folds": {
         "scheme": str,
         "n_folds": int,
+        "seed?": int,
         "hash": str,
         "labels": [str],
         "repeats": [{"seed": int, "hash": str}],
     },
+    "selections?": [str],
+    "memory?": int,
     "regressors": {EACH: {"params": _OBJECT}},
-    "versions": _OBJECT,
+    "versions": {EACH: str},
     "results": [
         {
             "model": str,
@@ -60,23 +77,29 @@ SHAPE: Mapping[str, Any] = {
             "target": str,
             "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
             "n_columns": int,
-            "scores": {"rmse": _NUMBER},
+            "scores": {"rmse": _NUMBER, EACH: _MAYBE_NUMBER},
             "naive_rmse": _NUMBER,
             "params": _OBJECT,
             "column": str,
+            "fold_models?": bool,
             "file": str,
             "sha256": str,
         }
     ],
-}
-
-#: What some run.json hold besides.
-MORE: Mapping[str, Any] = {
-    "sha256": {EACH: str},
-    "input": {"path": str, "target": [str]},
-    "sweep": _OBJECT,
-    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": _OBJECT}}},
-}
+    "sha256?": {EACH: str},
+    "input?": {
+        "path": str, "target": [str], "text?": [str], "format?": str, "encoding?": str,
+        "id?": str, "group?": str, "fold?": str, "sample_weight?": str, "skip_empty?": bool,
+        "by?": [str],
+    },
+    "sweep?": {"n_best?": int, "greedy?": bool},
+    "blend?": {
+        "runs": [str],
+        "sha256?": [str],
+        "method": str,
+        "targets": {EACH: {"weights": {EACH: _NUMBER}}},
+    },
+}  # fmt: skip
 
 
 def run_description(experiment: Results) -> dict[str, Any]:
@@ -221,13 +244,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(read_file(path))
     except FileNotFoundError:
         held = "it is a bank" if (folder / "bank.json").is_file() else f"it holds no {MANIFEST}"
         raise RunError(
             f"{folder} is not a run ({held}): give the --out of regress, sweep or blend"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise RunError(
             f"{path} cannot be read ({error}): copy the run again, or repeat it"
         ) from None
@@ -235,31 +258,16 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} was not written by `layerbank regress`: give its --out")
     if description.get("version") != VERSION:
         raise RunError(
-            f"{folder} is a run of version {description.get('version')}, and this layerbank reads "
-            f"version {VERSION}: repeat the run, or install a later layerbank"
+            f"{folder} is a run of version {str(description.get('version'))[:20]}, and this "
+            f"layerbank reads version {VERSION}: repeat the run, or install a later layerbank"
         )
     try:
-        _refuse_damaged(description)
-    except ValueError as error:
-        raise damaged(folder, error) from None
+        refuse_values(description)
+        _refuse_other(description, SHAPE, "")
+        refuse_unfitting(description)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
     return description
-
-
-def damaged(folder: Path, error: Exception) -> RunError:
-    """What is said of a folder whose ``run.json`` holds something else than it should."""
-    return RunError(f"{folder / MANIFEST} is damaged ({error}): copy the run again, or repeat it")
-
-
-def _refuse_damaged(description: dict[str, Any]) -> None:
-    """ValueError unless a run.json holds what others read of it."""
-    given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
-    _refuse_other(description, {**SHAPE, **given}, "")
-    banks = {bank["name"] for bank in description["banks"]}
-    for number, result in enumerate(description["results"]):
-        if result["target"] not in description["targets"]:
-            raise ValueError(f"results[{number}].target is none of its targets")
-        if not banks.issuperset(term["bank"] for term in result["blocks"]):
-            raise ValueError(f"results[{number}].blocks are of none of its banks")
 
 
 def _refuse_other(value: Any, shape: Any, name: str) -> None:
@@ -268,8 +276,11 @@ def _refuse_other(value: Any, shape: Any, name: str) -> None:
         if not isinstance(value, dict):
             raise ValueError(f"{name} is no object")
         for key, inner in shape.items():
-            for each in value if key == EACH else [key]:
+            may_lack, known = key.endswith(MAYBE), key.removesuffix(MAYBE)
+            for each in value if key == EACH else [known]:
                 path = f"{name}.{each}".removeprefix(".")
+                if may_lack and value.get(each) is None:
+                    continue
                 if each not in value:
                     raise ValueError(f"it lacks {path}")
                 _refuse_other(value[each], inner, path)
@@ -278,5 +289,5 @@ def _refuse_other(value: Any, shape: Any, name: str) -> None:
             raise ValueError(f"{name} is no list")
         for number, item in enumerate(value):
             _refuse_other(item, shape[0], f"{name}[{number}]")
-    elif not isinstance(value, shape):
+    elif not isinstance(value, shape) or (isinstance(value, bool) and shape not in (bool, object)):
         raise ValueError(f"{name} is {type(value).__name__}, which it cannot be")

@@ -20,8 +20,8 @@ from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
-from regress.runs.folder import RunFolder
-from regress.runs.format import damaged, read_description
+from regress.runs.folder import MANIFEST, RunFolder, damaged
+from regress.runs.format import read_description
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import require_training, training_texts
 
@@ -44,7 +44,7 @@ def load_run(path: str | Path) -> Run:
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]
     except (TypeError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damaged(path / MANIFEST, error) from None
     return Run(path, description, models)
 
 
@@ -146,7 +146,10 @@ class Run(RunFolder):
         for saved in self.chosen(model):
             if saved.terms not in matrices:
                 matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
-            columns.append(saved.fitted.predict(matrices[saved.terms]))
+            with np.errstate(over="ignore", invalid="ignore"):  # it is said in one sentence
+                columns.append(saved.fitted.predict(matrices[saved.terms]))
+            if not np.isfinite(columns[-1]).all():
+                raise damaged(saved.path, "it predicts what is no number")
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
     def explain(

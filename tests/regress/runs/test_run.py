@@ -53,7 +53,8 @@ def test_every_saved_model_predicts_what_it_did_in_memory(
     run = load_run(experiment.save(tmp_path / "run"))
     for result, saved in zip(experiment.results, run.models, strict=True):
         assert (saved.model, saved.select) == (result.model, result.select)
-        np.testing.assert_equal(vars(saved.fitted), vars(result.fitted))
+        if result.model != "lightgbm":  # whose trees are written anew
+            np.testing.assert_equal(vars(saved.fitted), vars(result.fitted))
         X = task.bank.matrix(task.texts, result.select)
         expected = result.fitted.predict(X)
         np.testing.assert_allclose(saved.fitted.predict(X), expected, **CLOSE)
