@@ -50,7 +50,8 @@ def repeat_run(
     Raises
     ------
     RunError
-        The run was not made from a file by `layerbank regress`, or texts or targets have changed.
+        The run was not made from a file by `layerbank regress`, texts or targets have changed, or
+        it was not made here and the call does not say where its file and banks are.
     FingerprintMismatch, MissingTexts
         The bank is another.
     """
@@ -102,6 +103,10 @@ def _as_it_was(
     if not recorded or not description.get("selections"):
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
     source = Source.recorded(recorded)
+    if input is None:
+        run.require_written_here(
+            f"the file {source.path}", "give it as INPUT, beside --from (in Python input=…)"
+        )
     source, dataset = (replace(source, path=str(input)) if input else source).read()
     arguments = source.arguments(dataset)
     _refuse_changes(run, source, dataset.texts, dataset.targets, arguments)

@@ -48,7 +48,7 @@ def blend_results(blend: Blend) -> BlendResults:
     """What there is to be shown of a blend."""
     table, description = blend.table, blend.runs[0].description
     id_name, ids = next(iter(table.items()))
-    texts, groups = _texts(description)
+    texts, groups = _texts(description) if blend.runs[0].written_here else (None, None)
     known = texts is not None
     shown = [""] * len(ids) if texts is None else texts
     weighted = bool(description["texts"].get("weighted")) and "weight" in table

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.disk.notes import note
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -27,8 +28,8 @@ from regress.evaluation.oof import (
     seeded,
 )
 from regress.runs.csv_writing import write_rows
-from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run, read_checked
-from regress.runs.format import FORMAT, VERSION, as_json, versions
+from regress.runs.folder import INNER, OOF, hashes, new_run, read_checked
+from regress.runs.format import FORMAT, VERSION, versions, write_manifest
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
 
@@ -56,11 +57,16 @@ def save_blend(
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])
         description = {**_description(blend), "results": results, "sha256": hashes(folder)}
-        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        content = write_manifest(folder, description)
+        here = all(run.written_here for run in blend.runs)
+        # Where somebody else's run came from is not read.
+        shown = description if here else {**description, "input": None}
         write_report(
-            blend_results(blend), description, folder, notes=notes_on_blend(description),
+            blend_results(blend), shown, folder, notes=notes_on_blend(description),
             weights=largest_weights(blend), run=path, save_figures=figures,
         )  # fmt: skip
+    if here:
+        note(content)
     return path
 
 

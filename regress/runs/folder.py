@@ -46,10 +46,13 @@ class RunFolder:
         The folder.
     description
         What its ``run.json`` holds.
+    written_here
+        Whether this user wrote it on this machine: then what it says of places counts.
     """
 
     path: Path
     description: Mapping[str, Any]
+    written_here: bool
 
     @property
     def banks(self) -> list[dict[str, Any]]:
@@ -72,6 +75,14 @@ class RunFolder:
             raise RunError(
                 f"{self.path} was made by `layerbank {self.made_by}`: repeat it with "
                 f"`layerbank {self.made_by} --from {self.path}`"
+            )
+
+    def require_written_here(self, place: str, remedy: str) -> None:
+        """RunError unless the run was written here, so that a place that it names is this one."""
+        if not self.written_here:
+            raise RunError(
+                f"{self.path} was not made here, or not by you, so {place} that it names is left "
+                f"alone: {remedy}"
             )
 
     @property

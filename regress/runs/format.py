@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from features.disk.notes import is_noted
 from features.disk.system import read_file
 from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
@@ -38,31 +39,22 @@ _SCALAR, _OBJECT = (str, int, type(None)), {EACH: object}
 SHAPE: Mapping[str, Any] = {
     "banks": [
         {
-            "name": str,
-            "path": str,
-            "fingerprint": str,
+            "name": str, "path": str, "fingerprint": str, "fold?": str,
             "source": {"encoder?": str, "revision?": str, "weights?": str},
             "setup": {
                 "hidden_size": int, "n_layers": int, "poolings": [str], "pooler": bool,
                 "weights?": str, "max_length?": int, "long?": str, "stride?": int,
                 "precision?": str,
             },
-            "fold?": str,
         }
     ],
     "texts": {
-        "n": int,
-        "keys": str,
-        "targets": str,
-        "weighted?": bool,
+        "n": int, "keys": str, "targets": str, "weighted?": bool,
         "near_duplicates?": _OBJECT,
     },
     "targets": [str],
     "folds": {
-        "scheme": str,
-        "n_folds": int,
-        "seed?": int,
-        "hash": str,
+        "scheme": str, "n_folds": int, "seed?": int, "hash": str,
         "labels": [str],
         "repeats": [{"seed": int, "hash": str}],
     },
@@ -199,6 +191,13 @@ def as_json(value: Any) -> str:
     return json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
 
 
+def write_manifest(folder: Path, description: Mapping[str, Any]) -> bytes:
+    """Write a folder's ``run.json``, and return its content."""
+    content = (as_json(description) + "\n").encode()
+    (folder / MANIFEST).write_bytes(content)
+    return content
+
+
 def report_head(experiment: Results, run: str) -> dict[str, Any]:
     """What ``--json`` says first of what was scored, and on which folds."""
     folds = experiment.folds
@@ -234,8 +233,8 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, "unknown"
 
 
-def read_description(folder: Path) -> dict[str, Any]:
-    """What a folder's ``run.json`` holds.
+def read_description(folder: Path) -> tuple[dict[str, Any], bool]:
+    """What a folder's ``run.json`` holds, and whether it was written here, by this user.
 
     Raises
     ------
@@ -244,7 +243,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        description = json.loads(read_file(path))
+        content = read_file(path)
+        description = json.loads(content)
     except FileNotFoundError:
         held = "it is a bank" if (folder / "bank.json").is_file() else f"it holds no {MANIFEST}"
         raise RunError(
@@ -267,7 +267,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         refuse_unfitting(description)
     except (ValueError, RecursionError) as error:
         raise damaged(path, error) from None
-    return description
+    return description, is_noted(content)
 
 
 def _refuse_other(value: Any, shape: Any, name: str) -> None:

@@ -40,12 +40,12 @@ def load_run(path: str | Path) -> Run:
     path = Path(path).absolute()
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
-    description = read_description(path)
+    description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]
     except (TypeError, ValueError) as error:
         raise damaged(path / MANIFEST, error) from None
-    return Run(path, description, models)
+    return Run(path, description, written_here, models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,8 @@ class Run(RunFolder):
         The folder.
     description
         What its ``run.json`` holds.
+    written_here
+        Whether this user wrote it on this machine: then what it says of places counts.
     models
         All that were saved, target by target, the lowest nested RMSE first in each.
     """
@@ -120,7 +122,8 @@ class Run(RunFolder):
             n_texts texts.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
-            called: their fingerprints tell which is which.
+            called: their fingerprints tell which is which. A run that was not made here, or by
+            somebody else, needs them.
         model
             A label such as ``"ridge mean[-1]"``, or a regressor's name for its best selection;
             None for the model with the lowest nested RMSE.
@@ -171,7 +174,8 @@ class Run(RunFolder):
         n_neighbours
             How many training texts to find for each; 0 needs neither these nor their vectors.
         training
-            The run's training texts, or where their file is now; None for where it was.
+            The run's training texts, or where their file is now; None for where it was, in a run
+            that was made here.
         ids
             What each text is called; None for numbers from 1.
 
@@ -227,6 +231,9 @@ class Run(RunFolder):
         return {recorded["name"]: given[recorded["fingerprint"]] for recorded in needed}
 
     def _open_recorded(self, recorded: Mapping[str, Any]) -> Bank:
+        self.require_written_here(
+            f"the bank {recorded['path']}", "say where it is with --bank (in Python bank=…)"
+        )
         try:
             bank = Bank.open(recorded["path"])
         except BankError as error:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from features.disk.notes import note
 from features.disk.system import is_writable
 from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
 from regress.runs.folder import MANIFEST, OOF, hashes, new_run
-from regress.runs.format import as_json, result_description, run_description
+from regress.runs.format import result_description, run_description, write_manifest
 
 
 def save_run(
@@ -67,10 +68,11 @@ def save_run(
         description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
         description["sha256"] = hashes(folder)
-        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        content = write_manifest(folder, description)
         write_report(
             experiment, description, folder, notes=notes(experiment), run=path, save_figures=figures
         )
+    note(content)
     return path
 
 

@@ -113,7 +113,7 @@ def test_a_saved_run_predicts_from_all_banks(template: str, y: np.ndarray, tmp_p
         states = np.zeros((len(texts), 9, 5), np.float32)
         fill(Bank.open(into), [str(text) for text in texts], states)
 
-    banks = banks_holding(run, [*NEW, "unseen"], encode, bank=Path(elsewhere))
+    banks = banks_holding(run, [*NEW, "unseen"], encode, bank=[Path(elsewhere)])
     assert encoded == ["0", "1", "2"]
     assert run.predict(["unseen"], banks).shape == (1,)
 
