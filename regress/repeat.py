@@ -100,7 +100,7 @@ def _as_it_was(
     description = run.description
     recorded = description.get("input")
     run.require_made_by(command)
-    if not recorded or not description.get("selections"):
+    if not recorded or description.get("selections") is None:
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
     source = Source.recorded(recorded)
     if input is None:

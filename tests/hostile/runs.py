@@ -104,7 +104,7 @@ class Caller:
         words = [str(argument) for argument in arguments]
         if words[0] != "explain":
             words += ["--out", str(self.folder / f"out-{self.n}{'.csv' * (words[0] == 'predict')}")]
-        with not_for_ever(), pytest.raises(SystemExit) as caught:
+        with not_for_ever(), saved_without_reports(), pytest.raises(SystemExit) as caught:
             run_app(app, words)
         return int(caught.value.code or 0), self.capsys.readouterr().err
 

@@ -133,11 +133,12 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     run = load_run(folder)
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
+    banks, keys = run.open_banks(task.bank), text_keys(task.texts)
     expected = [
-        saved.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), saved.terms))
-        for saved in run.chosen()
+        saved.fitted.predict(term_matrix(banks, keys, saved.terms)) for saved in run.chosen()
     ]
-    np.testing.assert_allclose(run.predict(task.texts), np.stack(expected, axis=1), **CLOSE)
+    predicted = run.predict(task.texts, task.bank)
+    np.testing.assert_allclose(predicted, np.stack(expected, axis=1), **CLOSE)
 
 
 def test_unknown_models_are_listed(
