@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from features.banks import Banks
-from features.errors import InputError, RunError
+from features.errors import InputError, LayerbankError, RunError
 from features.tables.table import Dataset
 from regress.data.fold_banks import BankLike, FoldBanks
 from regress.data.source import Source
@@ -56,10 +57,11 @@ def repeat_run(
         The bank is another.
     """
     source, banks, dataset, arguments = _as_it_was(run, "regress", input, bank)
-    experiment = evaluate(
-        banks, dataset.texts, dataset.targets, select=run.description["selections"],
-        n_jobs=n_jobs, progress=progress, **arguments,
-    )  # fmt: skip
+    with _as_it_says(run):
+        experiment = evaluate(
+            banks, dataset.texts, dataset.targets, select=run.description["selections"],
+            n_jobs=n_jobs, progress=progress, **arguments,
+        )  # fmt: skip
     _refuse_other_folds(run, experiment, source)
     return experiment, source
 
@@ -84,13 +86,30 @@ def repeat_sweep(
     searched = run.description["sweep"]
     if not {"n_best", "greedy"} <= searched.keys():
         raise RunError(f"{run.path} does not say how it was searched: repeat its command by hand")
-    swept = sweep(
-        banks, dataset.texts, dataset.targets, select=run.description["selections"],
-        n_best=searched["n_best"], greedy=searched["greedy"], cache=cache,
-        n_jobs=n_jobs, progress=progress, **arguments,
-    )  # fmt: skip
+    with _as_it_says(run):
+        swept = sweep(
+            banks, dataset.texts, dataset.targets, select=run.description["selections"],
+            n_best=searched["n_best"], greedy=searched["greedy"], cache=cache,
+            n_jobs=n_jobs, progress=progress, **arguments,
+        )  # fmt: skip
     _refuse_other_folds(run, swept, source)
     return swept, source
+
+
+@contextmanager
+def _as_it_says(run: Run) -> Iterator[None]:
+    """Settings that no regressor takes are the run's fault where somebody else wrote it."""
+    try:
+        yield
+    except LayerbankError:
+        raise
+    except Exception as error:
+        if run.written_here:
+            raise
+        raise RunError(
+            f"{run.path} cannot be repeated as it says ({type(error).__name__}: {error}): copy "
+            "the run again, or repeat its command by hand"
+        ) from error
 
 
 def _as_it_was(

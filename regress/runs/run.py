@@ -269,7 +269,7 @@ class Run(RunFolder):
         header = ["target", "selection", "model", "RMSE", "± se", "R²"]
         rows = [
             [saved.target, saved.select, saved.model,
-             *(f"{saved.scores[name]:.4f}" for name in ("rmse", "se", "r2"))]
+             *(_shown(saved.scores.get(name)) for name in ("rmse", "se", "r2"))]
             for saved in self.models[: SHOWN * len(self.targets)]
         ]  # fmt: skip
         return html.box(
@@ -278,3 +278,7 @@ class Run(RunFolder):
             html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
                        strong=frozenset({0})),
         )  # fmt: skip
+
+
+def _shown(score: float | None) -> str:
+    return "" if score is None else f"{score:.4f}"

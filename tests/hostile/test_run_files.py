@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.errors import RunError
+from features.errors import InputError, RunError
 from regress import load_run
+from regress.blend import blend
 from regress.models.base import load_arrays
 from tests.hostile.runs import COMMANDS, Caller, Runs, edit, make_runs, put
 
@@ -333,8 +334,10 @@ def test_other_values_in_run_json_do_no_harm(
             loaded = load_run(run)
             np.testing.assert_allclose(loaded.predict(texts, bank), expected, rtol=1e-12)
             repr(loaded)
+            loaded._repr_html_()
+            blend([run, runs.folder / "swept"])
             loaded.explain(texts, bank, training=runs.task.texts, n_neighbours=2)
-        except RunError:
+        except (RunError, InputError):
             continue
     assert sorted(runs.folder.rglob("*")) == before
 
@@ -379,3 +382,22 @@ def test_a_run_json_that_is_none_is_refused(
     (run / "run.json").write_bytes(content)
     for command in COMMANDS.values():
         assert "run.json" in call.refused(*command(run, runs))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("ridge", "alphas", []), ("ridge", "alphas", "x"), ("ridge", "unknown", 1),
+        ("svr", "max_rows", []), ("lightgbm", "num_leaves", "x"), ("lightgbm", "step", 0),
+        ("lightgbm", "max_rounds", 10**15), ("lightgbm", "extra_trees", {}),
+    ],
+)  # fmt: skip
+def test_settings_that_no_regressor_takes_are_refused(
+    runs: Runs, copy: Callable[[str], Path], call: Caller, name: str, parameter: str, value: Any
+) -> None:
+    run = copy("run")
+    edit(run, put(value, "regressors", name, "params", parameter))
+    said = call.refused(
+        "regress", "--from", run, runs.table, "--bank", runs.task.bank.path, "--quiet"
+    )
+    assert str(run) in said
