@@ -19,7 +19,7 @@ from features.disk.system import open_or_make, release
 FOLDER, KEPT = "written", 20_000
 
 
-def note(content: bytes) -> None:
+def note_written_here(content: bytes) -> None:
     """Note that a file of this content was written here; nothing where nothing can be kept."""
     path = _path(content)
     if path is None:
@@ -30,7 +30,7 @@ def note(content: bytes) -> None:
         _drop_oldest(path.parent)
 
 
-def is_noted(content: bytes) -> bool:
+def was_written_here(content: bytes) -> bool:
     """Whether a file of this content was written here, by this user."""
     path = _path(content)
     return path is not None and path.is_file()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.disk.notes import note
+from features.disk.notes import note_written_here
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -66,7 +66,7 @@ def save_blend(
             weights=largest_weights(blend), run=path, save_figures=figures,
         )  # fmt: skip
     if here:
-        note(content)
+        note_written_here(content)
     return path
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from features.disk.notes import is_noted
+from features.disk.notes import was_written_here
 from features.disk.system import read_file
 from features.errors import RunError
 from regress.data.fold_banks import FoldBanks
@@ -267,7 +267,7 @@ def read_description(folder: Path) -> tuple[dict[str, Any], bool]:
         refuse_unfitting(description)
     except (ValueError, RecursionError) as error:
         raise damaged(path, error) from None
-    return description, is_noted(content)
+    return description, was_written_here(content)
 
 
 def _refuse_other(value: Any, shape: Any, name: str) -> None:

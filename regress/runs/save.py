@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from features.disk.notes import note
+from features.disk.notes import note_written_here
 from features.disk.system import is_writable
 from features.errors import RunError
 from regress.evaluation.notes import notes
@@ -72,7 +72,7 @@ def save_run(
         write_report(
             experiment, description, folder, notes=notes(experiment), run=path, save_figures=figures
         )
-    note(content)
+    note_written_here(content)
     return path
 
 

@@ -242,10 +242,10 @@ def test_notes_are_of_content_and_bounded(
 ) -> None:
     monkeypatch.setattr(notes, "KEPT", 3)
     for number in range(6):
-        notes.note(b"%d" % number)
+        notes.note_written_here(b"%d" % number)
     folder = tmp_path / "another-cache" / notes.FOLDER
     assert len([*folder.iterdir()]) == 3
-    assert notes.is_noted(b"5")
-    assert not notes.is_noted(b"0")
-    assert not notes.is_noted(b"other")
+    assert notes.was_written_here(b"5")
+    assert not notes.was_written_here(b"0")
+    assert not notes.was_written_here(b"other")
     assert folder.stat().st_mode & 0o077 == 0
