@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,12 @@ from regress.runs.missing import Encode
 from regress.sweep import save_sweep, sweep
 from tests.regress.conftest import MadeUpTask, made_up_task, saved_without_reports
 from tests.regress.explain.saved import save
+
+KINDS = ("run", "swept", "blend")
+
+#: The best models' files, by run.
+MODELS = {"run": "models/000-ridge.npz", "swept": "models/000-ridge.npz",
+          "blend": "models/000-blend.zip"}  # fmt: skip
 
 #: Longer than any command takes here, seconds.
 HANGS = 60.0
@@ -133,3 +140,14 @@ def put(value: Any, *keys: Any) -> Callable[[Any], None]:
         description[keys[-1]] = value
 
     return change
+
+
+def signed(run: Path, number: int = 0) -> None:
+    """Let run.json say of a model's file what it hashes to."""
+
+    def change(description: Any) -> None:
+        result = description["results"][number]
+        content = (run / result["file"]).read_bytes()
+        result["sha256"] = hashlib.sha256(content).hexdigest()
+
+    edit(run, change)

@@ -16,19 +16,9 @@ from features.disk import notes
 from features.errors import FingerprintMismatch, RunError
 from regress import evaluate, load_run
 from regress.blend import blend, save_blend
-from tests.hostile.runs import COMMANDS, Caller, Runs, edit, make_runs, put
+from tests.hostile.runs import COMMANDS, Caller, Runs, edit, put
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill, saved_without_reports
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    return make_runs(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Caller:
-    return Caller(tmp_path, capsys)
 
 
 @pytest.fixture
