@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-#: Bytes of a name at the most: file systems take 255, and a bank's folder has an ending.
-LONGEST = 250
+#: Bytes of a name at the most, as file systems take it.
+LONGEST = 255
 
-_SEPARATOR_OR_CONTROL = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SEPARATOR_OR_CONTROL = re.compile(r"[/\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 #: What moves a terminal's cursor, changes its colours or cannot be written; not spaces of a kind.
 _UNSHOWN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x9b\ud800-\udfff]")

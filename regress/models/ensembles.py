@@ -219,7 +219,7 @@ def _base(archive: zipfile.ZipFile, described: Mapping[str, Any], depth: int) ->
     model = _member(archive, described["file"], _kind(described["kind"]), depth)
     start, stop = described["columns"]
     if type(start) is not int or type(stop) is not int or not 0 <= start < stop:
-        raise ValueError(f"{INDEX} gives a model the columns {start} to {stop}")
+        raise ValueError(f"{INDEX} gives a model the columns {start!r} to {stop!r}")
     if model.columns_taken() not in (None, stop - start):
         raise ValueError(
             f"{INDEX} gives {stop - start} columns to a model of {model.columns_taken()}"

@@ -258,7 +258,7 @@ def read_description(folder: Path) -> tuple[dict[str, Any], bool]:
         raise RunError(f"{path} was not written by `layerbank regress`: give its --out")
     if description.get("version") != VERSION:
         raise RunError(
-            f"{folder} is a run of version {str(description.get('version'))[:20]}, and this "
+            f"{folder} is a run of version {description.get('version')!r:.20}, and this "
             f"layerbank reads version {VERSION}: repeat the run, or install a later layerbank"
         )
     try:
