@@ -17,8 +17,10 @@ from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.options import Options
 from extract.texts.stream import bank_at
 from features.bank import Bank
-from features.disk.format import differing_fields
+from features.disk.format import MANIFEST, differing_fields
 from features.disk.manifest import refuse_other_setup
+from features.disk.notes import note_written_here, was_written_here
+from features.disk.system import read_file
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 
 DEFAULT_ENCODER = "roberta-base"
@@ -48,7 +50,11 @@ class Plan:
     def complete(self, setup: Mapping[str, Any]) -> Bank:
         """The bank to add to, made where there is none, for the set-up as the model gave it."""
         self.refuse_conflict(setup)
-        return Bank.create(self.path, setup, self.checkpoint.source)
+        bank = Bank.create(self.path, setup, self.checkpoint.source)
+        if dict(bank.source) == self.checkpoint.source:
+            # The caller named this very encoder, now or when the bank was made.
+            note_written_here(read_file(bank.path / MANIFEST))
+        return bank
 
     def refuse_conflict(self, setup: Mapping[str, Any]) -> None:
         """FingerprintMismatch when a set-up is not that of the bank, or not the recorded one.
@@ -113,9 +119,18 @@ def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:
     Raises
     ------
     EncoderError
-        When it cannot be found.
+        When it cannot be found; or only a bank names it that was not made here, or by somebody
+        else.
     """
     recorded = bank.source if bank is not None else {}
+    if bank is not None and not was_written_here(read_file(bank.path / MANIFEST)):
+        named = recorded.get("encoder")
+        if options.encoder is None and named not in (None, DEFAULT_ENCODER):
+            raise EncoderError(
+                f"the bank {bank.path} was not made here, or not by you, so the encoder {named} "
+                "that it names is left alone: name it with --encoder (and --encoder-weights)"
+            )
+        recorded = {}
     encoder = str(options.encoder or recorded.get("encoder") or DEFAULT_ENCODER)
     revision = options.revision
     if revision is None and encoder == recorded.get("encoder"):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from features.banks import Banks
-from features.errors import InputError, RunError
+from features.errors import InputError, LayerbankError, RunError
 from features.tables.table import Dataset
 from regress.data.fold_banks import BankLike, FoldBanks
 from regress.data.source import Source
 from regress.data.task import checked_task
 from regress.evaluation.results import Results
 from regress.experiment import evaluate
-from regress.models.registry import MODELS
 from regress.runs.format import plain, result_description, versions
 from regress.runs.run import Run
 from regress.sweep import Sweep, sweep
@@ -51,15 +51,17 @@ def repeat_run(
     Raises
     ------
     RunError
-        The run was not made from a file by `layerbank regress`, or texts or targets have changed.
+        The run was not made from a file by `layerbank regress`, texts or targets have changed, or
+        it was not made here and the call does not say where its file and banks are.
     FingerprintMismatch, MissingTexts
         The bank is another.
     """
     source, banks, dataset, arguments = _as_it_was(run, "regress", input, bank)
-    experiment = evaluate(
-        banks, dataset.texts, dataset.targets, select=run.description["selections"],
-        n_jobs=n_jobs, progress=progress, **arguments,
-    )  # fmt: skip
+    with _as_it_says(run):
+        experiment = evaluate(
+            banks, dataset.texts, dataset.targets, select=run.description["selections"],
+            n_jobs=n_jobs, progress=progress, **arguments,
+        )  # fmt: skip
     _refuse_other_folds(run, experiment, source)
     return experiment, source
 
@@ -82,15 +84,32 @@ def repeat_sweep(
     """
     source, banks, dataset, arguments = _as_it_was(run, "sweep", input, bank)
     searched = run.description["sweep"]
-    if "n_best" not in searched:
+    if not {"n_best", "greedy"} <= searched.keys():
         raise RunError(f"{run.path} does not say how it was searched: repeat its command by hand")
-    swept = sweep(
-        banks, dataset.texts, dataset.targets, select=run.description["selections"],
-        n_best=searched["n_best"], greedy=searched["greedy"], cache=cache,
-        n_jobs=n_jobs, progress=progress, **arguments,
-    )  # fmt: skip
+    with _as_it_says(run):
+        swept = sweep(
+            banks, dataset.texts, dataset.targets, select=run.description["selections"],
+            n_best=searched["n_best"], greedy=searched["greedy"], cache=cache,
+            n_jobs=n_jobs, progress=progress, **arguments,
+        )  # fmt: skip
     _refuse_other_folds(run, swept, source)
     return swept, source
+
+
+@contextmanager
+def _as_it_says(run: Run) -> Iterator[None]:
+    """Settings that no regressor takes are the run's fault where somebody else wrote it."""
+    try:
+        yield
+    except LayerbankError:
+        raise
+    except Exception as error:
+        if run.written_here:
+            raise
+        raise RunError(
+            f"{run.path} cannot be repeated as it says ({type(error).__name__}: {error}): copy "
+            "the run again, or repeat its command by hand"
+        ) from error
 
 
 def _as_it_was(
@@ -100,9 +119,13 @@ def _as_it_was(
     description = run.description
     recorded = description.get("input")
     run.require_made_by(command)
-    if not recorded or "selections" not in description:
+    if not recorded or description.get("selections") is None:
         raise RunError(f"{run.path} does not say which file it was made from: repeat it by hand")
     source = Source.recorded(recorded)
+    if input is None:
+        run.require_written_here(
+            f"the file {source.path}", "give it as INPUT, beside --from (in Python input=…)"
+        )
     source, dataset = (replace(source, path=str(input)) if input else source).read()
     arguments = source.arguments(dataset)
     _refuse_changes(run, source, dataset.texts, dataset.targets, arguments)
@@ -114,10 +137,8 @@ def _as_it_was(
     if folds["scheme"] != "given":
         arguments["folds"] = folds["scheme"]
         arguments["random_state"] = [folds["seed"], *(split["seed"] for split in folds["repeats"])]
-    arguments["models"] = [
-        MODELS[name](**recorded["params"]) for name, recorded in description["regressors"].items()
-    ]
-    arguments |= {"cv": folds["n_folds"], "memory": description["memory"]}
+    arguments["models"] = [run.regressor(name) for name in description["regressors"]]
+    arguments |= {"cv": folds["n_folds"], "memory": description.get("memory")}
     return source, FoldBanks(by_fold) if by_fold else Banks([*banks.values()]), dataset, arguments
 
 

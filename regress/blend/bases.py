@@ -12,6 +12,7 @@ from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import seeded
+from regress.runs.folder import INNER, damaged
 from regress.runs.run import Run
 from regress.runs.saved_model import SavedModel
 
@@ -104,7 +105,20 @@ def blend_runs(runs: Sequence[Run]) -> tuple[list[BlendRun], list[dict[str, Any]
     banks, bank_names = _merged_banks(runs)
     named = zip(runs, _names(runs), bank_names, strict=True)
     read = [BlendRun(run, name, run.read_oof(), run.read_inner(), own) for run, name, own in named]
+    for member in read:
+        _refuse_gaps(member)
     return read, banks
+
+
+def _refuse_gaps(member: BlendRun) -> None:
+    """RunError unless inner predictions are there for all rows but those of the fold left out."""
+    splits = member.run.fold_numbers(member.table)
+    for result in member.run.description["results"]:
+        names = [result["column"], *(seeded(result["column"], seed) for seed in member.seeds)]
+        for name, numbers in zip(names, splits, strict=True):
+            for fold, predicted in enumerate(member.inner.get(name, ())):
+                if not np.isfinite(predicted[numbers != fold]).all():
+                    raise damaged(member.run.path / INNER, f"{name!r} holds what is no number")
 
 
 def _refuse_other(first: Run, other: Run) -> None:

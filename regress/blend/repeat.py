@@ -27,11 +27,16 @@ def repeat_blend(path: str | Path, runs: Sequence[str | Path] = ()) -> Blend:
     Raises
     ------
     RunError
-        It is no blend, or its runs are gone or have changed.
+        It is no blend, its runs are gone or have changed, or it was not made here and they are not
+        named.
     """
     run = load_run(path)
     run.require_made_by("blend")
     made = run.description["blend"]
+    if not runs:
+        run.require_written_here(
+            f"the run {made['runs'][0]}", "name its runs, in their order, beside --from"
+        )
     again = blend([*(runs or made["runs"])], method=made["method"])
     for member, recorded in zip(again.runs, made.get("sha256", ()), strict=False):
         if content_of(member) != recorded:

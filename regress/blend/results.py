@@ -19,8 +19,9 @@ from regress.runs.recorded import NoBanks, RecordedResults, recorded_task
 
 def blend_results(blend: Blend) -> RecordedResults:
     """What there is to be shown of a blend, whose runs' banks may be gone: itself comes first."""
-    texts, groups = _texts(blend.runs[0].description)
-    task, folds = recorded_task(blend.runs[0], blend.table, texts=texts, groups=groups)
+    first = blend.runs[0]
+    texts, groups = _texts(first.description) if first.written_here else (None, None)
+    task, folds = recorded_task(first, blend.table, texts=texts, groups=groups)
     return RecordedResults(
         banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
         recorded={each.target: _rows(blend, each, task, folds) for each in blend.targets},

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.disk.notes import note_written_here
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -27,8 +28,8 @@ from regress.evaluation.oof import (
     seeded,
 )
 from regress.runs.csv_writing import write_rows
-from regress.runs.folder import INNER, MANIFEST, OOF, hashes, new_run
-from regress.runs.format import FORMAT, VERSION, as_json, versions
+from regress.runs.folder import INNER, OOF, hashes, new_run, read_checked
+from regress.runs.format import FORMAT, VERSION, versions, write_manifest
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
 
@@ -55,13 +56,18 @@ def save_blend(
         results = _saved_models(blend, folder)
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])
+        here = all(run.written_here for run in blend.runs)
         description = {**_description(blend), "results": results}
+        # Where somebody else's run came from is not read.
+        shown = description if here else {**description, "input": None}
         write_report_data(
-            blend_results(blend), description, folder, notes=notes_on_blend(description),
+            blend_results(blend), shown, folder, notes=notes_on_blend(description),
             weights=largest_weights(blend),
         )  # fmt: skip
         description["sha256"] = hashes(folder)
-        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        content = write_manifest(folder, description)
+    if here:
+        note_written_here(content)
     draw_report(path, figures=figures)
     return path
 
@@ -71,7 +77,7 @@ def content_of(run: Run) -> str:
     digest = hashlib.sha256()
     for name in (OOF, INNER):
         path = run.path / name
-        digest.update(path.read_bytes() if path.exists() else b"")
+        digest.update(read_checked(path, None) if path.exists() else b"")
     for model in run.models:
         digest.update(model.sha256.encode())
     return digest.hexdigest()

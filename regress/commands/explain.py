@@ -44,9 +44,13 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             typer.Option("--train", metavar="INPUT", help="Where the run's training file is now."),
         ] = None,
         bank: Annotated[
-            Path | None,
+            list[Path] | None,
             typer.Option(
-                "--bank", metavar="DIR", help="The bank to use instead of the one the run names."
+                "--bank",
+                metavar="DIR",
+                help="The bank to use instead of the one the run names; where it needs several, "
+                "once for each.",
+                show_default=False,
             ),
         ] = None,
         *,
@@ -90,7 +94,8 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         texts = [dataset.texts[row] for row in kept]
         banks = banks_holding(
             loaded, texts, new.encoding_with(encode_with),
-            model=new.model, bank=bank, scratch=new.scratch, training=training,
+            model=new.model, bank=bank or (), scratch=new.scratch, training=training,
+            encoder_named=new.encoder is not None,
         )  # fmt: skip
         found = loaded.explain(
             texts, banks, model=new.model, n_neighbours=neighbours, training=training,

@@ -31,7 +31,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
             typer.Option(
                 "--bank",
                 metavar="DIR",
-                help="The bank to use instead of the one the run names.",
+                help="The bank to use instead of the one the run names; where it needs several, "
+                "once for each.",
                 show_default=False,
             ),
         ] = None,
@@ -67,11 +68,6 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                     f"{given[0]} is for encoding, which stage 2 alone cannot do: call `layerbank "
                     "predict`"
                 )
-        elif bank is not None and len(bank) > 1:
-            raise InputError(
-                "--bank can name only one: put a run's banks back where they were, or give "
-                "--scratch"
-            )
         refuse_out(out, force=new.force)
         loaded = load_run(new.run)
         loaded.chosen(new.model)
@@ -83,7 +79,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         if encode_with is not None:
             banks = banks_holding(
                 loaded, dataset.texts, new.encoding_with(encode_with),
-                model=new.model, bank=bank[0] if bank else None, scratch=new.scratch,
+                model=new.model, bank=bank or (), scratch=new.scratch,
+                encoder_named=new.encoder is not None,
             )  # fmt: skip
         with source.named_where_missing(dataset):
             predict_file(

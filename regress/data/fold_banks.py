@@ -20,6 +20,7 @@ from features.bank import Bank
 from features.banks import Banks
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError
+from features.names import is_plain_name
 from features.selection import ResolvedTerm, Selection
 from regress.data.folds import Folds
 
@@ -101,6 +102,11 @@ def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
         raise InputError(
             f"{template} stands for one bank a fold, and the folds must be those that the encoders "
             "were trained on: name the column that holds them with --fold-column"
+        )
+    if wrong := [label for label in folds.labels if not is_plain_name(label)]:
+        raise InputError(
+            f"the fold {wrong[0]!r} cannot stand in the path {template}: call the folds by plain "
+            "names, such as numbers"
         )
     banks: dict[str, Bank] = {}
     for label in folds.labels:

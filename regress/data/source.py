@@ -73,7 +73,8 @@ class Source:
     @classmethod
     def recorded(cls, source: Mapping[str, Any]) -> Source:
         """What `run.json` recorded."""
-        return cls(**{name: source[name] for name in cls.__dataclass_fields__ if name in source})
+        names = [name for name in cls.__dataclass_fields__ if source.get(name) is not None]
+        return cls(**{name: source[name] for name in names})
 
 
 def further_columns(source: Mapping[str, Any] | None) -> dict[str, Sequence[object]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
+from typing import IO, Any, BinaryIO, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
 from regress.compute.arrays import Matrix, Rows
+from regress.models.archives import opened_archive
 from regress.models.training import FoldData, Size, TrainingSet
 
 #: One choice of what is chosen inside the training folds, such as ``{"alpha": 10.0}``.
@@ -60,7 +62,11 @@ class FittedModel(ABC):
     @classmethod
     @abstractmethod
     def load(cls, path: Path) -> Self:
-        """Read back what `save` wrote."""
+        """Read back what `save` wrote; an error of any kind where it is something else."""
+
+    def columns_taken(self) -> int | None:
+        """How many columns X must have; None where the model does not say."""
+        return None
 
     def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
         """Divide predictions for X among the blocks of its columns; InputError where it cannot."""
@@ -161,6 +167,70 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
 
 
 def load_arrays(file: Path | BinaryIO) -> dict[str, NDArray[Any]]:
-    """Arrays of an .npz file; pickled objects are refused."""
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    """Arrays of an .npz file, as `save_arrays` writes them; pickled objects are refused.
+
+    Raises
+    ------
+    ValueError
+        It is no such file, or one whose arrays are larger than it is.
+    OSError
+        It cannot be read.
+    """
+    arrays = {}
+    with opened_archive(file) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                _check_header(content, member.file_size)
+            with archive.open(member) as content:
+                array = np.lib.format.read_array(content, allow_pickle=False)
+            arrays[member.filename.removesuffix(".npy")] = array
+    return arrays
+
+
+def _check_header(content: IO[bytes], size: int) -> None:
+    """ValueError unless a file of so many bytes has those of the array that its header promises."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(content)
+    if version not in readers:
+        raise ValueError(f"an array is of version {version}")
+    shape, _, dtype = readers[version](content)
+    if dtype.kind not in "biufU" or not dtype.isnative or not dtype.itemsize:
+        raise ValueError(f"an array is of the kind {str(dtype)[:40]}")
+    if min(shape, default=0) < 0 or size - content.tell() != math.prod(shape) * dtype.itemsize:
+        raise ValueError("an array is not as large as it says")
+
+
+def load_checked(path: Path, dimensions: Mapping[str, Sequence[str]]) -> dict[str, NDArray[Any]]:
+    """The arrays of a model's .npz file, which predictions can be made of.
+
+    Parameters
+    ----------
+    dimensions
+        Of each array by name, what its dimensions count: one name stands for one number. Arrays
+        of two dimensions are features as they stood in X, of any precision; others are float64.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_arrays`; or the arrays are others, do not fit each other or hold what is not
+        finite. A ``scale`` alone may be infinite, and has to be above 0.
+    """
+    arrays = load_arrays(path)
+    if arrays.keys() != dimensions.keys():
+        raise ValueError(f"it holds {', '.join(arrays)} and not {', '.join(dimensions)}")
+    sizes: dict[str, int] = {}
+    for name, counted in dimensions.items():
+        array = arrays[name]
+        right = array.dtype.kind == "f" if array.ndim == 2 else array.dtype == np.float64
+        if not right or array.ndim != len(counted):
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        for what, size in zip(counted, array.shape, strict=True):
+            if sizes.setdefault(what, size) != size:
+                raise ValueError(f"{name} has {size} {what}, and others have {sizes[what]}")
+        right = bool((array > 0).all() if name == "scale" else np.isfinite(array).all())
+        if not right:
+            raise ValueError(f"{name} holds what is no number")
+    return arrays

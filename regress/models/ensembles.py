@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regress.compute.arrays import Matrix
+from regress.models.archives import opened_archive
 from regress.models.base import Bounds, FittedModel, Parts, Similarity
 from regress.models.registry import MODELS
 
 #: Which files a blend holds, and the kind that it says its `FoldModels` are of.
 INDEX, _FOLD_MODELS = "blend.json", "fold models"
 
+#: Blends of blends that are read, one in the other.
+DEEPEST = 16
+
+
+class _Ensemble(FittedModel):
+    """A model whose file is a zip of those of others."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return cls.load_nested(path, 0)
+
+    @classmethod
+    @abstractmethod
+    def load_nested(cls, path: Path, depth: int) -> Self:
+        """As `load`, of a file that lies in so many others."""
+
 
 @dataclass(frozen=True, eq=False)
-class FoldModels(FittedModel):
+class FoldModels(_Ensemble):
     """The models of all folds: each predicts from its own bank's columns, and the mean counts."""
 
     models: tuple[FittedModel, ...]
@@ -42,6 +59,8 @@ class FoldModels(FittedModel):
         for number, (model, own) in enumerate(zip(self.models, self._columns(X), strict=True)):
             first = number * per_model
             own_bounds = [bound - own.start for bound in bounds[first : first + per_model + 1]]
+            if (own_bounds[0], own_bounds[-1]) != (0, own.stop - own.start):
+                raise ValueError("its models do not each take whole blocks")
             parts = model.parts(X[:, own], own_bounds)
             base += parts.base / n
             of_blocks.append(parts.of_blocks / n)
@@ -74,16 +93,19 @@ class FoldModels(FittedModel):
         return path
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        kind = MODELS[path.stem.split("-", 1)[1]].model_class
-        models = []
-        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-        with tempfile.TemporaryDirectory() as folder:
-            for name in sorted(archive.namelist()):
-                file = Path(folder) / Path(name).name
-                file.write_bytes(archive.read(name))
-                models.append(kind.load(file))
-        return cls(tuple(models))
+    def load_nested(cls, path: Path, depth: int) -> Self:
+        kind = _kind(path.stem.partition("-")[2])
+        with opened_archive(path) as archive:
+            names = sorted(archive.namelist())
+            models = tuple(_member(archive, name, kind, depth) for name in names)
+        widths = {model.columns_taken() for model in models}
+        if len(widths) != 1:
+            raise ValueError("its models take different numbers of columns, or there are none")
+        return cls(models)
+
+    def columns_taken(self) -> int | None:
+        width = self.models[0].columns_taken()
+        return None if width is None else width * len(self.models)
 
 
 class Base(NamedTuple):
@@ -96,7 +118,7 @@ class Base(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class BlendModel(FittedModel):
+class BlendModel(_Ensemble):
     """``intercept + sum of weight · prediction`` over other models.
 
     Attributes
@@ -175,18 +197,56 @@ class BlendModel(FittedModel):
         return path
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-        described = json.loads(archive.read(INDEX))
-        bases = []
-        with tempfile.TemporaryDirectory() as folder:
-            for base in described["bases"]:
-                file = Path(folder) / Path(base["file"]).name
-                file.write_bytes(archive.read(base["file"]))
-                bases.append(Base(base["name"], _kind(base["kind"]).load(file), *base["columns"]))
-        return cls(bases, np.array(described["weights"]), float(described["intercept"]))
+    def load_nested(cls, path: Path, depth: int) -> Self:
+        with opened_archive(path) as archive:
+            described = json.loads(archive.read(INDEX), parse_constant=_refuse_constant)
+            weights = np.array(described["weights"], dtype=np.float64)
+            intercept = float(described["intercept"])
+            bases = [_base(archive, base, depth) for base in described["bases"]]
+        if not bases or weights.shape != (len(bases),):
+            raise ValueError(f"{INDEX} has weights for other models than it names")
+        if not (np.isfinite(weights).all() and np.isfinite(intercept)):
+            raise ValueError(f"{INDEX} holds weights that are not finite")
+        return cls(bases, weights, intercept)
+
+    def columns_taken(self) -> int:
+        return max(base.stop for base in self.bases)
+
+
+def _base(archive: zipfile.ZipFile, described: Mapping[str, Any], depth: int) -> Base:
+    """A model of a blend, from what `INDEX` says of it."""
+    _kind(described["name"])  # names a file when the blend is saved as part of another
+    model = _member(archive, described["file"], _kind(described["kind"]), depth)
+    start, stop = described["columns"]
+    if type(start) is not int or type(stop) is not int or not 0 <= start < stop:
+        raise ValueError(f"{INDEX} gives a model the columns {start!r} to {stop!r}")
+    if model.columns_taken() not in (None, stop - start):
+        raise ValueError(
+            f"{INDEX} gives {stop - start} columns to a model of {model.columns_taken()}"
+        )
+    return Base(described["name"], model, start, stop)
+
+
+def _member(
+    archive: zipfile.ZipFile, name: str, kind: type[FittedModel], depth: int
+) -> FittedModel:
+    """A model whose file lies in an archive."""
+    if depth == DEEPEST:
+        raise ValueError(f"more than {DEEPEST} models lie one in the other")
+    member = archive.getinfo(name)  # which knows no other names than plain ones
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(archive.extract(member, folder))
+        return kind.load_nested(file, depth + 1) if issubclass(kind, _Ensemble) else kind.load(file)
 
 
 def _kind(name: str) -> type[FittedModel]:
     kinds: dict[str, type[FittedModel]] = {_FOLD_MODELS: FoldModels, "blend": BlendModel}
+    if name not in kinds and name not in MODELS:
+        raise ValueError(
+            f"it holds a model of the regressor {name[:40]!r}, which is not registered"
+        )
     return kinds[name] if name in kinds else MODELS[name].model_class
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{INDEX} holds {name}")

@@ -20,7 +20,7 @@ from regress.models.base import (
     Parts,
     Similarity,
     block_sums,
-    load_arrays,
+    load_checked,
     save_arrays,
 )
 from regress.models.training import standardise
@@ -66,9 +66,21 @@ class RBFModel(FittedModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        arrays = load_arrays(path)
+        own = ["columns"]
+        arrays = load_checked(
+            path,
+            {
+                "mean": own, "scale": own, "support": ["rows", "columns"], "dual_coef": ["rows"],
+                "intercept": [], "gamma": [],
+            },
+        )  # fmt: skip
         intercept, gamma = float(arrays.pop("intercept")), float(arrays.pop("gamma"))
+        if gamma <= 0:
+            raise ValueError(f"gamma is {gamma}")
         return cls(intercept=intercept, gamma=gamma, **arrays)
+
+    def columns_taken(self) -> int:
+        return len(self.mean)
 
     def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
         """Changes along the straight line from the average text, as far as each block causes them.

@@ -20,7 +20,7 @@ from regress.models.base import (
     Setting,
     Similarity,
     block_sums,
-    load_arrays,
+    load_checked,
     save_arrays,
 )
 from regress.models.estimator import TunedRegressor
@@ -58,8 +58,12 @@ class RidgeModel(FittedModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        arrays = load_arrays(path)
+        own = ["columns"]
+        arrays = load_checked(path, {"mean": own, "scale": own, "coef": own, "intercept": []})
         return cls(intercept=float(arrays.pop("intercept")), **arrays)
+
+    def columns_taken(self) -> int:
+        return len(self.mean)
 
     def parts(self, X: NDArray[Any], bounds: Bounds) -> Parts:
         """``w'z`` over each block's columns; the base is what an average text is predicted."""

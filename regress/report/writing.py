@@ -13,10 +13,10 @@ import vl_convert
 
 from features.disk.atomic import replacing
 from features.disk.folders import new_folder
-from regress.report.files import FIGURES, REPORT
 from regress.report.charts import figures
 from regress.report.contents import Contents
 from regress.report.figure import Figure
+from regress.report.files import FIGURES, REPORT
 from regress.report.page import CONFIG, engine_version, render
 
 log = logging.getLogger(__name__)

@@ -111,7 +111,7 @@ def draw_here(run: Path, *, figures: bool) -> None:
     """
     from regress.report.writing import write_report
 
-    loaded = RunFolder(run, read_description(run))
+    loaded = RunFolder(run, *read_description(run))
     contents, notes = _contents(loaded)
     write_report(contents, loaded.description, run, notes=notes, save_figures=figures)
 

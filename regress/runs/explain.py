@@ -17,7 +17,7 @@ from regress.data.matrix import term_matrix
 from regress.explain.explanation import Explanation, Neighbour
 from regress.explain.neighbours import nearest
 from regress.models.registry import MODELS
-from regress.runs.folder import RunFolder
+from regress.runs.folder import RunFolder, damaged
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import TrainingTexts
 
@@ -50,15 +50,19 @@ def explained(
     keys = text_keys(texts)
     fitted, X = saved.fitted, term_matrix(banks, keys, saved.terms)
     names, bounds = _blocks(saved, banks)
-    base, of_blocks = fitted.parts(X, bounds)
+    try:
+        base, of_blocks = fitted.parts(X, bounds)
+    except ValueError as error:
+        raise damaged(saved.path, error) from error
     neighbours: list[list[Neighbour]] = [[] for _ in texts]
     trained_on: list[float | None] = [None] * len(texts)
     if training is not None:
         numbers = training.numbers_of(keys)
         trained_on = _own_targets(training, saved.target, numbers)
         neighbours = _neighbours(run, saved, banks, X, numbers, training, n_neighbours)
+    predicted = _finite(fitted.predict(X), saved)
     columns = zip(
-        ids, texts, fitted.predict(X).tolist(), base.tolist(), of_blocks.tolist(), neighbours,
+        ids, texts, predicted.tolist(), base.tolist(), of_blocks.tolist(), neighbours,
         trained_on, strict=True,
     )  # fmt: skip
     return [
@@ -68,6 +72,12 @@ def explained(
         )
         for id, text, prediction, own_base, parts, near, own_target in columns
     ]  # fmt: skip
+
+
+def _finite(predictions: Matrix, saved: SavedModel) -> Matrix:
+    if not np.isfinite(predictions).all():
+        raise damaged(saved.path, "it predicts what is no number")
+    return predictions
 
 
 def _blocks(saved: SavedModel, banks: Mapping[str, Bank]) -> tuple[list[str], list[int]]:
@@ -141,8 +151,7 @@ def _comparable(run: RunFolder, saved: SavedModel, targets: Matrix) -> Rows:
     """Rows that may be neighbours: those that the model's regressor compares texts with."""
     if saved.model not in MODELS:  # a blend
         return np.arange(len(targets))
-    params = run.description["regressors"][saved.model]["params"]
-    rows = MODELS[saved.model](**params).compared_rows(targets)
+    rows = run.regressor(saved.model).compared_rows(targets)
     if len(rows) < len(targets) and saved.fitted.fold_wise:
         raise InputError(
             f"{saved.model} models of one bank a fold have anchors of their own in each fold: "

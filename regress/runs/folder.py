@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.disk.folders import new_folder, recover
-from features.errors import RunError
+from features.disk.system import read_file
+from features.errors import LayerbankError, RunError
 from features.tables.readers import csv_reader
+from regress.compute.memory import available_memory
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
+from regress.models.base import load_arrays
+from regress.models.estimator import TunedRegressor
+from regress.models.registry import MODELS
 
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
@@ -29,6 +33,10 @@ REPORT_DATA = "report.json"
 
 #: Banks of texts that were encoded to be predicted, where the run's own banks are gone.
 SCRATCH = "scratch"
+
+
+#: Integers among a regressor's parameters at the most, but for its seed: they count something.
+LARGEST_PARAMETER = 10**7
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +49,13 @@ class RunFolder:
         The folder.
     description
         What its ``run.json`` holds.
+    written_here
+        Whether this user wrote it on this machine: then what it says of places counts.
     """
 
     path: Path
     description: Mapping[str, Any]
+    written_here: bool
 
     @property
     def banks(self) -> list[dict[str, Any]]:
@@ -69,6 +80,14 @@ class RunFolder:
                 f"`layerbank {self.made_by} --from {self.path}`"
             )
 
+    def require_written_here(self, place: str, remedy: str) -> None:
+        """RunError unless the run was written here, so that a place that it names is this one."""
+        if not self.written_here:
+            raise RunError(
+                f"{self.path} was not made here, or not by you, so {place} that it names is left "
+                f"alone: {remedy}"
+            )
+
     @property
     def own_columns(self) -> list[str]:
         """Columns of its ``oof.csv``, without the ids and without a blend's members."""
@@ -84,6 +103,23 @@ class RunFolder:
     def seeds(self) -> list[int]:
         """Seeds of the splits but the first."""
         return [split["seed"] for split in self.description["folds"]["repeats"]]
+
+    def regressor(self, name: str) -> TunedRegressor:
+        """The regressor of this name as it was set; RunError where it cannot be set so."""
+        recorded = self.description["regressors"].get(name, {}).get("params", {})
+        wrong = [
+            key for key, value in recorded.items()
+            if isinstance(value, int) and abs(value) > LARGEST_PARAMETER and key != "random_state"
+        ]  # fmt: skip
+        if name not in MODELS or wrong:
+            why = f"regressors.{name} " + (f"has {wrong[0]} too large" if wrong else "is unknown")
+            raise self._damaged(MANIFEST, why)
+        try:
+            regressor = MODELS[name](**recorded)
+            regressor.settings()
+        except (TypeError, ValueError, OverflowError, LayerbankError) as error:
+            raise self._damaged(MANIFEST, f"regressors.{name}: {error}") from error
+        return regressor
 
     def content(self, name: str) -> bytes:
         """A file of the folder; RunError where it is missing or not what was written."""
@@ -105,8 +141,7 @@ class RunFolder:
         names = [next(iter(table)), *own]
         if len(table) < len(rows[0]) or len({*names}) < len(names):
             raise self._damaged(OOF, "two of its columns have one name")
-        if not self.description.get("sha256"):  # as in runs of before
-            self._refuse_no_numbers(table)
+        self._refuse_no_numbers(table)
         return table
 
     def read_inner(self) -> dict[str, NDArray[np.float64]]:
@@ -117,7 +152,6 @@ class RunFolder:
         RunError
             It is missing, or not what the run wrote.
         """
-        from regress.models.base import load_arrays
 
         recorded = self.description.get("sha256")
         there = INNER in recorded if recorded else (self.path / INNER).exists()
@@ -126,13 +160,15 @@ class RunFolder:
         content = self.content(INNER)
         try:
             arrays = load_arrays(io.BytesIO(content))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except ValueError as error:
             raise self._damaged(INNER, str(error)) from None
         shape = (self.description["folds"]["n_folds"], self.description["texts"]["n"])
         for name, array in arrays.items():
             if array.shape != shape or array.dtype != np.float64:
                 why = f"{name!r} is {array.dtype} of shape {array.shape}, not {shape}"
                 raise self._damaged(INNER, why)
+            if np.isinf(array).any():  # rows of the fold itself are NaN
+                raise self._damaged(INNER, f"{name!r} holds infinite numbers")
         return arrays
 
     def fold_numbers(self, table: Mapping[str, Sequence[str]]) -> list[NDArray[np.int64]]:
@@ -142,9 +178,13 @@ class RunFolder:
         number = {name: place for place, name in enumerate(names)}
         columns = [FOLD, *(seeded(FOLD, seed) for seed in self.seeds)]
         try:
-            return [np.array([number[name] for name in table[column]]) for column in columns]
+            found = [np.array([number[name] for name in table[column]]) for column in columns]
         except KeyError as error:
             raise self._damaged(OOF, f"it has no fold {error}") from None
+        for numbers in found:
+            if len({*numbers.tolist()}) < len(names):
+                raise self._damaged(OOF, "a fold has no rows")
+        return found
 
     def _oof_rows(self) -> list[list[str]]:
         """Rows of ``oof.csv`` under its header, one a text and all of one length."""
@@ -175,7 +215,7 @@ class RunFolder:
                 raise self._damaged(OOF, f"its column {name!r} holds more than finite numbers")
 
     def _damaged(self, name: str, why: str) -> RunError:
-        return RunError(f"{self.path / name} is damaged ({why}): copy the run again, or repeat it")
+        return damaged(self.path / name, why)
 
 
 @contextlib.contextmanager
@@ -224,10 +264,18 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def damaged(file: Path, why: object) -> RunError:
+    """What is said of a file that holds something else than it should."""
+    return RunError(f"{file} is damaged ({why}): copy the run again, or repeat it")
+
+
 def read_checked(path: Path, sha256: str | None) -> bytes:
     """A file's bytes; RunError unless they hash to `sha256`, where that was recorded."""
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
+        if size > (free := available_memory()):
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {free:,} of memory are free")
+        data = read_file(path, at_most=size)
     except OSError as error:
         raise RunError(
             f"{path} cannot be read ({error.strerror}), so the run is incomplete: copy the whole "

@@ -15,9 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.disk.schema import EACH, OBJECT, refuse_other
+from features.disk.notes import was_written_here
+from features.disk.schema import EACH, OBJECT, parse_json, refuse_other
+from features.disk.system import read_file
 from features.errors import RunError
-from regress.runs.folder import MANIFEST
+from regress.runs.folder import MANIFEST, damaged
+from regress.runs.values import refuse_unfitting, refuse_values
 
 if TYPE_CHECKING:
     from regress.evaluation.results import Result, Results
@@ -27,30 +30,36 @@ FORMAT, VERSION = "layerbank run", 0
 #: Packages that decide numbers.
 PACKAGES = ("layerbank", "numpy", "scipy", "scikit-learn", "lightgbm")
 
-_NUMBER, _SCALAR = (int, float), (str, int, type(None))
+_NUMBER, _MAYBE_NUMBER = (int, float), (int, float, type(None))
+_SCALAR = (str, int, type(None))
 
-#: What a run.json must hold for others to read it.
+#: What a run.json must hold for others to read it: types, lists of these, objects by name.
 SHAPE: Mapping[str, Any] = {
     "banks": [
         {
-            "name": str,
-            "path": str,
-            "fingerprint": str,
-            "source": OBJECT,
-            "setup": {"hidden_size": int},
+            "name": str, "path": str, "fingerprint": str, "fold?": str,
+            "source": {"encoder?": str, "revision?": str, "weights?": str},
+            "setup": {
+                "hidden_size": int, "n_layers": int, "poolings": [str], "pooler": bool,
+                "weights?": str, "max_length?": int, "long?": str, "stride?": int,
+                "precision?": str,
+            },
         }
     ],
-    "texts": {"n": int, "keys": str, "targets": str},
+    "texts": {
+        "n": int, "keys": str, "targets": str, "weighted?": bool,
+        "near_duplicates?": OBJECT,
+    },
     "targets": [str],
     "folds": {
-        "scheme": str,
-        "n_folds": int,
-        "hash": str,
+        "scheme": str, "n_folds": int, "seed?": int, "hash": str,
         "labels": [str],
         "repeats": [{"seed": int, "hash": str}],
     },
+    "selections?": [str],
+    "memory?": int,
     "regressors": {EACH: {"params": OBJECT}},
-    "versions": OBJECT,
+    "versions": {EACH: str},
     "results": [
         {
             "model": str,
@@ -58,23 +67,29 @@ SHAPE: Mapping[str, Any] = {
             "target": str,
             "blocks": [{"bank": str, "blocks": [[_SCALAR]], "average": bool}],
             "n_columns": int,
-            "scores": {"rmse": _NUMBER},
+            "scores": {"rmse": _NUMBER, EACH: _MAYBE_NUMBER},
             "naive_rmse": _NUMBER,
             "params": OBJECT,
             "column": str,
+            "fold_models?": bool,
             "file": str,
             "sha256": str,
         }
     ],
-}
-
-#: What some run.json hold besides.
-MORE: Mapping[str, Any] = {
-    "sha256": {EACH: str},
-    "input": {"path": str, "target": [str]},
-    "sweep": OBJECT,
-    "blend": {"runs": [str], "method": str, "targets": {EACH: {"weights": OBJECT}}},
-}
+    "sha256?": {EACH: str},
+    "input?": {
+        "path": str, "target": [str], "text?": [str], "format?": str, "encoding?": str,
+        "id?": str, "group?": str, "fold?": str, "sample_weight?": str, "skip_empty?": bool,
+        "by?": [str],
+    },
+    "sweep?": {"n_best?": int, "greedy?": bool},
+    "blend?": {
+        "runs": [str],
+        "sha256?": [str],
+        "method": str,
+        "targets": {EACH: {"weights": {EACH: _NUMBER}}},
+    },
+}  # fmt: skip
 
 
 def run_description(experiment: Results) -> dict[str, Any]:
@@ -176,6 +191,13 @@ def as_json(value: Any) -> str:
     return json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
 
 
+def write_manifest(folder: Path, description: Mapping[str, Any]) -> bytes:
+    """Write a folder's ``run.json``, and return its content."""
+    content = (as_json(description) + "\n").encode()
+    (folder / MANIFEST).write_bytes(content)
+    return content
+
+
 def report_head(experiment: Results, run: str) -> dict[str, Any]:
     """What ``--json`` says first of what was scored, and on which folds."""
     from regress.evaluation.notes import notes
@@ -213,8 +235,8 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, "unknown"
 
 
-def read_description(folder: Path) -> dict[str, Any]:
-    """What a folder's ``run.json`` holds.
+def read_description(folder: Path) -> tuple[dict[str, Any], bool]:
+    """What a folder's ``run.json`` holds, and whether it was written here, by this user.
 
     Raises
     ------
@@ -223,13 +245,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        content = read_file(path)
+        description = parse_json(content)
     except FileNotFoundError:
         held = "it is a bank" if (folder / "bank.json").is_file() else f"it holds no {MANIFEST}"
         raise RunError(
             f"{folder} is not a run ({held}): give the --out of regress, sweep or blend"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         raise RunError(
             f"{path} cannot be read ({error}): copy the run again, or repeat it"
         ) from None
@@ -237,28 +260,13 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} was not written by `layerbank regress`: give its --out")
     if description.get("version") != VERSION:
         raise RunError(
-            f"{folder} is a run of version {description.get('version')}, and this layerbank reads "
-            f"version {VERSION}: repeat the run, or install a later layerbank"
+            f"{folder} is a run of version {description.get('version')!r:.20}, and this "
+            f"layerbank reads version {VERSION}: repeat the run, or install a later layerbank"
         )
     try:
-        _refuse_damaged(description)
-    except ValueError as error:
-        raise damaged(folder, error) from None
-    return description
-
-
-def damaged(folder: Path, error: Exception) -> RunError:
-    """What is said of a folder whose ``run.json`` holds something else than it should."""
-    return RunError(f"{folder / MANIFEST} is damaged ({error}): copy the run again, or repeat it")
-
-
-def _refuse_damaged(description: dict[str, Any]) -> None:
-    """ValueError unless a run.json holds what others read of it."""
-    given = {name: shape for name, shape in MORE.items() if description.get(name) is not None}
-    refuse_other(description, {**SHAPE, **given}, "")
-    banks = {bank["name"] for bank in description["banks"]}
-    for number, result in enumerate(description["results"]):
-        if result["target"] not in description["targets"]:
-            raise ValueError(f"results[{number}].target is none of its targets")
-        if not banks.issuperset(term["bank"] for term in result["blocks"]):
-            raise ValueError(f"results[{number}].blocks are of none of its banks")
+        refuse_values(description)
+        refuse_other(description, SHAPE, "")
+        refuse_unfitting(description)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
+    return description, was_written_here(content)

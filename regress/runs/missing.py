@@ -9,7 +9,7 @@ from typing import Any
 from features.bank import Bank, is_bank
 from features.disk.manifest import refuse_other_setup
 from features.disk.system import is_writable
-from features.errors import InputError
+from features.errors import FingerprintMismatch, InputError, RunError
 from features.keys import Text
 from regress.data.fold_banks import fold_template, of_each_fold
 from regress.runs.folder import SCRATCH
@@ -26,9 +26,10 @@ def banks_holding(
     encode: Encode,
     *,
     model: str | None = None,
-    bank: Path | None = None,
+    bank: Sequence[Path] = (),
     scratch: Path | None = None,
     training: Sequence[Text] | None = None,
+    encoder_named: bool = False,
 ) -> list[Bank]:
     """Open the banks that a run's models need, with all of these texts in them.
 
@@ -41,15 +42,18 @@ def banks_holding(
     encode
         What encodes the texts that are missing: stage 1, which this stage does not know.
     bank
-        The folder of the bank to use instead of the recorded one. ``{fold}`` in it stands for the
+        Folders of banks to use instead of the recorded ones. ``{fold}`` in one stands for the
         folds of a run with one bank a fold.
     scratch
         A folder that takes the missing texts, so that the bank stays as it is; a folder of banks
-        when the models need several. Where the recorded bank is gone and none is given, it is
-        ``scratch`` in the run's own folder.
+        when the models need several. Where the recorded bank is gone, or the run was not made
+        here, and none is given, it is ``scratch`` in the run's own folder.
     training
         The run's training texts, where neighbours are looked for among them: they must be there,
         and are not encoded.
+    encoder_named
+        Whether the caller said which encoder encodes them: a run that was not made here is not
+        asked.
 
     Raises
     ------
@@ -58,44 +62,66 @@ def banks_holding(
     InputError
         When `bank` is none, or there is no place to write to.
     RunError
-        When training texts are missing.
+        When training texts are missing, or an encoder that the run alone names is not taken.
     """
     needed = run.banks_needed(model)
-    instead: list[Path | None] = [bank] * len(needed)
-    if bank is not None and fold_template(bank) is not None:
-        instead = [Path(str(path)) for path in of_each_fold(str(bank), needed)]
-    elif len(needed) > 1 and bank is not None:
-        raise InputError(
-            f"the run {run.path} needs {len(needed)} banks, and --bank can name only one: put "
-            "them back where they were, or give --scratch"
-        )
-    for named in instead:
-        if named is not None and not is_bank(named):
-            raise InputError(
-                f"--bank {named} is not a bank: name one that is there, or have new texts kept in "
-                "one of their own with --scratch"
-            )
     places = []
-    for recorded, other in zip(needed, instead, strict=True):
-        path = other or Path(recorded["path"])
+    for recorded, named in zip(needed, _named(run, bank, needed), strict=True):
+        path = Path(recorded["path"]) if named is None and run.written_here else named
         aside = scratch
         if scratch is not None and len(needed) > 1:
             aside = scratch / f"{recorded['name']}.bank"
-        if aside is None and other is None and not is_bank(path):
-            aside = run.path / SCRATCH / f"{recorded['name']}.bank"
+        if aside is None and (path is None or not is_bank(path)):
+            aside = _own_scratch(run, recorded["name"])
         places.append((recorded, path, aside))
     if training is not None:  # of every bank, before encoding into any, which may take long
         for recorded, path, aside in places:
             there = _opened(recorded, path, aside)
-            where = path if there is None else there.path
+            where = there.path if there is not None else path or run.path
             require_training(run, where, there, training, coming=texts)
-    return [_filled(texts, encode, *place) for place in places]
+    return [_filled(run, texts, encode, *place, encoder_named=encoder_named) for place in places]
 
 
-def _opened(recorded: Mapping[str, Any], path: Path, scratch: Path | None) -> Bank | None:
+def _named(
+    run: Run, bank: Sequence[Path], needed: Sequence[Mapping[str, Any]]
+) -> Sequence[Path | None]:
+    """The folder that was named for each bank that is needed, None where none was."""
+    template = fold_template(bank)
+    banks = bank if template is None else [Path(p) for p in of_each_fold(template, needed)]
+    for named in banks:
+        if not is_bank(named):
+            raise InputError(
+                f"--bank {named} is not a bank: name one that is there, or have new texts kept in "
+                "one of their own with --scratch"
+            )
+    if template is not None or (len(banks) == 1 and len(needed) == 1):
+        return banks
+    by_fingerprint = {Bank.open(path).fingerprint: path for path in banks}
+    if wrong := by_fingerprint.keys() - {recorded["fingerprint"] for recorded in needed}:
+        raise FingerprintMismatch(
+            f"the model of the run {run.path} was fitted on none like the bank "
+            f"{by_fingerprint[min(wrong)]}: give --bank for each of "
+            f"{', '.join(recorded['name'] for recorded in needed)}"
+        )
+    return [by_fingerprint.get(recorded["fingerprint"]) for recorded in needed]
+
+
+def _own_scratch(run: Run, name: str) -> Path:
+    """A bank in the run's own folder; RunError where a link leads out of that."""
+    folder = run.path / SCRATCH
+    for path in (folder, bank := folder / f"{name}.bank"):
+        if path.is_symlink():
+            raise RunError(
+                f"{path} is a link, and nothing is written through those of a run: name the bank "
+                "with --scratch"
+            )
+    return bank
+
+
+def _opened(recorded: Mapping[str, Any], path: Path | None, scratch: Path | None) -> Bank | None:
     """The bank as it is now, with its scratch where that is there; None for neither."""
     aside = scratch if scratch is not None and is_bank(scratch) else None
-    if not is_bank(path):
+    if path is None or not is_bank(path):
         return None if aside is None else Bank.open(aside)
     bank = Bank.open(path)
     refuse_other_setup(path, bank.setup, recorded["setup"])
@@ -103,26 +129,32 @@ def _opened(recorded: Mapping[str, Any], path: Path, scratch: Path | None) -> Ba
 
 
 def _filled(
+    run: Run,
     texts: Sequence[Text],
     encode: Encode,
     recorded: Mapping[str, Any],
-    path: Path,
+    path: Path | None,
     scratch: Path | None,
+    *,
+    encoder_named: bool,
 ) -> Bank:
-    if not is_bank(path):
-        target = scratch or path
-        _refuse_read_only(target)
-        encode(texts, target, recorded)
-        return Bank.open(target)
     bank = _opened(recorded, path, scratch)
-    assert bank is not None
-    known = bank.contains(texts)
-    if known.all():
+    known = [False] * len(texts) if bank is None else bank.contains(texts).tolist()
+    if bank is not None and all(known):
         return bank
+    if not encoder_named:
+        run.require_written_here(
+            f"the encoder {recorded['source'].get('encoder')}",
+            f"{len(texts) - sum(known)} of the texts are in no bank that was named, so name the "
+            "encoder with --encoder, or their bank with --bank",
+        )
     target = scratch or path
+    assert target is not None
     _refuse_read_only(target)
     missing = [text for text, there in zip(texts, known, strict=True) if not there]
     encode(missing, target, recorded)
+    if path is None or not is_bank(path):
+        return Bank.open(target)
     return Bank.open(path, overlay=scratch)
 
 

@@ -20,8 +20,8 @@ from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
-from regress.runs.folder import RunFolder, recover_run
-from regress.runs.format import damaged, read_description
+from regress.runs.folder import MANIFEST, RunFolder, damaged, recover_run
+from regress.runs.format import read_description
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import require_training, training_texts
 
@@ -41,12 +41,12 @@ def load_run(path: str | Path) -> Run:
     recover_run(path)
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
-    description = read_description(path)
+    description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]
     except (TypeError, ValueError) as error:
-        raise damaged(path, error) from None
-    return Run(path, description, models)
+        raise damaged(path / MANIFEST, error) from None
+    return Run(path, description, written_here, models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,8 @@ class Run(RunFolder):
         The folder.
     description
         What its ``run.json`` holds.
+    written_here
+        Whether this user wrote it on this machine: then what it says of places counts.
     models
         All that were saved, target by target, the lowest nested RMSE first in each.
     """
@@ -121,7 +123,8 @@ class Run(RunFolder):
             n_texts texts.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
-            called: their fingerprints tell which is which.
+            called: their fingerprints tell which is which. A run that was not made here, or by
+            somebody else, needs them.
         model
             A label such as ``"ridge mean[-1]"``, or a regressor's name for its best selection;
             None for the model with the lowest nested RMSE.
@@ -147,7 +150,10 @@ class Run(RunFolder):
         for saved in self.chosen(model):
             if saved.terms not in matrices:
                 matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
-            columns.append(saved.fitted.predict(matrices[saved.terms]))
+            with np.errstate(over="ignore", invalid="ignore"):  # it is said in one sentence
+                columns.append(saved.fitted.predict(matrices[saved.terms]))
+            if not np.isfinite(columns[-1]).all():
+                raise damaged(saved.path, "it predicts what is no number")
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
     def explain(
@@ -169,7 +175,8 @@ class Run(RunFolder):
         n_neighbours
             How many training texts to find for each; 0 needs neither these nor their vectors.
         training
-            The run's training texts, or where their file is now; None for where it was.
+            The run's training texts, or where their file is now; None for where it was, in a run
+            that was made here.
         ids
             What each text is called; None for numbers from 1.
 
@@ -225,6 +232,9 @@ class Run(RunFolder):
         return {recorded["name"]: given[recorded["fingerprint"]] for recorded in needed}
 
     def _open_recorded(self, recorded: Mapping[str, Any]) -> Bank:
+        self.require_written_here(
+            f"the bank {recorded['path']}", "say where it is with --bank (in Python bank=…)"
+        )
         try:
             bank = Bank.open(recorded["path"])
         except BankError as error:
@@ -260,7 +270,7 @@ class Run(RunFolder):
         header = ["target", "selection", "model", "RMSE", "± se", "R²"]
         rows = [
             [saved.target, saved.select, saved.model,
-             *(f"{saved.scores[name]:.4f}" for name in ("rmse", "se", "r2"))]
+             *(_shown(saved.scores.get(name)) for name in ("rmse", "se", "r2"))]
             for saved in self.models[: SHOWN * len(self.targets)]
         ]  # fmt: skip
         return html.box(
@@ -269,3 +279,7 @@ class Run(RunFolder):
             html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
                        strong=frozenset({0})),
         )  # fmt: skip
+
+
+def _shown(score: float | None) -> str:
+    return "" if score is None else f"{score:.4f}"

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from features.disk.notes import note_written_here
 from features.disk.system import is_writable
 from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.runs.csv_writing import write_frame
 from regress.runs.folder import MANIFEST, OOF, hashes, new_run, recover_run
-from regress.runs.format import as_json, result_description, run_description
+from regress.runs.format import result_description, run_description, write_manifest
 
 
 def save_run(
@@ -68,7 +69,8 @@ def save_run(
         description |= also(folder) if also is not None else {}
         write_report_data(experiment, description, folder, notes=notes(experiment))
         description["sha256"] = hashes(folder)
-        (folder / MANIFEST).write_text(as_json(description) + "\n", encoding="utf-8")
+        content = write_manifest(folder, description)
+    note_written_here(content)
     draw_report(path, figures=figures)
     return path
 

@@ -13,7 +13,7 @@ from features.selection import Block, ResolvedTerm
 from regress.models.base import FittedModel
 from regress.models.ensembles import BlendModel, FoldModels
 from regress.models.registry import MODELS
-from regress.runs.folder import read_checked
+from regress.runs.folder import damaged, read_checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class SavedModel:
         Its file, and what that must hash to.
     kind
         What reads the file.
+    n_columns
+        How many columns its blocks have.
     """
 
     model: str
@@ -45,6 +47,7 @@ class SavedModel:
     path: Path
     sha256: str
     kind: type[FittedModel]
+    n_columns: int
 
     @classmethod
     def described(cls, run: Path, result: Mapping[str, Any]) -> SavedModel:
@@ -72,6 +75,7 @@ class SavedModel:
             path=run / result["file"],
             sha256=result["sha256"],
             kind=_kind(run, result),
+            n_columns=result["n_columns"],
         )
 
     def __repr__(self) -> str:
@@ -84,9 +88,15 @@ class SavedModel:
 
     @cached_property
     def fitted(self) -> FittedModel:
-        """The model itself; RunError where its file is missing or not what was written."""
+        """The model itself; RunError where its file is missing, damaged or not what was written."""
         read_checked(self.path, self.sha256)
-        return self.kind.load(self.path)
+        try:
+            model = self.kind.load(self.path)
+        except Exception as error:  # a user's own class may raise any
+            raise damaged(self.path, f"{type(error).__name__}: {error}") from error
+        if (taken := model.columns_taken()) not in (None, self.n_columns):
+            raise damaged(self.path, f"it takes {taken} columns, and its blocks {self.n_columns}")
+        return model
 
 
 def _kind(run: Path, result: Mapping[str, Any]) -> type[FittedModel]:

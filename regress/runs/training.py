@@ -58,7 +58,7 @@ def training_texts(
     Raises
     ------
     RunError
-        The run does not say where its texts are.
+        The run does not say where its texts are, or was not made here and its word is not taken.
     InputError
         They are not the ones it was trained on.
     """
@@ -72,6 +72,11 @@ def training_texts(
                 "`training` in Python, or leave neighbours out with -k 0"
             )
         source = Source.recorded(recorded)
+        if training is None:
+            run.require_written_here(
+                f"the training file {source.path}",
+                "say where it is with --train, or leave neighbours out with -k 0",
+            )
         source = source if training is None else replace(source, path=str(training))
         if not Path(source.path).is_file():
             raise InputError(

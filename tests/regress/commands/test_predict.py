@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,12 @@ def test_stage_2_alone_names_what_the_bank_lacks(cli: Cli, saved: Path, new: Pat
     assert f"lacks 1 of the texts, first at row 1: add them with `layerbank extract {new}" in err
 
 
-def test_with_stage_1_only_one_bank_can_stand_for_the_runs_own(
-    capsys: pytest.CaptureFixture[str], task: MadeUpTask, saved: Path, new: Path
+def test_with_stage_1_banks_are_told_by_what_they_were_made_with(
+    capsys: pytest.CaptureFixture[str],
+    task: MadeUpTask,
+    make_task: Callable[..., MadeUpTask],
+    saved: Path,
+    new: Path,
 ) -> None:
     def encode_with(*_: object) -> Encode:
         def encode(texts: Sequence[object], into: Path, recorded: Mapping[str, Any]) -> None:
@@ -62,8 +66,9 @@ def test_with_stage_1_only_one_bank_can_stand_for_the_runs_own(
 
     app = new_app("predict")
     app.command()(predict_command_with(encode_with))
-    bank = str(task.bank.path)
+    bank, other = task.bank.path, make_task(10, hidden=4, name="other.bank").bank.path
+    arguments = [str(saved), str(new), "--out", "p.csv", "--bank", str(bank), "--bank", str(other)]
     with pytest.raises(SystemExit) as caught:
-        run_app(app, [str(saved), str(new), "--out", "p.csv", "--bank", bank, "--bank", bank])
+        run_app(app, arguments)
     assert caught.value.code == 2
-    assert "--bank can name only one" in capsys.readouterr().err
+    assert f"was fitted on none like the bank {other}" in capsys.readouterr().err

@@ -113,7 +113,7 @@ def test_a_saved_run_predicts_from_all_banks(template: str, y: np.ndarray, tmp_p
         states = np.zeros((len(texts), 9, 5), np.float32)
         fill(Bank.open(into), [str(text) for text in texts], states)
 
-    banks = banks_holding(run, [*NEW, "unseen"], encode, bank=Path(elsewhere))
+    banks = banks_holding(run, [*NEW, "unseen"], encode, bank=[Path(elsewhere)])
     assert encoded == ["0", "1", "2"]
     assert run.predict(["unseen"], banks).shape == (1,)
 
@@ -160,6 +160,8 @@ def test_the_command_line_and_from(
 def test_banks_that_are_not_fold_wise(template: str, y: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--fold-column"):
         evaluate(template, TEXTS, y)
+    with pytest.raises(InputError, match=r"fold '\.\./9' cannot stand in the path"):
+        evaluate(template, TEXTS, y, folds=["../9" if label == "1" else label for label in LABELS])
     with pytest.raises(BankError, match="fold 9 has no bank at"):
         evaluate(template, TEXTS, y, folds=["9" if label == "1" else label for label in LABELS])
     states = np.random.default_rng(0).standard_normal((N + len(NEW), 9, 5))

@@ -180,7 +180,7 @@ def put(value: Any, *keys: Any) -> Callable[[dict[str, Any]], object]:
         (put(["1"], "folds", "repeats"), r"folds\.repeats\[0\] is no object"),
         (put("other", "results", 0, "target"), r"results\[0\]\.target is none of its targets"),
         (put("x", "results", 0, "blocks", 0, "bank"), r"results\[0\]\.blocks are of none"),
-        (put([1], "results", 0, "blocks", 0, "blocks", 0), "Block"),
+        (put([1], "results", 0, "blocks", 0, "blocks", 0), r"results\[0\]\.blocks"),
         (put({}, "regressors", "ridge"), r"it lacks regressors\.ridge\.params"),
         (put({"oof.csv": 1}, "sha256"), r"sha256\.oof\.csv is int"),
         (put({"runs": []}, "blend"), r"it lacks blend\.method"),

@@ -53,7 +53,8 @@ def test_every_saved_model_predicts_what_it_did_in_memory(
     run = load_run(experiment.save(tmp_path / "run"))
     for result, saved in zip(experiment.results, run.models, strict=True):
         assert (saved.model, saved.select) == (result.model, result.select)
-        np.testing.assert_equal(vars(saved.fitted), vars(result.fitted))
+        if result.model != "lightgbm":  # whose trees are written anew
+            np.testing.assert_equal(vars(saved.fitted), vars(result.fitted))
         X = task.bank.matrix(task.texts, result.select)
         expected = result.fitted.predict(X)
         np.testing.assert_allclose(saved.fitted.predict(X), expected, **CLOSE)
@@ -132,11 +133,12 @@ def test_one_selection_may_stand_for_several_orders_of_blocks(
     run = load_run(folder)
     assert run.models[0].select == run.models[1].select
     assert run.models[0].terms == run.models[1].terms[::-1]
+    banks, keys = run.open_banks(task.bank), text_keys(task.texts)
     expected = [
-        saved.fitted.predict(term_matrix(run.open_banks(), text_keys(task.texts), saved.terms))
-        for saved in run.chosen()
+        saved.fitted.predict(term_matrix(banks, keys, saved.terms)) for saved in run.chosen()
     ]
-    np.testing.assert_allclose(run.predict(task.texts), np.stack(expected, axis=1), **CLOSE)
+    predicted = run.predict(task.texts, task.bank)
+    np.testing.assert_allclose(predicted, np.stack(expected, axis=1), **CLOSE)
 
 
 def test_unknown_models_are_listed(
