@@ -1,4 +1,4 @@
-"""Names that become part of a path, and the texts of others that a terminal shows."""
+"""Names that become part of a path."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import PurePath
 LONGEST = 255
 
 _SEPARATOR_OR_CONTROL = re.compile(r"[/\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-#: What moves a terminal's cursor, changes its colours or cannot be written; not spaces of a kind.
-_UNSHOWN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x9b\ud800-\udfff]")
 
 
 def is_plain_name(name: str) -> bool:
@@ -26,8 +23,3 @@ def is_plain_name(name: str) -> bool:
         and _SEPARATOR_OR_CONTROL.search(name) is None
         and len(name.encode()) <= LONGEST
     )
-
-
-def can_be_shown(text: str) -> bool:
-    """Whether a text has no escape sequences or the like; line feeds and tabs it may have."""
-    return _UNSHOWN.search(text) is None

@@ -1,6 +1,6 @@
 """What the values in a ``run.json`` may be, and which of them have to fit each other.
 
-Names become parts of paths, numbers become the sizes of arrays, and texts are shown in terminals.
+Names become parts of paths, numbers become the sizes of arrays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from features.disk.format import fingerprint
-from features.names import can_be_shown, is_plain_name
+from features.names import is_plain_name
 from features.selection import POOLER
 
 #: The folder of a run's models.
@@ -22,17 +22,16 @@ LARGEST = 2**48
 
 
 def refuse_values(value: Any, name: str = "") -> None:
-    """ValueError for a number that is not finite, or a text that a terminal would obey."""
+    """ValueError for a number that is not finite or too large.
+
+    Texts may hold what commands a terminal, as columns of tables do: what prints them sees to that.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
-            refuse_values(key, f"a name in {name or 'it'}")
             refuse_values(inner, f"{name}.{key}".removeprefix("."))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             refuse_values(inner, f"{name}[{number}]")
-    elif isinstance(value, str):
-        if not can_be_shown(value):
-            raise ValueError(f"{name} has control characters")
     elif isinstance(value, int):
         if abs(value) >= 2**64:
             raise ValueError(f"{name} is an integer of more than 64 bits")
