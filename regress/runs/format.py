@@ -176,11 +176,13 @@ def _fold(experiment: Results, bank: str) -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: NaN and infinity as null, tuples as lists."""
+    """A value as JSON has it: NaN and infinity as null, tuples as lists, no half surrogate pairs."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

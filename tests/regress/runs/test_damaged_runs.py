@@ -196,9 +196,7 @@ def test_what_run_json_lacks_is_said(
 
 def test_a_deep_run_json_is_no_run(run: Path, cli: Cli) -> None:
     (run / "run.json").write_text("[" * 100_000, encoding="utf-8")
-    with pytest.raises(
-        RunError, match=r"run\.json cannot be read \(.*too deep.*: copy the run"
-    ):
+    with pytest.raises(RunError, match=r"run\.json cannot be read \(.*too deep.*: copy the run"):
         load_run(run)
     code, _, err = cli("blend", run, "--out", run.parent / "blend")
     assert code == 2
