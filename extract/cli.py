@@ -22,6 +22,8 @@ from features.console.app import (
     TextOption,
     new_app,
     run,
+    say,
+    say_lines,
     set_verbosity,
 )
 
@@ -248,7 +250,7 @@ def extract_command(
     plan = prepare(bank, options)
     texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
-        typer.echo(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
+        say_lines(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
@@ -265,7 +267,7 @@ def extract_command(
             total = count_new(plan.bank, Picked(texts(), running.shard))
             running = replace(running, total=total, progress=not quiet)
             report = run_plan(plan, texts(), running)
-    typer.echo(summary(report, plan.setup["max_length"]))
+    say(summary(report, plan.setup["max_length"]))
 
 
 def _run_options(

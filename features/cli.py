@@ -18,6 +18,8 @@ from features.console.app import (
     TextOption,
     new_app,
     run,
+    say,
+    say_lines,
     saying_when_stopped,
 )
 from features.console.show import human_bytes
@@ -31,7 +33,10 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
     from features.console.show import draws_blocks
     from features.upkeep.summary import describe, summary, summary_json
 
-    typer.echo(summary_json(bank) if json else summary(describe(bank), fancy=draws_blocks()))
+    if json:
+        typer.echo(summary_json(bank))
+    else:
+        say_lines(summary(describe(bank), fancy=draws_blocks()))
 
 
 def export_command(
@@ -68,7 +73,7 @@ def export_command(
         opened = Bank.open(bank)
         path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)
     columns = len(opened.column_names(select))
-    typer.echo(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
+    say(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
 
 
 def verify_command(
@@ -88,14 +93,14 @@ def verify_command(
 
     report = verify(bank, repair=repair)
     for finding in report.findings:
-        typer.echo(str(finding))
+        say(str(finding))
     for line in report.repaired:
-        typer.echo(f"repaired: {line}")
+        say(f"repaired: {line}")
     read = f"{report.n_rows} rows in {report.n_segments} segments, {human_bytes(report.n_bytes)}"
     wrong = len(report.findings)
-    typer.echo(f"{bank}: {read}; {f'{wrong} wrong' if wrong else 'all as written'}")
+    say(f"{bank}: {read}; {f'{wrong} wrong' if wrong else 'all as written'}")
     if wrong and not repair:
-        typer.echo("layerbank verify --repair sets damage aside; extract then fills it", err=True)
+        say("layerbank verify --repair sets damage aside; extract then fills it", err=True)
     if wrong:
         raise typer.Exit(1)
 
@@ -110,7 +115,7 @@ def compact_command(bank: BankArgument) -> None:
     from features.upkeep.compact import compact
 
     report = compact(bank)
-    typer.echo(
+    say(
         f"{bank}: {report.n_before} segments before, {report.n_after} now; "
         f"{report.n_dropped} duplicate rows dropped"
     )
@@ -128,7 +133,7 @@ def merge_command(
     """
     from features.upkeep.merge import merge
 
-    typer.echo(f"{into}: {merge(banks, into)} rows added")
+    say(f"{into}: {merge(banks, into)} rows added")
 
 
 app = new_app("The bank: look at it, take matrices out of it, keep it in order.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 from extract.checkpoint.hub import Found, find_encoder
 from extract.checkpoint.weights import weights_digest
 from features.disk.format import canonical_json
+from features.disk.system import read_file
 from features.errors import EncoderError
 
 #: Entries of ``config.json`` that say where a model came from or how it is trained, labelled or
@@ -86,6 +88,7 @@ class Checkpoint:
         """
         fine_tuned = None if weights is None else _weights_file(Path(weights).expanduser())
         found = find_encoder(encoder, revision, with_weights=fine_tuned is None)
+        _refuse_irregular(found.folder)
         config = _read_json(found.folder / "config.json")
         if config is None:
             raise EncoderError(
@@ -195,6 +198,15 @@ class Checkpoint:
         return min(limits, default=None)
 
 
+def _refuse_irregular(folder: Path) -> None:
+    """EncoderError for pipes and devices: the library that opens one would wait for ever."""
+    for path in folder.iterdir():
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise EncoderError(
+                f"{path} is no regular file: give the folder that an encoder was saved to"
+            )
+
+
 def _weight_files(folder: Path) -> tuple[Path, ...]:
     """The weights that transformers would load, in its own order of preference."""
     for name in ("model.safetensors", "pytorch_model.bin"):
@@ -212,6 +224,11 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
                 raise EncoderError(
                     f"{path} has no weight_map that says which file holds which weight: fetch or "
                     "save the checkpoint again"
+                )
+            if outside := [name for name in shards.values() if Path(name).name != name]:
+                raise EncoderError(
+                    f"{path} names {outside[0]!r}, which is no file beside it: fetch or save the "
+                    "checkpoint again"
                 )
             files = tuple(folder / shard for shard in sorted(set(shards.values())))
             if absent := [file.name for file in files if not file.is_file()]:
@@ -240,11 +257,18 @@ def _without(entries: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any
 def _read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object; None when there is no such file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_file(path).decode(), parse_float=_finite, parse_constant=_finite)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EncoderError(f"{path} cannot be read as JSON ({error})") from None
     if not isinstance(content, dict):
         raise EncoderError(f"{path} holds no JSON object")
     return content
+
+
+def _finite(number: str) -> float:
+    """A number in a file; ValueError for one that is none, or too large to be one."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number[:20]} is no finite number")
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.batching import Tokens
 from extract.texts.input import beginning, n_characters
 from extract.texts.windows import sliding
-from features.errors import EncoderError, InputError
+from features.errors import EncoderError, InputError, LayerbankError
 from features.keys import Text
 
 #: Texts, and their characters, tokenised at one time: the tokenizer's own objects are some 100
@@ -106,34 +107,29 @@ class Tokenizer:
         """
         from transformers import AutoTokenizer
 
-        try:
-            with quiet_transformers():
-                loaded: Any = AutoTokenizer.from_pretrained(
-                    checkpoint.folder, local_files_only=True, trust_remote_code=False
-                )
-        except Exception as error:  # a tokenizer's files can fail in any way
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise EncoderError(
-                f"the tokenizer in {checkpoint.folder} cannot be loaded ({reason}): save it beside "
-                "the encoder with `tokenizer.save_pretrained`"
-            ) from error
+        where = f"the tokenizer in {checkpoint.folder} cannot be loaded"
+        with _as_encoder_error(where), quiet_transformers():
+            loaded: Any = AutoTokenizer.from_pretrained(
+                checkpoint.folder, local_files_only=True, trust_remote_code=False
+            )
         if not loaded.is_fast:
             raise EncoderError(
                 f"the tokenizer in {checkpoint.folder} is not a fast one (it has no "
                 "tokenizer.json): save its fast version there"
             )
         pads = loaded.pad_token_id, checkpoint.config.get("pad_token_id")
-        return cls(
-            loaded.backend_tokenizer,
-            loaded.all_special_tokens,
-            max_length,
-            pad_id=next((i for i in pads if i is not None), 0),
-            n_ids=checkpoint.config.get("vocab_size"),
-            typed="token_type_ids" in loaded.model_input_names,
-            side=loaded.truncation_side,
-            stride=stride,
-            marked=marked,
-        )
+        with _as_encoder_error(where):
+            return cls(
+                loaded.backend_tokenizer,
+                loaded.all_special_tokens,
+                max_length,
+                pad_id=next((i for i in pads if i is not None), 0),
+                n_ids=checkpoint.config.get("vocab_size"),
+                typed="token_type_ids" in loaded.model_input_names,
+                side=loaded.truncation_side,
+                stride=stride,
+                marked=marked,
+            )
 
     def encode(self, texts: Sequence[Text]) -> list[Tokens]:
         """Token ids of n texts, in their order; see :meth:`each`."""
@@ -156,7 +152,9 @@ class Tokenizer:
         parts = [text if isinstance(text, str) or len(text) > 1 else text[0] for text in texts]
         if any(isinstance(text, tuple) for text in parts):
             self._refuse_short(pair=True)
-        for text, encoding in zip(parts, self._backend.encode_batch_fast(parts), strict=True):
+        with _as_encoder_error("the encoder's tokenizer fails"):
+            encodings = self._backend.encode_batch_fast(parts)
+        for text, encoding in zip(parts, encodings, strict=True):
             ids = np.array(encoding.ids, np.int32)
             if not len(ids):
                 raise InputError(f"the text {beginning(text)} gives no token: leave it out")
@@ -193,6 +191,20 @@ class Tokenizer:
                 f"windows hold {room} tokens of a text, and a stride of {stride} would leave some "
                 f"out: give --stride {room} or less"
             )
+
+
+@contextmanager
+def _as_encoder_error(what: str) -> Iterator[None]:
+    """Whatever a tokenizer's files make its library do, a panic of its Rust code as well."""
+    try:
+        yield
+    except (LayerbankError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic is no Exception
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EncoderError(
+            f"{what} ({reason}): save it beside the encoder with `tokenizer.save_pretrained`"
+        ) from error
 
 
 def _chunks(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:

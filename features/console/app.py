@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from features.console.show import harmless
 from features.errors import LayerbankError
 
 #: The packages, whose loggers say what is to be said on stderr.
@@ -132,17 +134,20 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
 
     ``--debug``, anywhere among the arguments, shows the traceback of an error.
     """
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    notes = logging.StreamHandler(sys.stderr)
+    notes.setFormatter(_Notes())
+    logging.basicConfig(handlers=[notes], level=logging.WARNING)
     set_verbosity(quiet=False)
     try:
         app(args=arguments)
     except LayerbankError as error:
         if debug:
             raise
-        typer.echo(f"layerbank: error: {error}", err=True)
+        say(f"layerbank: error: {error}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
@@ -150,8 +155,18 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"layerbank: error: {where}{error.strerror or error}", err=True)
+        say(f"layerbank: error: {where}{error.strerror or error}", err=True)
         sys.exit(2)
+
+
+def _open_closed_streams() -> None:
+    """Where a shell closed a stream (``>&-``), take its number before some file of a bank does.
+
+    Libraries in C++ print to numbers, and would print into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # its number is the lowest that is free
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 @contextmanager
@@ -164,7 +179,7 @@ def saying_when_stopped(kept: Path | None = None) -> Iterator[None]:
             left = f"what is done is kept in {kept}, and the same call goes on from there"
         else:
             left = "nothing was written"
-        typer.echo(f"stopped: {left}", err=True)
+        say(f"stopped: {left}", err=True)
         raise
 
 
@@ -174,6 +189,24 @@ def set_verbosity(*, quiet: bool) -> None:
         logging.getLogger(room).setLevel(logging.WARNING if quiet else logging.INFO)
 
 
+class _Notes(logging.Formatter):
+    """What the packages have to say: names of files and texts in it may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line on stdout, or on stderr, whatever names it holds."""
+    typer.echo(harmless(line).replace("\n", "␊"), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines."""
+    typer.echo(harmless(text), err=err)
+
+
 def on_stdout(text: Text) -> None:
     """Print a text on stdout, coloured where that is a terminal and ``NO_COLOR`` is not set."""
+    text.plain = harmless(text.plain)
     Console(file=sys.stdout, highlight=False, soft_wrap=True).print(text)

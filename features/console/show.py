@@ -22,6 +22,23 @@ def printable(text: str) -> str:
     )
 
 
+def harmless(text: str) -> str:
+    """Text of several lines with signs in place of what would command a terminal, one for one.
+
+    >>> harmless("a name\x1b[2J")
+    'a name␛[2J'
+    """
+    return text.translate(_SIGNS)
+
+
+#: Signs of the control characters but tab and line feed; reversed writing and such have none.
+_SIGNS = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"},
+    127: 0x2421,
+    **dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD),
+}
+
+
 def one_line(name: str) -> str:
     """A name for a chart's title: its grammar takes no line separators, whatever their kind."""
     return " ".join(name.split())

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.console.show import human_bytes
+from features.console.show import human_bytes, printable
 from features.disk.manifest import Manifest, read_manifest
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.snapshot import segment_names
@@ -183,7 +183,7 @@ def _facts(facts: Mapping[str, Any], fancy: bool) -> Iterator[tuple[str, list[st
     source, last = facts["encoder"], facts["n_layers"] - 1
     revision = f" at {source['revision']}" if source.get("revision") else ""
     kind = f" ({source['model_type']})" if source.get("model_type") else ""
-    yield "bank", [facts["path"]]
+    yield "bank", [printable(facts["path"])]
     yield "encoder", [f"{source.get('encoder')}{revision}{kind}"]
     if source.get("weights"):
         yield "weights", [str(source["weights"])]
@@ -261,7 +261,7 @@ def _health(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{finding['kind']}: {finding['name']} ({finding['detail']})"
     if len(findings) > 8:
         yield f"and {len(findings) - 8} more"
-    verify = f"layerbank verify {facts['path']}"
+    verify = f"layerbank verify {printable(facts['path'])}"
     if findings:
         yield f"`{verify}` reads every byte, and with --repair sets damage aside"
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import ForceOption, JsonOption, QuietOption, set_verbosity
+from features.console.app import ForceOption, JsonOption, QuietOption, say_lines, set_verbosity
 from features.errors import InputError
 from regress.commands.making import (
     FiguresOption,
@@ -71,10 +71,13 @@ def blend_command(
             raise InputError("blend takes the runs to blend, or --from and the blend to repeat")
         blended = blend(runs, method=method or "nnls")
     save_blend(blended, out, force=force, figures=figures)
-    typer.echo(blend_json(blended, str(out)) if json else blend_text(blended))
+    if json:
+        typer.echo(blend_json(blended, str(out)))
+    else:
+        say_lines(blend_text(blended))
     if not quiet:
         source = blended.runs[0].description.get("input") or {}
-        typer.echo(
+        say_lines(
             f"\n{where_it_is('blend', out)}\n"
             "Predict new texts with\n"
             f"  {predict_next(out, source.get('text'), source.get('id'))}",

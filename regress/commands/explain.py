@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console.app import on_stdout, set_verbosity
+from features.console.app import on_stdout, say, set_verbosity
 from features.errors import InputError
 from regress.commands.saved import EncodeWith, NewTexts
 
@@ -103,7 +103,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
 
             with replacing(html) as file:
                 file.write(found.page().encode())
-            typer.echo(f"{html}: {len(texts)} texts explained")
+            say(f"{html}: {len(texts)} texts explained")
         else:
             on_stdout(found.text(new.id or "row"))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from features.console.app import say
 from features.errors import InputError
 
 OutOption = Annotated[
@@ -47,4 +48,4 @@ def refuse_beside_from(given: Mapping[str, Any]) -> None:
 def say_repeated(told: str, *, quiet: bool) -> None:
     """Say on stderr whether a repeated run has the same numbers; quietly where it has not."""
     if not quiet or told.startswith("warning"):
-        typer.echo(told, err=True)
+        say(told, err=True)

@@ -18,6 +18,7 @@ from features.console.app import (
     QuietOption,
     SkipEmptyOption,
     TextOption,
+    say_lines,
 )
 from features.errors import InputError
 from regress.commands.checks import checked_jobs, fold_scheme, fold_seeds, memory_bytes
@@ -263,7 +264,7 @@ class Scoring:
     def say_next(self, source: Source, besides: str = "") -> None:
         """Say where the run is and how to predict with it, unless quiet."""
         if not self.quiet:
-            typer.echo(
+            say_lines(
                 f"\n{where_it_is('run', self.out)}{besides}\nPredict new texts with\n"
                 f"  {predict_next(self.out, source.text, source.id)}",
                 err=True,

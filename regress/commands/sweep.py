@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import on_stdout, saying_when_stopped, set_verbosity
+from features.console.app import on_stdout, say, say_lines, saying_when_stopped, set_verbosity
 from regress.commands.scoring import Scoring
 
 
@@ -89,12 +89,12 @@ def sweep_command(
         typer.echo(sweep_json(swept, str(scoring.out)))
         return
     for note in notes(swept):
-        typer.echo(note)
+        say(note)
     targets = swept.task.target_names
     for name in targets:
-        typer.echo(f"\n{name}" if len(targets) > 1 else "")
+        say_lines(f"\n{name}" if len(targets) > 1 else "")
         on_stdout(leaderboard_text(swept.standings(name)))
-        typer.echo(f"\n{headline(swept, name)}")
+        say_lines(f"\n{headline(swept, name)}")
     if not scoring.quiet:
         show_heat_maps(swept)
     scoring.say_next(

@@ -26,7 +26,7 @@ from regress.data.matrix import StreamedMatrix
 from regress.models.base import Bounds, FittedModel, Parts, Setting, Similarity, block_sums
 from regress.models.estimator import TunedRegressor
 from regress.models.training import TrainingSet
-from regress.models.trees import checked_text
+from regress.models.trees import checked_text, shifted_text
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BoostedModel(FittedModel):
     Attributes
     ----------
     text
-        From LightGBM, or what `checked_text` made of a file: nothing else reaches its parser.
+        As `regress.models.trees` wrote it: nothing else reaches LightGBM's parser.
     """
 
     text: str
@@ -165,15 +165,18 @@ class TunedLightGBM(TunedRegressor):
                     predicted[rows, number, target] = booster.predict(
                         part, start_iteration=start, num_iteration=self.step, num_threads=1
                     )
-        return np.cumsum(predicted, axis=1)
+        return np.cumsum(predicted, axis=1) + training.y_mean
 
     def refit(self, training: TrainingSet, chosen: Sequence[Setting]) -> list[FittedModel]:
-        return [
-            BoostedModel(self._train(training, target, int(setting["rounds"])).model_to_string())
-            for target, setting in enumerate(chosen)
-        ]
+        models: list[FittedModel] = []
+        for target, setting in enumerate(chosen):
+            booster = self._train(training, target, int(setting["rounds"]))
+            mean = float(training.y_mean[target])
+            models.append(BoostedModel(shifted_text(booster.model_to_string(), mean)))
+        return models
 
     def _train(self, training: TrainingSet, target: int, rounds: int) -> Any:
+        """Trees for the targets without their mean: LightGBM keeps targets in float32."""
         import lightgbm
 
         X, rows = training.data.X, training.rows
@@ -191,7 +194,7 @@ class TunedLightGBM(TunedRegressor):
             "num_threads": 1,
             "verbosity": -1,
         }
-        y, weights = training.Y[:, target], training.weights
+        y, weights = training.Y[:, target] - training.y_mean[target], training.weights
         part = X[rows] if isinstance(X, np.ndarray) else _batches(X, rows, training.data.chunk)
         dataset = lightgbm.Dataset(part, y, weight=weights, params=params)
         return lightgbm.train(params, dataset, rounds)

@@ -88,6 +88,8 @@ class FoldData:
         self.memory, self.chunk = memory, chunk_values(memory)
         some = np.unique(np.linspace(0, len(X) - 1, SHIFT_ROWS).astype(np.int64))
         self.shift: Matrix = np.median(X[some].astype(np.float64), axis=0)
+        # Near zero, so that sums of products keep what targets around 1e12 differ in.
+        self.y_shift: Matrix = Y.mean(axis=0)
         shape = (folds.n_folds, X.shape[1])
         self.counts = np.bincount(folds.numbers, minlength=folds.n_folds)
         self.masses: Matrix = np.bincount(folds.numbers, weights, folds.n_folds).astype(np.float64)
@@ -109,7 +111,7 @@ class FoldData:
 
     @cached_property
     def grams(self) -> tuple[Matrix, Matrix]:
-        """X'WX, shape (n_folds, D, D), and X'WY, shape (n_folds, D, n_targets), of shifted X."""
+        """Of shifted X and Y, X'WX, shape (n_folds, D, D), and X'WY, (n_folds, D, n_targets)."""
         n_features, n_targets = self.X.shape[1], self.Y.shape[1]
         XX = np.zeros((self.folds.n_folds, n_features, n_features))
         XY = np.zeros((self.folds.n_folds, n_features, n_targets))
@@ -117,7 +119,7 @@ class FoldData:
             for Z, rows in self._chunks(fold):
                 wZ = self.weighted(Z, rows)
                 XX[fold] += wZ.T @ Z
-                XY[fold] += wZ.T @ self.Y[rows]
+                XY[fold] += wZ.T @ (self.Y[rows] - self.y_shift)
         return XX, XY
 
     def prepare(self) -> None:
@@ -204,7 +206,8 @@ class TrainingSet:
         A -= np.outer(n * self._mean, self._mean)
         A /= self.scale[:, None]
         A /= self.scale
-        b = XY[self.kept].sum(axis=0) - np.outer(n * self._mean, self.y_mean)
+        y_mean = self.y_mean - self.data.y_shift  # of what is in XY
+        b = XY[self.kept].sum(axis=0) - np.outer(n * self._mean, y_mean)
         return A, b / self.scale[:, None]
 
     @property

@@ -80,6 +80,13 @@ def checked_text(text: str) -> str:
     return write_trees(n_columns, trees)
 
 
+def shifted_text(text: str, by: float) -> str:
+    """The same model with a number added to all that it predicts; ValueError as `checked_text`."""
+    n_columns, trees = read_trees(text)
+    trees[0].leaves["leaf_value"][:] += by
+    return write_trees(n_columns, trees)
+
+
 def read_trees(text: str) -> tuple[int, list[Tree]]:
     """The number of columns that a model takes, and its trees; ValueError as `checked_text`."""
     head, *parts = re.split(r"^Tree=", text, flags=re.MULTILINE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from features import Bank, Text
 
@@ -102,3 +104,25 @@ def worst_block(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest relative error of any block, over all its rows (Frobenius)."""
     error = np.linalg.norm(found - expected, axis=(0, 2))
     return float((error / np.linalg.norm(expected, axis=(0, 2))).max())
+
+
+@cache
+def openvino_computes(precision: str) -> bool:
+    """Whether OpenVINO has a precision here: ``ONEDNN_MAX_CPU_ISA`` may take bf16 from a CPU."""
+    import openvino
+    from openvino import opset13
+
+    numbers = opset13.parameter([-1, 2, 4, 4], np.float32)
+    weights = opset13.softmax(opset13.matmul(numbers, numbers, False, True), 3)
+    model = openvino.Model([opset13.matmul(weights, numbers, False, False)], [numbers])
+    try:
+        openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    except RuntimeError:
+        return False
+    return True
+
+
+def skip_where_openvino_has_no(precision: str, engine: str = "openvino") -> None:
+    """Skip a test of what cannot be had."""
+    if engine == "openvino" and not openvino_computes({"fp32": "f32"}.get(precision, precision)):
+        pytest.skip(f"OpenVINO has no {precision} on this CPU")

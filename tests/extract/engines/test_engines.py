@@ -17,7 +17,14 @@ import pytest
 from extract import extract
 from extract.engines.pooling import POOLINGS
 from features import Text
-from tests.extract.plain import AGAIN, banked_blocks, plain_blocks, worst_block, worst_row
+from tests.extract.plain import (
+    AGAIN,
+    banked_blocks,
+    plain_blocks,
+    skip_where_openvino_has_no,
+    worst_block,
+    worst_row,
+)
 from tests.extract.some_texts import LENGTHS, some_texts
 
 TEXTS: list[Text] = [
@@ -57,6 +64,7 @@ def expected(tiny_roberta: Path) -> np.ndarray:
 def test_every_pooling(
     engine: str, precision: str, tiny_roberta: Path, expected: np.ndarray, bank: Path
 ) -> None:
+    skip_where_openvino_has_no(precision, engine)
     extract(
         TEXTS, bank, encoder=str(tiny_roberta), precision=precision, engine=engine, device="cpu",
         poolings=tuple(POOLINGS), batch_tokens=1000,
@@ -75,6 +83,7 @@ def test_a_texts_numbers_do_not_depend_on_its_neighbours(
 ) -> None:
     if engine == "openvino" and precision == "fp16":
         pytest.skip("OpenVINO does not run fp16 on a CPU")
+    skip_where_openvino_has_no(precision, engine)
     options: dict[str, Any] = {
         "encoder": str(tiny_roberta), "precision": precision, "engine": engine, "device": "cpu",
     }  # fmt: skip

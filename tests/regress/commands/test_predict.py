@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
+from features.console.app import new_app
 from features.console.app import run as run_app
 from regress import evaluate
 from regress.commands.predict import predict_command_with
@@ -60,7 +60,7 @@ def test_with_stage_1_only_one_bank_can_stand_for_the_runs_own(
 
         return encode
 
-    app = typer.Typer()
+    app = new_app("predict")
     app.command()(predict_command_with(encode_with))
     bank = str(task.bank.path)
     with pytest.raises(SystemExit) as caught:

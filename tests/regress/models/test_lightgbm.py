@@ -44,11 +44,22 @@ def test_nested_predictions_are_lightgbms_own() -> None:
     for fold, (train, test) in enumerate(splits(folds)):
         rounds = int(tuned.settings[tuned.chosen[fold, 0]]["rounds"])
         params["min_data_in_leaf"] = len(train) // 20
-        data = lightgbm.Dataset(X[train], Y[train, 0], params=params)
-        booster = lightgbm.train(params, data, rounds)
-        np.testing.assert_allclose(
-            tuned.predictions[test, 0], booster.predict(X[test]), rtol=0, atol=1e-9
-        )
+        mean = Y[train, 0].mean()
+        data = lightgbm.Dataset(X[train], Y[train, 0] - mean, params=params)
+        expected = lightgbm.train(params, data, rounds).predict(X[test]) + mean
+        np.testing.assert_allclose(tuned.predictions[test, 0], expected, rtol=0, atol=1e-9)
+
+
+def test_what_targets_are_counted_from_changes_nothing() -> None:
+    """LightGBM's own float32 would hold none of what tells these apart."""
+    X, Y, folds = problem()
+    Y = np.round(Y * 64) / 64
+    [near] = tune(FoldData(X, Y, folds), [TunedLightGBM(**SMALL)])
+    [far] = tune(FoldData(X, Y + 2.0**31, folds), [TunedLightGBM(**SMALL)])
+    np.testing.assert_allclose(far.predictions - 2.0**31, near.predictions, rtol=0, atol=1e-4)
+    fitted = TunedLightGBM(**SMALL).fit(X, Y[:, 0] + 2.0**31).predict(X) - 2.0**31
+    plain = TunedLightGBM(**SMALL).fit(X, Y[:, 0]).predict(X)
+    np.testing.assert_allclose(fitted, plain, rtol=0, atol=1e-4)
 
 
 def test_it_learns_what_a_line_cannot() -> None:

@@ -99,3 +99,12 @@ def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
 def test_alphas_must_be_positive_numbers(alphas: list[Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TunedRidge(alphas).fit(np.eye(12), np.arange(12.0))
+
+
+def test_what_targets_are_counted_from_changes_nothing() -> None:
+    """A float64 around 2**40 holds steps of 2e-4."""
+    X, Y, folds = problem(150, 12)
+    Y = np.round(Y * 64) / 64
+    [near] = tune(FoldData(X, Y, folds), [TunedRidge(ALPHAS)])
+    [far] = tune(FoldData(X, Y + 2.0**40, folds), [TunedRidge(ALPHAS)])
+    np.testing.assert_allclose(far.predictions - 2.0**40, near.predictions, rtol=0, atol=2e-3)

@@ -1,0 +1,144 @@
+"""An encoder's folder from a stranger: refused in one sentence, at once, or the encoder itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from extract import extract
+from features.errors import EncoderError
+from tests.tiny_encoders import save_encoder, save_tokenizer
+
+FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
+         "special_tokens_map.json", "generation_config.json", "adapter_config.json")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder with a tokenizer of the kind that has most to it."""
+    folder = tmp_path_factory.mktemp("saved") / "encoder"
+    return save_encoder(save_tokenizer(folder, "unigram"), "roberta", layers=1)
+
+
+@pytest.fixture
+def encoder(saved: Path, tmp_path: Path) -> Path:
+    """A copy that may be spoiled."""
+    return Path(shutil.copytree(saved, tmp_path / "encoder"))
+
+
+def refused(encoder: Path, match: str) -> None:
+    bank = encoder.with_name("a.bank")
+    with pytest.raises(EncoderError, match=match) as caught:
+        extract(["the river froze"], bank, encoder=str(encoder), engine="torch")
+    assert "\n" not in str(caught.value)
+    assert not bank.exists()
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe"])
+def test_a_pipe_or_device_is_not_waited_for(encoder: Path, name: str, kind: str) -> None:
+    path = encoder / name
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        os.mkfifo(encoder.with_name("pipe"))
+        path.symlink_to("/dev/zero" if kind == "device" else encoder.with_name("pipe"))
+    refused(encoder, f"{name} is no regular file")
+
+
+def test_links_to_files_are_followed(encoder: Path) -> None:
+    """As the hub's cache lays encoders out."""
+    blobs = encoder.with_name("blobs")
+    blobs.mkdir()
+    for path in [*encoder.iterdir()]:
+        path.rename(blobs / path.name)
+        path.symlink_to(blobs / path.name)
+    report = extract(["one"], encoder.with_name("a.bank"), encoder=str(encoder), engine="torch")
+    assert report.n_new == 1
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 10**5, '{"a":' * 10**5, "[]", "", "\ufffe", "\udcff{}", '{"a": 1e999}', '{"a": NaN}'],
+    ids=["lists", "objects", "a list", "nothing", "no text", "no utf-8", "too large", "no number"],
+)
+def test_json_that_is_none_or_nested_too_deep(encoder: Path, name: str, content: str) -> None:
+    (encoder / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+    refused(encoder, f"{name} (cannot be read as JSON|holds no JSON object)")
+
+
+def charsmap(content: bytes) -> dict[str, str]:
+    """A table of characters that the tokenizer's library reads without looking."""
+    return {
+        "type": "Precompiled", "precompiled_charsmap": base64.b64encode(content).decode(),
+    }  # fmt: skip
+
+
+#: Each makes the Rust code of the tokenizer's library panic, when it is loaded or when it is used.
+PANICS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no table": lambda content: content.update(normalizer=charsmap(b"")),
+    "a table without entries": lambda content: content.update(normalizer=charsmap(b"\0\0\0\0")),
+    "a table that leads outside": lambda content: content.update(
+        normalizer=charsmap(b"\4\0\0\0abcd")
+    ),
+    "a special token that is none": lambda content: content["post_processor"]["single"].insert(
+        0, {"SpecialToken": {"id": "<none>", "type_id": 0}}
+    ),
+    "an unknown token that is none": lambda content: content["model"].update(unk_id=10**6),
+    "no pieces": lambda content: content["model"].update(vocab=[]),
+}
+
+
+@pytest.mark.parametrize("change", PANICS.values(), ids=PANICS)
+def test_a_tokenizer_that_makes_its_library_panic(
+    encoder: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(encoder / "tokenizer.json", change)
+    refused(encoder, "tokenizer")
+
+
+@pytest.mark.parametrize(
+    "shard", ["../other.safetensors", "/etc/passwd", "", ".", "..", "a/../model.safetensors"]
+)
+def test_shards_stand_beside_their_index(encoder: Path, shard: str) -> None:
+    (encoder / "model.safetensors").rename(encoder.with_name("other.safetensors"))
+    index = {"metadata": {}, "weight_map": {"embeddings.word_embeddings.weight": shard}}
+    (encoder / "model.safetensors.index.json").write_text(json.dumps(index))
+    refused(encoder, "is no file beside it|lacks .*, a shard of its weights")
+
+
+@pytest.mark.parametrize("n", [40, pytest.param(500, marks=pytest.mark.slow)])
+def test_random_bytes_in_a_tokenizer(encoder: Path, saved: Path, n: int) -> None:
+    """Refused, or some tokenizer; never a panic, a crash or a hang."""
+    rng = np.random.default_rng(n)
+    whole = (saved / "tokenizer.json").read_bytes()
+    words = [place for place, byte in enumerate(whole) if chr(byte).isalnum()]
+    n_refused = 0
+    for number in range(n):
+        content = bytearray(whole)
+        for place in rng.choice(words, size=3):
+            content[place] = whole[rng.choice(words)]
+        cut = len(content) // 2 if number % 10 == 0 else len(content)
+        (encoder / "tokenizer.json").write_bytes(content[:cut])
+        bank = encoder.with_name(f"{number}.bank")
+        try:
+            extract(["the river froze"], bank, encoder=str(encoder), engine="torch")
+        except EncoderError:
+            n_refused += 1
+    assert 0 < n_refused < n
