@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import QuietOption, set_verbosity
+from features.console.app import QuietOption, say_lines, set_verbosity
 from features.errors import RunError
 from regress.commands.making import FiguresOption
 
@@ -34,4 +34,4 @@ def report_command(
         raise RunError(f"the report of {path} is not drawn ({why})")
     if not quiet:
         also = f", and the figures in {path / FIGURES}" if figures else ""
-        typer.echo(f"The report is {path / REPORT}: open it in a browser{also}.")
+        say_lines(f"The report is {path / REPORT}: open it in a browser{also}.")

@@ -176,7 +176,7 @@ def _fold(experiment: Results, bank: str) -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: NaN and infinity as null, tuples as lists, no half surrogate pairs."""
+    """A value as JSON has it: NaN and infinity as null, tuples as lists, no half of a surrogate."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -267,7 +267,7 @@ def test_many_replace_one_at_once(tmp_path: Path, way: str) -> None:
             make(path, f"{number} {turn}")
 
     def read() -> None:
-        while any(worker.is_alive() for worker in workers):
+        while not done.is_set():
             recover(path)
             assert path.is_dir() or way == "renames"
             seen.append(True)
@@ -276,11 +276,13 @@ def test_many_replace_one_at_once(tmp_path: Path, way: str) -> None:
     workers = [context.Process(target=work, args=(number,)) for number in range(4)]
     for worker in workers:
         worker.start()
+    done = threading.Event()
     reader = threading.Thread(target=read)
     reader.start()
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
+    done.set()
     reader.join()
     assert (path / "file").read_text() == (path / "models" / "one").read_text()
     assert os.listdir(tmp_path) == ["a"]
