@@ -19,7 +19,7 @@ from features import Bank
 from features.cli import app
 from features.console.app import run
 from features.disk.format import canonical_json, fingerprint
-from features.disk.segment import header_bytes, header_room, read_header
+from features.disk.header import header_bytes, header_room, read_header
 from tests.made_up import SETUP, SOURCE, add
 
 TEXTS = [f"text {i}" for i in range(6)]
