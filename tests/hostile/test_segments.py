@@ -20,6 +20,7 @@ from tests.hostile.forge import (
     TEXTS,
     call,
     forge_segment,
+    mutate,
     rehash,
     segment_of,
     small_bank,
@@ -227,35 +228,15 @@ def add_another(folder: Path) -> None:
         small_bank(folder, ["one more"])
 
 
-def leaves(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in lists and objects, as what holds it and its name or number in there."""
-    for name in value if isinstance(value, dict) else range(len(value)):
-        yield value, name
-        if isinstance(value[name], (dict, list)):
-            yield from leaves(value[name])
-
-
-VALUES: list[Any] = [None, True, False, 0, 1, -1, 6, 7, 4096, 2**31, 2**63, 10**30, 0.5, 1e300,
-                     "", "a", "<f4", "<f2", "\ud800", [], [0], [6, 4], {}, {"a": 1}]  # fmt: skip
-
-
 @pytest.mark.parametrize("n", [400, pytest.param(5_000, marks=pytest.mark.slow)])
 def test_random_headers(n: int, whole: tuple[str, bytes, bytes], tmp_path: Path) -> None:
     rng = random.Random(n)
     expected = Bank.open(laid_out(whole, tmp_path / "right.bank")).matrix(TEXTS, "*[:]+pooler")
     refused = 0
 
-    def change(header: dict[str, Any], data: bytearray) -> None:
-        for _ in range(rng.choice([1, 1, 2, 3])):
-            holder, name = rng.choice([*leaves(header)])
-            if rng.random() < 0.1:
-                holder.pop(name)
-            else:
-                holder[name] = rng.choice(VALUES)
-
     for number in range(n):
         folder = laid_out(whole, tmp_path / f"{number}.bank")
-        forge_segment(folder / whole[0], change)
+        forge_segment(folder / whole[0], lambda header, data: mutate(header, rng))
         try:
             bank = Bank.open(folder)
             np.testing.assert_array_equal(bank.matrix(TEXTS, "*[:]+pooler"), expected)
