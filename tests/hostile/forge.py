@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import io
 import json
@@ -122,7 +123,7 @@ def mutate(content: dict[str, Any], rng: random.Random) -> None:
         if rng.random() < 0.1:
             holder.pop(name)
         else:
-            holder[name] = rng.choice(_VALUES)
+            holder[name] = copy.deepcopy(rng.choice(_VALUES))
 
 
 #: Every command that takes a bank, `BANK`, and may write to `OUT`.

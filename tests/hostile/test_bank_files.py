@@ -85,8 +85,16 @@ def copied(whole: Path, folder: Path) -> tuple[Path, Path]:
     return folder / "a.bank", folder / "b.bank"
 
 
+#: Those that only the long run tries with every command; repair is tried with all of them.
+RARE = {"terminal", "socket", "deep objects", "half a deep list", "a very long number",
+        "other JSON", "bytes that are no text"}  # fmt: skip
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if kind in RARE else kind for kind in KINDS],
+)
 def test_every_command_against_every_kind_of_file(
     command: str, kind: str, whole: Path, tmp_path: Path
 ) -> None:
