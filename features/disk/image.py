@@ -19,8 +19,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from features.disk.format import ALIGNMENT, CHECKSUM, FORMAT, VERSION, canonical_json, dataset_name
+from features.disk.header import header_bytes, header_room
 from features.disk.manifest import Manifest
-from features.disk.segment import header_bytes, header_room
 from features.selection import Block
 
 #: As long as any offset or size will ever be.

@@ -39,8 +39,6 @@ _MOST_NUMBERS = 1 << 24
 #: Blocks of a bank at the most.
 _MOST_BLOCKS = 1 << 16
 
-_NOTHING = type(None)
-
 #: What a ``bank.json`` must hold.
 _SHAPE: Mapping[str, Any] = {
     "version": Whole(1, 1 << 30),
@@ -51,22 +49,22 @@ _SHAPE: Mapping[str, Any] = {
         "hidden_size": Whole(1, _MOST_NUMBERS),
         "poolings": [Matching(re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}"))],
         "pooler": bool,
-        "precision": str,
+        "precision": Matching(re.compile("fp32|bf16|fp16")),
     },
     "source": OBJECT,
 }
 
-#: What some hold besides, where extraction wrote them.
+#: What they may hold besides, where it is not null.
 _MORE: Mapping[str, Mapping[str, Any]] = {
     "setup": {
-        "max_length": (int, _NOTHING),
-        "long": (str, _NOTHING),
-        "stride": (int, _NOTHING),
+        "max_length": Whole(1, 1 << 31),
+        "long": str,
+        "stride": Whole(1, 1 << 31),
         "weights": str,
         "tokenizer": str,
         "config": OBJECT,
     },
-    "source": dict.fromkeys(("encoder", "revision", "weights", "model_type"), (str, _NOTHING)),
+    "source": dict.fromkeys(("encoder", "revision", "weights", "model_type"), str),
 }
 
 
@@ -140,7 +138,7 @@ def checked_manifest(content: Mapping[str, Any]) -> Manifest:
     """
     refuse_other(content, _SHAPE, "")
     for part, more in _MORE.items():
-        given = {name: shape for name, shape in more.items() if name in content[part]}
+        given = {name: shape for name, shape in more.items() if content[part].get(name) is not None}
         refuse_other(content[part], given, part)
     setup = content["setup"]
     n_blocks = len(setup["poolings"]) * setup["n_layers"] + setup["pooler"]

@@ -1,95 +1,32 @@
-"""One segment: the header in which it says what it holds, and its numbers, checked.
+"""One segment: what its header says, and its numbers, all of it checked before use.
 
-The header stands in the file's user block, in front of the HDF5 part: a line with a mark, the
-hash and the length of what follows, then canonical JSON. Numbers come from a map of the file.
+Numbers come from a map of the file.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from features.disk.format import ALIGNMENT, FORMAT, READABLE, RETIRED, canonical_json, dataset_name
+from features.disk.format import FORMAT, READABLE, RETIRED, dataset_name
+from features.disk.header import read_header
 from features.disk.layout import ROWS, Layout
 from features.disk.mapped import MappedFile
-from features.disk.schema import OBJECT, parse_json, refuse_other
+from features.disk.schema import OBJECT, refuse_other
 from features.disk.system import NO_FILE, read_errors
 from features.errors import BankError, CorruptSegment
 from features.selection import Block
-
-MAGIC = b"layerbank-segment"
-_FIRST = re.compile(rb"%b ([0-9a-f]{16}) ([0-9]{1,18})\n" % MAGIC)
-
-#: The longest first line there can be.
-_FIRST_LINE = 64
-
-#: Bytes of a header at the most; those of a hundred layers have 20,000.
-_LARGEST_HEADER = 64 << 20
-
-#: The largest numbers in the datasets that have none below zero.
-_MOST = {"/n_tokens": 2**31 - 1, "/truncated": 1}
 
 _PROVENANCE = {"provenance": OBJECT}
 
 #: In the provenance of a compacted segment: a list of those of the segments it replaced.
 COMPACTED = "compacted"
-
-
-def header_bytes(content: Mapping[str, Any]) -> bytes:
-    """The header of a segment."""
-    text = canonical_json(content).encode()
-    return b"%b %b %d\n%b\n" % (MAGIC, xxhash.xxh3_64_hexdigest(text).encode(), len(text), text)
-
-
-def header_room(size: int) -> int:
-    """Bytes of the user block that holds a header of ``size`` bytes: a power of two."""
-    return max(ALIGNMENT, 1 << (size - 1).bit_length())
-
-
-def read_header(data: memoryview) -> dict[str, Any]:
-    """The content of the header at the beginning of a file.
-
-    Raises
-    ------
-    ValueError
-        When it is not what was written.
-    """
-    checksum, start, stop = _first_line(bytes(data[:_FIRST_LINE]))
-    text = data[start:stop]
-    if xxhash.xxh3_64_hexdigest(text).encode() != checksum:
-        raise ValueError("its hash is another")
-    content = parse_json(bytes(text))
-    if not isinstance(content, dict):
-        raise ValueError("it is no object")
-    return content
-
-
-def header_of(file: BinaryIO) -> dict[str, Any]:
-    """As :func:`read_header`, of an open file that is not mapped; leaves it at its beginning."""
-    file.seek(0)
-    *_, stop = _first_line(file.read(_FIRST_LINE))
-    file.seek(0)
-    data = file.read(stop)
-    file.seek(0)
-    return read_header(memoryview(data))
-
-
-def _first_line(data: bytes) -> tuple[bytes, int, int]:
-    """Of a header: its hash, and where its text begins and ends."""
-    line = _FIRST.match(data)
-    if line is None:
-        raise ValueError("its first line is not that of a segment")
-    checksum, length = line.groups()
-    if int(length) > _LARGEST_HEADER:
-        raise ValueError(f"it has more than {_LARGEST_HEADER:,} bytes")
-    return checksum, line.end(), line.end() + int(length)
 
 
 class SnapshotMoved(BankError):
@@ -227,13 +164,13 @@ class Segment:
             return array
         place = self._layout[name]
         view = self.bytes()[place.offset : place.stop]
+        array = np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
         if name not in self._checked:
             if xxhash.xxh3_64_hexdigest(view) != place.checksum:
                 raise self._corrupt(f"holds damaged numbers in {name}")
+            if _is_impossible(name, array):
+                raise self._corrupt(f"holds numbers in {name} that cannot be")
             self._checked.add(name)
-        array = np.frombuffer(view, dtype=place.dtype).reshape(place.shape)
-        if name in _MOST and array.size and (array.min() < 0 or array.max() > _MOST[name]):
-            raise self._corrupt(f"holds numbers in {name} that cannot be")
         self._file.derived[name] = array
         return array
 
@@ -241,8 +178,8 @@ class Segment:
         """Read every dataset; CorruptSegment when one is not what was written."""
         for name in self._layout:
             array = self._array(name)
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise self._corrupt(f"holds numbers in {name} that are not finite")
+            if array.dtype == np.float32 and not np.isfinite(array).all():
+                raise self._corrupt(f"holds numbers in {name} that cannot be")
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -285,3 +222,20 @@ class Segment:
     def block(self, block: Block) -> NDArray[Any]:
         """One block, shape ``(n, hidden)``, in the segment's dtype."""
         return self._array(dataset_name(block))
+
+
+def _is_impossible(name: str, array: NDArray[Any]) -> bool:
+    """Whether a dataset holds what would be taken for another number later on.
+
+    The bits of a float16 that is infinite or no number are the largest of its sign; widening it
+    (:func:`features.disk.gather.widen`) would give a finite one. A float32 is copied as it is.
+    """
+    if not array.size:
+        return False
+    if name == "/n_tokens":
+        return bool(array.min() < 0)
+    if name == "/truncated":
+        return bool(array.max() > 1)
+    if array.dtype != np.float16:
+        return False
+    return bool(array.view("<i2").max() >= 0x7C00 or array.view("<u2").max() >= 0xFC00)

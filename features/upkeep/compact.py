@@ -25,13 +25,14 @@ from features.bank import Bank
 from features.disk.atomic import sweep
 from features.disk.commit import commit, rearranging, swapping
 from features.disk.format import RETIRED, SEGMENT_NAME, canonical_json, segment_name
+from features.disk.header import header_of
 from features.disk.image import Rows, segment_image
 from features.disk.index import INDEX, KeyIndex
 from features.disk.journal import note
 from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest
 from features.disk.own_folder import OwnFolder
-from features.disk.segment import COMPACTED, Segment, header_of
+from features.disk.segment import COMPACTED, Segment
 from features.disk.snapshot import Snapshot, all_keys
 from features.disk.system import disk_errors, sync_folder
 

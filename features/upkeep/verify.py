@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from features.disk.format import MANIFEST, SEGMENT_NAME
+from features.disk.header import header_of, read_header
 from features.disk.index import INDEX, KeyIndex, Keys
 from features.disk.journal import read_journal
 from features.disk.layout import Layout
 from features.disk.manifest import Manifest, checked_manifest, read_manifest
 from features.disk.mapped import MappedFile
-from features.disk.segment import Segment, SnapshotMoved, header_of, read_header
+from features.disk.segment import Segment, SnapshotMoved
 from features.disk.system import NO_FILE, open_read, read_errors
 from features.errors import BankError, CorruptSegment, NotABank
 from features.upkeep.findings import Finding, listed, log_findings, look_at

@@ -116,7 +116,7 @@ def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
         except BankError as error:
             raise BankError(f"fold {label} has no bank at {path} ({error})") from None
     first_label, first = next(iter(banks.items()))
-    weights = {str(first.setup[WEIGHTS]): first_label}
+    weights = {str(first.setup.get(WEIGHTS)): first_label}
     for label, bank in [*banks.items()][1:]:
         fields = [name for name in differing_fields(first.setup, bank.setup) if name != WEIGHTS]
         if fields:
@@ -125,7 +125,7 @@ def open_fold_banks(template: str, folds: Folds) -> FoldBanks:
                 "differ in their encoders' weights alone: extract them alike",
                 fields,
             )
-        other = weights.setdefault(str(bank.setup[WEIGHTS]), label)
+        other = weights.setdefault(str(bank.setup.get(WEIGHTS)), label)
         if other != label:
             raise InputError(
                 f"the banks of folds {other} and {label} come from one encoder, which has seen "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import io
 import json
+import random
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from features import Bank
 from features.cli import app
 from features.console.app import run
 from features.disk.format import canonical_json, fingerprint
-from features.disk.segment import header_bytes, header_room, read_header
+from features.disk.header import header_bytes, header_room, read_header
 from tests.made_up import SETUP, SOURCE, add
 
 TEXTS = [f"text {i}" for i in range(6)]
@@ -100,6 +102,28 @@ def forge_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> 
     content["xxh3_64"] = xxhash.xxh3_64_hexdigest(canonical_json(content).encode())
     path.unlink()
     path.write_text(json.dumps(content))
+
+
+def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in lists and objects, as what holds it and its name or number in there."""
+    for name in value if isinstance(value, dict) else range(len(value)):
+        yield value, name
+        if isinstance(value[name], (dict, list)):
+            yield from _leaves(value[name])
+
+
+_VALUES: list[Any] = [None, True, False, 0, 1, -1, 6, 7, 4096, 2**31, 2**63, 10**30, 0.5, 1e300,
+                     "", "a", "<f4", "<f2", "\ud800", [], [0], [6, 4], {}, {"a": 1}]  # fmt: skip
+
+
+def mutate(content: dict[str, Any], rng: random.Random) -> None:
+    """Change one to three places of a JSON object, or leave them out."""
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        holder, name = rng.choice([*_leaves(content)])
+        if rng.random() < 0.1:
+            holder.pop(name)
+        else:
+            holder[name] = copy.deepcopy(rng.choice(_VALUES))
 
 
 #: Every command that takes a bank, `BANK`, and may write to `OUT`.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import socket
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from features.disk.commit import REARRANGING
 from features.disk.format import COMMITS_LOG, MANIFEST, canonical_json
 from features.disk.index import INDEX, KeyIndex
 from features.errors import MissingTexts
+from features.upkeep.summary import describe
 from features.upkeep.verify import verify
 from tests.hostile.forge import (
     COMMANDS,
     TEXTS,
     call,
     forge_manifest,
+    mutate,
     small_bank,
 )
 
@@ -81,8 +85,16 @@ def copied(whole: Path, folder: Path) -> tuple[Path, Path]:
     return folder / "a.bank", folder / "b.bank"
 
 
+#: Those that only the long run tries with every command; repair is tried with all of them.
+RARE = {"terminal", "socket", "deep objects", "half a deep list", "a very long number",
+        "other JSON", "bytes that are no text"}  # fmt: skip
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if kind in RARE else kind for kind in KINDS],
+)
 def test_every_command_against_every_kind_of_file(
     command: str, kind: str, whole: Path, tmp_path: Path
 ) -> None:
@@ -130,16 +142,16 @@ NAMES: dict[str, list[Any]] = {
     "n_layers": WRONG,
     "hidden_size": WRONG,
     "pooler": [None, 0, 1, "true", [], {}],
-    "precision": [None, 7, True, [], {}],
+    "precision": [None, 7, True, [], {}, "", "zz", "fp32\n", "fp64"],
     "poolings": [None, True, 7, "mean", {}, {"mean": 1}, [7], [None], [["mean"]], [""], ["a b"],
                  ["../../x"], ["a/b"], ["mean[0]"], ["pooler"], ["mean\n"], ["\u00e9"],
                  ["\x1b[31m"], ["a" * 100], [f"p{i}" for i in range(10**6)]],
-    "max_length": ["512", [], {}, True],
+    "max_length": ["512", [], {}, True, 0, -1, 10**30, 1.5],
     "long": [7, [], {}],
-    "stride": ["7", [], True],
-    "weights": [None, 7, [], {}],
-    "tokenizer": [None, 7, [], {}],
-    "config": [None, 7, [], "a"],
+    "stride": ["7", [], True, 0, -1],
+    "weights": [7, [], {}],
+    "tokenizer": [7, [], {}],
+    "config": [7, [], "a"],
     "further": [deeply(100), deeply(900), {"a": "\ud800"}],
 }  # fmt: skip
 SOURCES: list[Any] = [None, 7, "a", [], {"encoder": 7}, {"encoder": ["a"]}, {"revision": {}},
@@ -189,6 +201,25 @@ def test_every_command_against_wrong_manifests(command: str, whole: Path, tmp_pa
         assert code == (1 if "verify" in command else 2), (name, said)
         assert str(bank) in said, (name, said)
         assert said.count("\n") < 10, (name, said)
+
+
+@pytest.mark.parametrize("n", [300, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_random_manifests(n: int, whole: Path, tmp_path: Path) -> None:
+    rng = random.Random(n)
+    expected = Bank.open(whole / "a.bank").matrix(TEXTS, "*[:]+pooler")
+    refused = 0
+    for _ in range(n):
+        bank, _ = copied(whole, tmp_path / "try")
+        with contextlib.suppress(ValueError):  # of what no canonical JSON holds
+            forge_manifest(bank, lambda content: mutate(content, rng))
+        try:
+            assert (Bank.open(bank).matrix(TEXTS, "*[:]+pooler") == expected).all()
+        except LayerbankError:
+            refused += 1
+        for act in (describe, partial(verify, repair=True)):
+            with contextlib.suppress(LayerbankError):
+                act(bank)
+    assert refused > n // 2
 
 
 def test_a_huge_bank_that_holds_nothing_takes_no_memory(whole: Path, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tests.hostile.forge import (
     TEXTS,
     call,
     forge_segment,
+    mutate,
     rehash,
     segment_of,
     small_bank,
@@ -170,6 +173,15 @@ def test_numbers_that_cannot_be_are_found(tmp_path: Path, change: Change) -> Non
     assert [finding.name for finding in damaged] == [path.name]
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, -np.nan])
+def test_no_float16_that_is_no_number_is_widened_to_one(tmp_path: Path, value: float) -> None:
+    folder = small_bank(tmp_path / "a.bank", precision="fp16")
+    forge_segment(segment_of(folder), numbers("/mean/1", "<f2", value))
+    with pytest.raises(CorruptSegment, match="holds numbers in /mean/1 that cannot be"):
+        Bank.open(folder).matrix(TEXTS, "mean[:]")
+    assert Bank.open(folder).matrix(TEXTS, "mean[0]").shape == (6, 4)
+
+
 def test_lengths_of_two_billion_tokens_draw_a_histogram(tmp_path: Path) -> None:
     folder = small_bank(tmp_path / "a.bank")
 
@@ -214,3 +226,23 @@ def add_another(folder: Path) -> None:
     """A second segment, so that there is something to compact."""
     with contextlib.suppress(LayerbankError):  # the first one cannot be read
         small_bank(folder, ["one more"])
+
+
+@pytest.mark.parametrize("n", [400, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_random_headers(n: int, whole: tuple[str, bytes, bytes], tmp_path: Path) -> None:
+    rng = random.Random(n)
+    expected = Bank.open(laid_out(whole, tmp_path / "right.bank")).matrix(TEXTS, "*[:]+pooler")
+    refused = 0
+
+    for number in range(n):
+        folder = laid_out(whole, tmp_path / f"{number}.bank")
+        forge_segment(folder / whole[0], lambda header, data: mutate(header, rng))
+        try:
+            bank = Bank.open(folder)
+            np.testing.assert_array_equal(bank.matrix(TEXTS, "*[:]+pooler"), expected)
+            np.testing.assert_array_equal(bank.n_tokens(TEXTS), [6] * 6)
+        except CorruptSegment:
+            refused += 1
+        verify(folder, repair=True)
+        shutil.rmtree(folder)
+    assert refused > n // 2
