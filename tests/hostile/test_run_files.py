@@ -76,7 +76,7 @@ def flipped(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "n", [pytest.param(60), pytest.param(5_000, marks=pytest.mark.slow)]
+    "n", [pytest.param(60), pytest.param(2_000, marks=pytest.mark.slow)]
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_random_bytes_in_a_file_do_no_harm(runs: Runs, copy: Callable[[str], Path], n: int) -> None:
