@@ -19,8 +19,7 @@ from extract.texts.stream import bank_at
 from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
 from features.disk.manifest import refuse_other_setup
-from features.disk.notes import note_written_here, was_written_here
-from features.disk.system import read_file
+from features.disk.notes import is_noted, note_file
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 
 DEFAULT_ENCODER = "roberta-base"
@@ -53,7 +52,7 @@ class Plan:
         bank = Bank.create(self.path, setup, self.checkpoint.source)
         if dict(bank.source) == self.checkpoint.source:
             # The caller named this very encoder, now or when the bank was made.
-            note_written_here(read_file(bank.path / MANIFEST))
+            note_file(bank.path / MANIFEST)
         return bank
 
     def refuse_conflict(self, setup: Mapping[str, Any]) -> None:
@@ -123,7 +122,7 @@ def find_checkpoint(options: Options, bank: Bank | None) -> Checkpoint:
         else.
     """
     recorded = bank.source if bank is not None else {}
-    if bank is not None and not was_written_here(read_file(bank.path / MANIFEST)):
+    if bank is not None and not is_noted(bank.path / MANIFEST):
         named = recorded.get("encoder")
         if options.encoder is None and named not in (None, DEFAULT_ENCODER):
             raise EncoderError(

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import xxhash
+
 from features.disk.system import (
     lock,
     open_new,
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 #: How the name of a bank's temporary file begins.
 TEMPORARY = ".writing-"
+
+#: Bytes of a name that temporary names begin with as it is.
+_LONGEST_STEM = 160
 
 #: Where locks do not work (some network file systems), a temporary file this old is dead.
 ABANDONED_SECONDS = 24 * 3600
@@ -98,6 +103,18 @@ def _is_unlocked(descriptor: int) -> bool:
     return True
 
 
+def stem_of(path: Path) -> str:
+    """What the names of temporary files beside a path begin with: its own where that is short.
+
+    A name may have 255 bytes, and so no room for a mark behind it.
+    """
+    name = os.fsencode(path.name)
+    if len(name) <= _LONGEST_STEM:
+        return path.name
+    begin = name[:_LONGEST_STEM].decode("ascii", "ignore")
+    return f"{begin}~{xxhash.xxh3_64_hexdigest(name)}"
+
+
 @contextlib.contextmanager
 def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file beside ``out`` and rename it when the block ends without an error.
@@ -115,7 +132,7 @@ def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
     CommitError
         When it could not be written; what stood under the name is intact.
     """
-    temporary = out.with_name(f".{out.name}-{secrets.token_hex(8)}")
+    temporary = out.with_name(f".{stem_of(out)}-{secrets.token_hex(8)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:

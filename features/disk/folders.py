@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.disk.atomic import ABANDONED_SECONDS, sync_files
+from features.disk.atomic import ABANDONED_SECONDS, stem_of, sync_files
 from features.disk.system import exchange, lock_folder, release, sync_folder
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def recover(path: Path) -> None:
 def _made(path: Path) -> tuple[Path, int | None]:
     """A new folder, known to be in use, and the descriptor that keeps it locked."""
     while True:
-        folder = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
+        folder = path.with_name(f".{stem_of(path)}-{secrets.token_hex(6)}")
         folder.mkdir(parents=True)
         with contextlib.suppress(FileNotFoundError, BlockingIOError):
             held = lock_folder(folder, wait=False)
@@ -187,7 +187,7 @@ def _carry_file(old: Path, new: Path) -> None:
 
 def _leftovers(path: Path) -> list[Path]:
     """What processes write, wrote, or moved away for a name; the newest first."""
-    called = re.compile(rf"\.{re.escape(path.name)}-[0-9a-f]{{12}}({REPLACED})?")
+    called = re.compile(rf"\.{re.escape(stem_of(path))}-[0-9a-f]{{12}}({REPLACED})?")
     try:
         names = [name for name in os.listdir(path.parent) if called.fullmatch(name)]
     except OSError:

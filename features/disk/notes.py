@@ -13,7 +13,7 @@ import hashlib
 from pathlib import Path
 
 from features.disk.cache import cache_folder
-from features.disk.system import open_or_make, release
+from features.disk.system import open_or_make, read_file, release
 
 #: The folder of the notes, and how many are kept: the oldest go first.
 FOLDER, KEPT = "written", 20_000
@@ -34,6 +34,20 @@ def was_written_here(content: bytes) -> bool:
     """Whether a file of this content was written here, by this user."""
     path = _path(content)
     return path is not None and path.is_file()
+
+
+def note_file(path: Path) -> None:
+    """Note a file that was written here; nothing where it cannot be read."""
+    with contextlib.suppress(OSError):
+        note_written_here(read_file(path))
+
+
+def is_noted(path: Path) -> bool:
+    """Whether a file was written here, by this user; no where it cannot be read."""
+    try:
+        return was_written_here(read_file(path))
+    except OSError:
+        return False
 
 
 def _path(content: bytes) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from features.disk.atomic import stem_of
 from features.disk.manifest import Manifest, read_manifest, write_manifest
 from features.disk.system import NO_FILE
 from features.errors import BankError, CommitError
@@ -39,7 +40,7 @@ def rescue_bank(folder: Path, manifest: Manifest) -> Path:
     CommitError
         When it cannot be made.
     """
-    name = folder.name.removesuffix(".bank")
+    name = stem_of(folder.with_name(folder.name.removesuffix(".bank")))
     for number in range(1, _NAMES):
         path = folder.with_name(f"{name}.rescued{f'-{number}' if number > 1 else ''}.bank")
         if path.is_symlink() or path.is_file():

@@ -17,10 +17,9 @@ from features.disk.image import Extent, Image, Rows, segment_image
 from features.disk.index import KeyIndex
 from features.disk.journal import note
 from features.disk.manifest import refuse_other_setup
-from features.disk.notes import note_written_here, was_written_here
+from features.disk.notes import is_noted, note_file
 from features.disk.segment import Segment
 from features.disk.snapshot import all_keys
-from features.disk.system import read_file
 from features.errors import CorruptSegment, InputError
 
 
@@ -55,9 +54,8 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
         if bank.path.resolve() == Path(into).resolve():
             raise InputError(f"{bank.path} is both a bank to take from and the one to add to")
     target = Bank.create(into, banks[0].setup, banks[0].source)
-    own = was_written_here(read_file(banks[0].path / MANIFEST))
-    if own and target.source == banks[0].source:
-        note_written_here(read_file(target.path / MANIFEST))
+    if target.source == banks[0].source and is_noted(banks[0].path / MANIFEST):
+        note_file(target.path / MANIFEST)
     sweep(target.path)
     segments = [segment for bank in banks for segment in bank.segments]
     keys = all_keys(segments)

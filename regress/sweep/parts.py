@@ -6,8 +6,10 @@ in it can be computed again, so what is cut, flipped or somebody else's counts a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from features.disk.atomic import replacing, sync_files
+from features.disk.atomic import ABANDONED_SECONDS, replacing, sync_files
 from features.disk.system import read_file
 from features.errors import CommitError
 
@@ -45,6 +47,10 @@ class Parts:
         self.folder = folder
         self._new: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*"):  # by a sweep that was killed, unless another is writing it
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                    left.unlink()
 
     def read(self, path: Path, is_right: Callable[[NDArray[Any]], bool]) -> NDArray[Any] | None:
         """An array; None where there is none, or not as it was written, which is logged.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.disk.atomic import replacing
+from features.disk.folders import new_folder
 from features.errors import CommitError
 
 
@@ -20,6 +21,17 @@ def test_a_file_is_replaced_when_all_is_written(tmp_path: Path) -> None:
             assert before in (None, b"first")
         assert out.read_bytes() == content
     assert os.listdir(out.parent) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["n" * 240, "n" * 255, "\u00e9" * 127, "n" * 200 + "." * 55])
+def test_names_may_be_as_long_as_they_can_be(tmp_path: Path, name: str) -> None:
+    for content in (b"first", b"second"):
+        with replacing(tmp_path / name) as file:
+            file.write(content)
+        with new_folder(tmp_path / "b" / name, keep="kept") as folder:
+            (folder / "file").write_bytes(content)
+    assert (tmp_path / name).read_bytes() == (tmp_path / "b" / name / "file").read_bytes()
+    assert os.listdir(tmp_path / "b") == [name]
 
 
 @pytest.mark.parametrize(("error", "seen"), [(OSError, CommitError), (ValueError, ValueError)])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from features.disk import folders, system
+from features.disk.atomic import stem_of
 from features.disk.folders import ABANDONED_SECONDS, REPLACED, new_folder, recover
 
 #: What changes names and files; a process may die before or after each.
@@ -35,6 +36,13 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pat
         (tmp_path / "y").rmdir()
         (tmp_path / "x").unlink()
     return str(request.param)
+
+
+def test_an_old_folder_of_a_long_name_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    (path.with_name(f".{stem_of(path)}-{'0' * 12}{REPLACED}")).mkdir()
+    recover(path)
+    assert path.is_dir()
 
 
 def make(path: Path, content: str, *, lasting: bool = True) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_a_part_is_read_as_it_was_written(parts: Parts) -> None:
         assert found is not None
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
+
+
+def test_what_a_killed_sweep_left_is_removed_after_a_day(parts: Parts) -> None:
+    old, new = (parts.folder / f".a{SUFFIX}-{mark}" for mark in ("0" * 16, "1" * 16))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    a_day_ago = time.time() - 90_000
+    os.utime(old, (a_day_ago, a_day_ago))
+    Parts(parts.folder)
+    assert [*parts.folder.iterdir()] == [new]
 
 
 def test_a_part_with_any_byte_changed_is_not_read(parts: Parts) -> None:

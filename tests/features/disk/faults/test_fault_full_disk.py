@@ -14,6 +14,7 @@ import pytest
 from features import Bank
 from features.errors import CommitError
 from features.export import export
+from features.upkeep.compact import compact
 from features.upkeep.verify import verify
 from tests.features.disk.faults.rig import Acknowledged, check_rows, extract
 
@@ -47,6 +48,23 @@ def test_extraction_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     n_before = Bank.open(bank).n_texts
     assert extract(bank, texts) == len(texts) - n_before
+    assert set(check_rows(bank, texts, texts)) == set(texts)
+    assert verify(bank).findings == ()
+
+
+def test_extraction_on_a_disk_that_becomes_read_only(small_disk: Path, tmp_path: Path) -> None:
+    bank, texts = small_disk / "a.bank", [f"text {i}" for i in range(40)]
+    acknowledged = Acknowledged(tmp_path / "acknowledged")
+    extract(bank, texts[:20], acknowledge=acknowledged)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for act in (lambda: extract(bank, texts), lambda: compact(bank)):
+        with pytest.raises(CommitError, match=r"Read-only file system.*make it writable") as caught:
+            act()
+        assert "\n" not in str(caught.value)
+    assert set(check_rows(bank, texts[:20], texts)) == set(texts[:20])
+    assert verify(bank).findings == ()
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert extract(bank, texts) == 20
     assert set(check_rows(bank, texts, texts)) == set(texts)
     assert verify(bank).findings == ()
 
