@@ -22,6 +22,8 @@ from regress.sweep import save_sweep, sweep
 from tests.regress.blend.runs import QUICK, two_runs
 from tests.regress.conftest import MadeUpTask
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 MakeTask = Callable[..., MadeUpTask]
 
 

@@ -22,6 +22,8 @@ from regress.report.page import repeat_command
 from tests.regress.blend.runs import QUICK, two_runs
 from tests.regress.conftest import MadeUpTask
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 MakeTask = Callable[..., MadeUpTask]
 
 

@@ -15,6 +15,8 @@ from regress.commands.predict import predict_command_with
 from regress.runs.missing import Encode
 from tests.regress.conftest import Cli, MadeUpTask
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 @pytest.fixture
 def saved(task: MadeUpTask, tmp_path: Path) -> Path:

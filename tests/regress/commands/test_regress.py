@@ -15,6 +15,8 @@ import pytest
 from regress import load_run
 from tests.regress.conftest import Cli, MadeUpTask
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 def test_regress_then_predict(cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"

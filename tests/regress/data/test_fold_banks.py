@@ -26,6 +26,8 @@ from regress.sweep import save_sweep, sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 N, FOLDS = 60, 3
 TEXTS = [f"text {i}" for i in range(N)]
 NEW = [f"new {i}" for i in range(8)]

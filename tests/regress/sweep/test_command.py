@@ -17,6 +17,8 @@ from regress.report.page import repeat_command
 from regress.sweep import save_sweep, sweep
 from tests.regress.conftest import Cli, MadeUpTask
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 MakeTask = Callable[..., MadeUpTask]
 
 
