@@ -43,16 +43,6 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             Path | None,
             typer.Option("--train", metavar="INPUT", help="Where the run's training file is now."),
         ] = None,
-        bank: Annotated[
-            list[Path] | None,
-            typer.Option(
-                "--bank",
-                metavar="DIR",
-                help="The bank to use instead of the one the run names; where it needs several, "
-                "once for each.",
-                show_default=False,
-            ),
-        ] = None,
         *,
         new: NewTexts,
     ) -> None:
@@ -69,7 +59,6 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         """
         from features.tables.table import open_table, read_dataset
         from regress.runs.format import as_json
-        from regress.runs.missing import banks_holding
         from regress.runs.predict import refuse_existing_file
         from regress.runs.run import load_run
         from regress.runs.training import training_texts
@@ -92,11 +81,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
         kept = _kept(dataset, names, only, new.id)
         texts = [dataset.texts[row] for row in kept]
-        banks = banks_holding(
-            loaded, texts, new.encoding_with(encode_with),
-            model=new.model, bank=bank or (), scratch=new.scratch, training=training,
-            encoder_named=new.encoder is not None,
-        )  # fmt: skip
+        banks = new.banks_with(encode_with, loaded, texts, training)
         found = loaded.explain(
             texts, banks, model=new.model, n_neighbours=neighbours, training=training,
             ids=[names[row] for row in kept],

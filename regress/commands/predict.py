@@ -26,16 +26,6 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 show_default=False,
             ),
         ],
-        bank: Annotated[
-            list[Path] | None,
-            typer.Option(
-                "--bank",
-                metavar="DIR",
-                help="The bank to use instead of the one the run names; where it needs several, "
-                "once for each.",
-                show_default=False,
-            ),
-        ] = None,
         *,
         new: NewTexts,
     ) -> None:
@@ -52,7 +42,6 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         """
         from regress.data.fold_banks import BankLike
         from regress.data.source import Source
-        from regress.runs.missing import banks_holding
         from regress.runs.predict import predict_file, prediction_report, refuse_out
         from regress.runs.run import load_run
 
@@ -75,13 +64,9 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
             path=str(new.input), target=(), text=new.text, format=new.format,
             encoding=new.encoding, id=new.id, skip_empty=new.skip_empty,
         ).read()  # fmt: skip
-        banks: BankLike | None = bank or None
+        banks: BankLike | None = new.bank or None
         if encode_with is not None:
-            banks = banks_holding(
-                loaded, dataset.texts, new.encoding_with(encode_with),
-                model=new.model, bank=bank or (), scratch=new.scratch,
-                encoder_named=new.encoder is not None,
-            )  # fmt: skip
+            banks = new.banks_with(encode_with, loaded, dataset.texts)
         with source.named_where_missing(dataset):
             predict_file(
                 loaded,

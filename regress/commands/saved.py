@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,10 @@ from features.console.app import (
 )
 
 if TYPE_CHECKING:
+    from features.bank import Bank
+    from features.keys import Text
     from regress.runs.missing import Encode
+    from regress.runs.run import Run
 
 #: What encodes missing texts, from --encoder, --encoder-weights, --device and --quiet: stage 1,
 #: which this stage does not know.
@@ -43,6 +46,16 @@ class NewTexts:
             "--model",
             metavar="NAME",
             help="A regressor, or 'ridge mean\\[-1]'.  \\[default: the lowest RMSE]",
+        ),
+    ] = None
+    bank: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--bank",
+            metavar="DIR",
+            help="The bank to use instead of the one the run names; where it needs several, once "
+            "for each.",
+            show_default=False,
         ),
     ] = None
     encoder: Annotated[
@@ -77,6 +90,21 @@ class NewTexts:
     json: JsonOption = False
     quiet: QuietOption = False
 
-    def encoding_with(self, encode_with: EncodeWith) -> Encode:
-        """What encodes texts, as these options say."""
-        return encode_with(self.encoder, self.encoder_weights, self.device, self.quiet)
+    def banks_with(
+        self,
+        encode_with: EncodeWith,
+        run: Run,
+        texts: Sequence[Text],
+        training: Sequence[Text] | None = None,
+    ) -> list[Bank]:
+        """The banks that the chosen models need, with texts encoded that they lacked.
+
+        As `regress.runs.missing.banks_holding`.
+        """
+        from regress.runs.missing import banks_holding
+
+        encode = encode_with(self.encoder, self.encoder_weights, self.device, self.quiet)
+        return banks_holding(
+            run, texts, encode, model=self.model, bank=self.bank or (), scratch=self.scratch,
+            training=training, encoder_named=self.encoder is not None,
+        )  # fmt: skip
