@@ -64,6 +64,7 @@ class Tokenizer:
         *,
         pad_id: int = 0,
         n_ids: int | None = None,
+        n_types: int | None = None,
         typed: bool = False,
         side: str = "right",
         stride: int | None = None,
@@ -71,7 +72,12 @@ class Tokenizer:
     ) -> None:
         self._backend = backend
         self._typed = typed
-        self._n_ids = n_ids
+        self._n_ids, self._n_types = n_ids, n_types
+        if n_ids is not None and pad_id >= n_ids:
+            raise EncoderError(
+                f"the tokenizer pads with the id {pad_id}, and the encoder knows only {n_ids}: the "
+                "two do not belong together"
+            )
         self.max_length = max_length
         self.pad_id = pad_id
         keep_literal(backend, special_tokens)
@@ -125,6 +131,7 @@ class Tokenizer:
                 max_length,
                 pad_id=next((i for i in pads if i is not None), 0),
                 n_ids=checkpoint.config.get("vocab_size"),
+                n_types=checkpoint.config.get("type_vocab_size"),
                 typed="token_type_ids" in loaded.model_input_names,
                 side=loaded.truncation_side,
                 stride=stride,
@@ -165,6 +172,12 @@ class Tokenizer:
                 )
             types = None
             if self._typed_singles or (self._typed and isinstance(text, tuple)):
+                # None and 0 mean that the encoder has no table of types.
+                if self._n_types and max(encoding.type_ids) >= self._n_types:
+                    raise EncoderError(
+                        f"the tokenizer gives the type {max(encoding.type_ids)}, and the encoder "
+                        f"knows only {self._n_types}: the two do not belong together"
+                    )
                 types = np.array(encoding.type_ids, np.int8)
             content = None
             if self._marked:

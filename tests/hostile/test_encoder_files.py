@@ -105,6 +105,15 @@ PANICS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
+def test_types_that_the_encoder_does_not_know(encoder: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["post_processor"]["single"][0]["SpecialToken"]["type_id"] = 300
+
+    edit(encoder / "tokenizer.json", change)
+    with pytest.raises(EncoderError, match="the type 300, and the encoder knows only 2"):
+        extract(["one"], encoder.with_name("a.bank"), encoder=str(encoder), engine="torch")
+
+
 @pytest.mark.parametrize("change", PANICS.values(), ids=PANICS)
 def test_a_tokenizer_that_makes_its_library_panic(
     encoder: Path, change: Callable[[dict[str, Any]], object]
