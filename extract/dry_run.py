@@ -175,3 +175,11 @@ def forecast(found: DryRun, max_length: int) -> str:
         f"{human_bytes(found.bank_bytes + found.added_bytes)} then"
     )
     return "\n".join([*lines, "nothing was written to the bank"])
+
+
+def brief_forecast(found: DryRun) -> str:
+    """The same in a line, said before the work is begun."""
+    return (
+        f"encoding {found.n_new:,} new texts into {found.bank}: {found.n_tokens:,} tokens, about "
+        f"{took(found.seconds)} ({found.ran_on}), {human_bytes(found.added_bytes)}"
+    )

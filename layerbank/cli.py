@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,14 +19,14 @@ from features.console.app import new_app, run
 from layerbank.demo import demo_command
 from regress.commands.blend import blend_command
 from regress.commands.explain import explain_command_with
+from regress.commands.fit import fit_command_with
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
 from regress.commands.report import report_command
 from regress.commands.sweep import sweep_command
 
 if TYPE_CHECKING:
-    from features.keys import Text
-    from regress.runs.missing import Encode
+    from layerbank.encoding import Encoding
 
 app = new_app(
     "Run a frozen text encoder once, keep every layer, fit regressors in seconds.",
@@ -61,37 +60,28 @@ def _options(
     """Options of every command."""
 
 
-def _encode_with(encoder: str | None, weights: Path | None, device: str, quiet: bool) -> Encode:
-    """What encodes texts that a run's bank lacks, as the run recorded it."""
+def _encode_with(encoder: str | None, weights: Path | None, device: str, quiet: bool) -> Encoding:
+    """What encodes texts that a bank lacks, from the options that say how."""
+    from layerbank.encoding import Encoding
 
-    def encode(texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-        from extract.pipeline import extract
-
-        moved = encoder and encoder.replace("{fold}", recorded.get("fold", ""))
-        extract(
-            texts,
-            into,
-            encoder=moved or recorded["source"].get("encoder"),
-            revision=None if moved else recorded["source"].get("revision"),
-            encoder_weights=weights or (None if encoder else recorded["source"].get("weights")),
-            like=recorded["setup"],
-            device=device,
-            progress=not quiet,
-        )
-
-    return encode
+    return Encoding(encoder=encoder, weights=weights, device=device, quiet=quiet)
 
 
-app.command("extract", cls=ExtractCommand)(extract_command)
-app.command("info")(info_command)
-app.command("export")(export_command)
-app.command("regress")(regress_command)
-app.command("sweep")(sweep_command)
-app.command("blend")(blend_command)
-app.command("report")(report_command)
-app.command("predict")(predict_command_with(_encode_with))
-app.command("explain")(explain_command_with(_encode_with))
-app.command("verify")(verify_command)
-app.command("compact")(compact_command)
-app.command("merge")(merge_command)
-app.command("demo")(demo_command)
+#: Where ``layerbank --help`` shows a command.
+EVERYDAY, LAB, BANK = "Everyday", "Lab", "Bank"
+
+app.command("fit", rich_help_panel=EVERYDAY)(fit_command_with(_encode_with))
+app.command("predict", rich_help_panel=EVERYDAY)(predict_command_with(_encode_with))
+app.command("report", rich_help_panel=EVERYDAY)(report_command)
+app.command("info", rich_help_panel=EVERYDAY)(info_command)
+app.command("demo", rich_help_panel=EVERYDAY)(demo_command)
+app.command("extract", cls=ExtractCommand, rich_help_panel=LAB)(extract_command)
+app.command("blend", rich_help_panel=LAB)(blend_command)
+app.command("explain", rich_help_panel=LAB)(explain_command_with(_encode_with))
+app.command("export", rich_help_panel=LAB)(export_command)
+app.command("verify", rich_help_panel=BANK)(verify_command)
+app.command("compact", rich_help_panel=BANK)(compact_command)
+app.command("merge", rich_help_panel=BANK)(merge_command)
+# The two halves of ``fit``, under the names that they had.
+app.command("regress", hidden=True)(regress_command)
+app.command("sweep", hidden=True)(sweep_command)

@@ -7,13 +7,15 @@ its folds in `regress.data`, the regressors in `regress.models`, and nested cros
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from features.console.show import progress_bar
+from features.filling import Encode, fill
 from features.keys import Text, text_keys
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
@@ -31,10 +33,34 @@ from regress.models.registry import named_regressors
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Experiment(Results):
-    """What `evaluate` found, and what can be done with it."""
+    """What `evaluate` found, and what can be done with it.
 
-    def predict(self, texts: Sequence[Text]) -> Matrix:
-        """What `best` predicts for texts that the banks hold, shape (n_texts,)."""
+    Attributes
+    ----------
+    encode
+        What encodes new texts; None where nothing can.
+    """
+
+    encode: Encode | None = field(default=None, kw_only=True)
+
+    def predict(self, texts: Sequence[Text], *, encode: bool = True) -> Matrix:
+        """What `best` predicts, shape (n_texts,).
+
+        Parameters
+        ----------
+        texts
+            Those that the banks lack are encoded first, and kept there.
+        encode
+            False to refuse them instead.
+
+        Raises
+        ------
+        MissingTexts
+            The banks lack texts, and nothing encodes them.
+        """
+        texts = list(texts)
+        for name in dict.fromkeys(term.bank for term in self.best.terms):
+            fill(self.banks.by_name[name], texts, self.encode if encode else None)
         X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
         return self.best.fitted.predict(X)
 
@@ -43,11 +69,24 @@ class Experiment(Results):
 
         return experiment_html(self)
 
-    def save(self, path: str | Path, force: bool = False) -> Path:
+    def further_files(self, folder: Path) -> Mapping[str, Any]:
+        """Write what a run folder holds besides, and return what ``run.json`` does."""
+        return {}
+
+    def save(
+        self,
+        path: str | Path,
+        force: bool = False,
+        *,
+        source: Mapping[str, Any] | None = None,
+        figures: bool = False,
+    ) -> Path:
         """Write a run folder; see `regress.runs.save.save_run`."""
         from regress.runs.save import save_run
 
-        return save_run(self, path, force=force)
+        return save_run(
+            self, path, force=force, source=source, figures=figures, also=self.further_files
+        )
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from regress.data.fold_banks import BankLike, FoldBanks
 from regress.data.source import Source
 from regress.data.task import checked_task
 from regress.evaluation.results import Results
-from regress.experiment import evaluate
+from regress.experiment import Experiment, evaluate
 from regress.runs.format import plain, result_description, versions
 from regress.runs.run import Run
 from regress.sweep import Sweep, sweep
@@ -32,7 +32,7 @@ def repeat_run(
     bank: BankLike | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
-) -> tuple[Results, Source]:
+) -> tuple[Experiment, Source]:
     """Evaluate again what a run evaluated, with the same folds, seeds and settings.
 
     Parameters

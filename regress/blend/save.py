@@ -27,8 +27,9 @@ from regress.evaluation.oof import (
     refuse_shared_names,
     seeded,
 )
+from regress.models.base import save_arrays
 from regress.runs.csv_writing import write_rows
-from regress.runs.folder import INNER, OOF, hashes, new_run, read_checked
+from regress.runs.folder import INNER, KEYS, OOF, hashes, new_run, read_checked
 from regress.runs.format import FORMAT, VERSION, versions, write_manifest
 from regress.runs.run import Run
 from regress.runs.save import refuse_existing
@@ -56,6 +57,8 @@ def save_blend(
         results = _saved_models(blend, folder)
         with (folder / OOF).open("w", encoding="utf-8", newline="") as file:
             write_rows(file, [[*table], *zip(*table.values(), strict=True)])
+        if len(keys := blend.runs[0].training_keys()):
+            save_arrays(folder / KEYS, {"keys": keys})
         here = all(run.written_here for run in blend.runs)
         description = {**_description(blend), "results": results}
         # Where somebody else's run came from is not read.

@@ -76,10 +76,7 @@ def blend_command(
     else:
         say_lines(blend_text(blended))
     if not quiet:
-        source = blended.runs[0].description.get("input") or {}
         say_lines(
-            f"\n{where_it_is('blend', out)}\n"
-            "Predict new texts with\n"
-            f"  {predict_next(out, source.get('text'), source.get('id'))}",
+            f"\n{where_it_is('blend', out)}\nPredict new texts with\n  {predict_next(out)}",
             err=True,
         )

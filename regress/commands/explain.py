@@ -57,7 +57,6 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
 
         [bold]layerbank explain run train.csv --text excerpt --id id --only c12a -k 10[/bold]
         """
-        from features.tables.table import open_table, read_dataset
         from regress.runs.format import as_json
         from regress.runs.predict import refuse_existing_file
         from regress.runs.run import load_run
@@ -76,10 +75,9 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         loaded.chosen(new.model)
         # Before new texts are encoded, which may take long.
         training = training_texts(loaded, train).texts if neighbours else None
-        table = open_table(new.input, format=new.format, encoding=new.encoding)
-        dataset = read_dataset(table, text=new.text, id=new.id, skip_empty=new.skip_empty)
+        source, dataset = new.read(loaded)
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
-        kept = _kept(dataset, names, only, new.id)
+        kept = _kept(dataset, names, only, source.id)
         texts = [dataset.texts[row] for row in kept]
         banks = new.banks_with(encode_with, loaded, texts, training)
         found = loaded.explain(
@@ -95,7 +93,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
                 file.write(found.page().encode())
             say(f"{html}: {len(texts)} texts explained")
         else:
-            on_stdout(found.text(new.id or "row"))
+            on_stdout(found.text(source.id or "row"))
 
     return explain_command
 

@@ -29,13 +29,26 @@ def where_it_is(what: str, run: Path) -> str:
     return f"The {what} is in {run}" + (f": open {page} in a browser." * page.is_file() or ".")
 
 
-def predict_next(run: Path, text: Sequence[str] | None, id: str | None) -> str:
-    """What to type to predict with a run, of the columns that it was made from."""
-    columns = [word for name in text or () for word in ("--text", name)]
-    columns += ["--id", id] if id is not None else []
-    return shlex.join(
-        ["layerbank", "predict", str(run), "NEW.csv", *columns, "--out", "predictions.csv"]
-    )
+def predict_next(run: Path) -> str:
+    """What to type to predict with a run, which knows the columns that it was made from."""
+    return shlex.join(["layerbank", "predict", str(run), "NEW.csv"])
+
+
+def names_of(models: Sequence[str] | None) -> list[str] | None:
+    """Regressors as ``--model`` names them: in options of their own, or with commas between.
+
+    A comma divides only where every part is a registered name.
+    """
+    from regress.models.registry import MODELS
+
+    if models is None:
+        return None
+    several = [[part.strip() for part in given.split(",")] for given in models]
+    return [
+        name
+        for given, parts in zip(models, several, strict=True)
+        for name in (parts if all(part in MODELS for part in parts) else [given])
+    ]
 
 
 def refuse_beside_from(given: Mapping[str, Any]) -> None:

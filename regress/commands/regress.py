@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from features.console.app import saying_when_stopped, set_verbosity
+from regress.commands.making import names_of
 from regress.commands.scoring import Scoring
 
 
@@ -55,7 +56,7 @@ def regress_command(
     with saying_when_stopped():
         experiment, source = scoring.scored(
             "regress",
-            partial(evaluate, select=select or ["mean[-1]"], models=model or ["ridge"]),
+            partial(evaluate, select=select or ["mean[-1]"], models=names_of(model) or ["ridge"]),
             repeat_run,
             own={"--select": select, "--model": model},
         )
@@ -64,4 +65,4 @@ def regress_command(
         typer.echo(results_json(experiment, str(folder)))
         return
     show_results(experiment, quiet=scoring.quiet)
-    scoring.say_next(source)
+    scoring.say_next()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,17 @@ from features.console.app import (
     SkipEmptyOption,
     TextOption,
 )
+from features.errors import InputError
 
 if TYPE_CHECKING:
     from features.bank import Bank
+    from features.filling import Encode
     from features.keys import Text
-    from regress.runs.missing import Encode
+    from features.tables.table import Dataset
+    from regress.data.source import Source
     from regress.runs.run import Run
+
+log = logging.getLogger(__name__)
 
 #: What encodes missing texts, from --encoder, --encoder-weights, --device and --quiet: stage 1,
 #: which this stage does not know.
@@ -90,6 +96,47 @@ class NewTexts:
     json: JsonOption = False
     quiet: QuietOption = False
 
+    def read(
+        self, run: Run, *, by: Sequence[str] = (), id: str | None = None
+    ) -> tuple[Source, Dataset]:
+        """The file of new texts, in the columns that the run knows unless options name others.
+
+        Parameters
+        ----------
+        by
+            Further columns to read. Those of the run's targets are read where they are there.
+        id
+            The column of ids, rather than the run's, where no option names it.
+
+        Raises
+        ------
+        InputError
+            The file lacks a column, or holds what cannot be read.
+        """
+        from features.tables.table import open_table
+        from regress.data.source import Source
+
+        known = run.description.get("input") or {}
+        table = open_table(self.input, format=self.format, encoding=self.encoding)
+        text, id = self.text or known.get("text"), self.id or id
+        if not text and not known and "text" not in table.columns:
+            raise InputError(
+                f"the run {run.path} was made in Python, where columns have no names: say which "
+                "one holds the texts with --text"
+            )
+        if id is None and known.get("id") in table.columns:
+            id = known["id"]
+        elif id is None and known.get("id") is not None:
+            log.warning(
+                "%s has no column %r, so rows are numbered: name the ids with --id",
+                self.input, known["id"],
+            )  # fmt: skip
+        there = [name for name in run.targets if table.columns.count(name) == 1]
+        return Source(
+            path=str(self.input), target=(), text=text, format=self.format, encoding=self.encoding,
+            id=id, skip_empty=self.skip_empty, by=tuple(dict.fromkeys([*there, *by])),
+        ).read()  # fmt: skip
+
     def banks_with(
         self,
         encode_with: EncodeWith,
@@ -99,12 +146,13 @@ class NewTexts:
     ) -> list[Bank]:
         """The banks that the chosen models need, with texts encoded that they lacked.
 
-        As `regress.runs.missing.banks_holding`.
+        As `regress.runs.missing.holding`.
         """
-        from regress.runs.missing import banks_holding
+        from regress.runs.missing import holding
 
         encode = encode_with(self.encoder, self.encoder_weights, self.device, self.quiet)
-        return banks_holding(
-            run, texts, encode, model=self.model, bank=self.bank or (), scratch=self.scratch,
-            training=training, encoder_named=self.encoder is not None,
+        banks = holding(
+            run, run.banks_needed(self.model), texts, encode, bank=self.bank or (),
+            scratch=self.scratch, training=training, encoder_named=self.encoder is not None,
         )  # fmt: skip
+        return [*banks.values()]

@@ -32,7 +32,7 @@ from regress.commands.making import (
 )
 
 if TYPE_CHECKING:
-    from features.tables.table import Dataset
+    from features.tables.table import Dataset, Table
     from regress.data.source import Source
     from regress.evaluation.results import Results
 
@@ -216,7 +216,7 @@ class Scoring:
         Parameters
         ----------
         command
-            ``"regress"`` or ``"sweep"``.
+            ``"regress"``, ``"sweep"`` or ``"fit"``.
         score
             Takes banks, texts, targets and what `evaluate` and `sweep` take besides.
         repeat
@@ -248,12 +248,12 @@ class Scoring:
             say_repeated(repeated_text(run, again), quiet=self.quiet)
             return again, source
         if self.input is None or not self.target or not self.bank:
-            what = "run" if command == "regress" else command
+            what = "sweep" if command == "sweep" else "run"
             raise InputError(
                 f"{command} takes INPUT, --target and --bank, or --from and the {what} to be "
                 "repeated"
             )
-        source, dataset, settled = self._read(self.input, self.target)
+        source, dataset, settled = self.read()
         with on_backend(self.backend, self.address), source.named_where_missing(dataset):
             return score(self.bank, dataset.texts, dataset.targets, **how, **settled), source
 
@@ -261,12 +261,12 @@ class Scoring:
         """Further arguments of what saves the results."""
         return {"force": self.force, "source": vars(source), "figures": self.figures}
 
-    def say_next(self, source: Source, besides: str = "") -> None:
+    def say_next(self, besides: str = "") -> None:
         """Say where the run is and how to predict with it, unless quiet."""
         if not self.quiet:
             say_lines(
                 f"\n{where_it_is('run', self.out)}{besides}\nPredict new texts with\n"
-                f"  {predict_next(self.out, source.text, source.id)}",
+                f"  {predict_next(self.out)}",
                 err=True,
             )
 
@@ -279,9 +279,18 @@ class Scoring:
             "--skip-empty": self.skip_empty, "--by": self.by,
         }  # fmt: skip
 
-    def _read(self, input: Path, target: list[str]) -> tuple[Source, Dataset, dict[str, Any]]:
+    def table(self, input: Path) -> Table:
+        """The file of this path, as these options say it is to be read."""
+        from features.tables.table import open_table
+
+        return open_table(input, format=self.format, encoding=self.encoding)
+
+    def read(self) -> tuple[Source, Dataset, dict[str, Any]]:
         """The data set, and what `evaluate` and `sweep` take of it and of these options."""
         from regress.data.source import Source
+
+        if self.input is None or not self.target:
+            raise InputError("there is nothing to read: give INPUT and --target")
 
         scheme = fold_scheme(self.folds, self.group, self.fold_column)
         seeds = fold_seeds(self.seed, self.repeats, self.fold_column)
@@ -289,7 +298,7 @@ class Scoring:
         if self.fold_column is not None and self.cv is not None:
             raise InputError("--fold-column gives the folds: drop --cv")
         source, dataset = Source(
-            path=str(input), target=target, text=self.text, format=self.format,
+            path=str(self.input), target=self.target, text=self.text, format=self.format,
             encoding=self.encoding, id=self.id, group=self.group, fold=self.fold_column,
             sample_weight=self.sample_weight, skip_empty=self.skip_empty, by=tuple(self.by or ()),
         ).read()  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from features.console.app import on_stdout, say, say_lines, saying_when_stopped, set_verbosity
+from regress.commands.making import names_of
 from regress.commands.scoring import Scoring
 
 
@@ -75,7 +76,7 @@ def sweep_command(
         swept, source = scoring.scored(
             "sweep",
             partial(
-                sweep, models=model or DEFAULT_MODELS, select=select or (), cache=cache,
+                sweep, models=names_of(model) or DEFAULT_MODELS, select=select or (), cache=cache,
                 n_best=N_BEST if best is None else best, greedy=greedy is not False,
             ),
             partial(repeat_sweep, cache=cache),
@@ -98,7 +99,6 @@ def sweep_command(
     if not scoring.quiet:
         show_heat_maps(swept)
     scoring.say_next(
-        source,
         f" Every row is in {scoring.out / 'leaderboard.csv'}, finished fits are in {cache} (to be "
         "deleted at will).",
     )

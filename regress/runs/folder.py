@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from features.disk.folders import new_folder, recover
 from features.disk.system import read_file
 from features.errors import LayerbankError, RunError
+from features.keys import KEY_SIZE, digest
 from features.tables.readers import csv_reader
 from regress.compute.memory import available_memory
 from regress.evaluation.oof import FOLD, WEIGHT, seeded
@@ -27,6 +28,9 @@ from regress.models.registry import MODELS
 
 #: Files of a run's folder: what was run, out-of-fold predictions, and those inside outer folds.
 MANIFEST, OOF, INNER = "run.json", "oof.csv", "inner.npz"
+
+#: Keys of the training texts.
+KEYS = "keys.npz"
 
 #: What the report shows besides: see `regress.runs.report_file`.
 REPORT_DATA = "report.json"
@@ -171,6 +175,26 @@ class RunFolder:
                 raise self._damaged(INNER, f"{name!r} holds infinite numbers")
         return arrays
 
+    def training_keys(self) -> NDArray[np.uint8]:
+        """Keys of the texts that it was trained on, (n_samples, 32); of older runs, no rows.
+
+        Raises
+        ------
+        RunError
+            They are missing, or not what the run wrote.
+        """
+        if KEYS not in (self.description.get("sha256") or {}):
+            return np.empty((0, KEY_SIZE), np.uint8)
+        try:
+            keys = load_arrays(io.BytesIO(self.content(KEYS)))["keys"]
+        except (KeyError, ValueError) as error:
+            raise self._damaged(KEYS, str(error)) from None
+        if keys.shape != (self.description["texts"]["n"], KEY_SIZE) or keys.dtype != np.uint8:
+            raise self._damaged(KEYS, f"its keys are {keys.dtype} of shape {keys.shape}")
+        if digest(keys) != self.description["texts"]["keys"]:
+            raise self._damaged(KEYS, "its keys are of other texts")
+        return keys
+
     def fold_numbers(self, table: Mapping[str, Sequence[str]]) -> list[NDArray[np.int64]]:
         """Number of each row's fold, from 0, for each split; of what `read_oof` gave."""
         folds = self.description["folds"]
@@ -259,7 +283,7 @@ def hashes(folder: Path) -> dict[str, str]:
     """SHA-256, in hex, of each file that is read again, but the models, which have their own."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (OOF, INNER, REPORT_DATA)
+        for name in (OOF, INNER, KEYS, REPORT_DATA)
         if (folder / name).exists()
     }
 

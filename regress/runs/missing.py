@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +10,31 @@ from features.bank import Bank, is_bank
 from features.disk.manifest import refuse_other_setup
 from features.disk.system import is_writable
 from features.errors import FingerprintMismatch, InputError, RunError
+from features.filling import Encode, fill
 from features.keys import Text
 from regress.data.fold_banks import fold_template, of_each_fold
-from regress.runs.folder import SCRATCH
-from regress.runs.run import Run
+from regress.runs.folder import SCRATCH, RunFolder
 from regress.runs.training import require_training
 
-#: Encodes texts into the bank in a folder, as a run's record of a bank says.
-Encode = Callable[[Sequence[Text], Path, Mapping[str, Any]], None]
 
-
-def banks_holding(
-    run: Run,
+def holding(
+    run: RunFolder,
+    needed: Sequence[Mapping[str, Any]],
     texts: Sequence[Text],
     encode: Encode,
     *,
-    model: str | None = None,
     bank: Sequence[Path] = (),
     scratch: Path | None = None,
     training: Sequence[Text] | None = None,
     encoder_named: bool = False,
-) -> list[Bank]:
+    in_python: bool = False,
+) -> dict[str, Bank]:
     """Open the banks that a run's models need, with all of these texts in them.
 
     Parameters
     ----------
-    run, model
-        The run, and which of its models.
+    run, needed
+        The run, and those of its banks that are needed, as it records them.
     texts
         What is to be predicted.
     encode
@@ -54,6 +52,13 @@ def banks_holding(
     encoder_named
         Whether the caller said which encoder encodes them: a run that was not made here is not
         asked.
+    in_python
+        Whether texts for a bank that cannot be written to are kept as long as the bank's object,
+        rather than refused.
+
+    Returns
+    -------
+    The banks by the names they have in the run.
 
     Raises
     ------
@@ -64,7 +69,6 @@ def banks_holding(
     RunError
         When training texts are missing, or an encoder that the run alone names is not taken.
     """
-    needed = run.banks_needed(model)
     places = []
     for recorded, named in zip(needed, _named(run, bank, needed), strict=True):
         path = Path(recorded["path"]) if named is None and run.written_here else named
@@ -79,11 +83,16 @@ def banks_holding(
             there = _opened(recorded, path, aside)
             where = there.path if there is not None else path or run.path
             require_training(run, where, there, training, coming=texts)
-    return [_filled(run, texts, encode, *place, encoder_named=encoder_named) for place in places]
+    return {
+        place[0]["name"]: _filled(
+            run, texts, encode, *place, encoder_named=encoder_named, in_python=in_python
+        )
+        for place in places
+    }
 
 
 def _named(
-    run: Run, bank: Sequence[Path], needed: Sequence[Mapping[str, Any]]
+    run: RunFolder, bank: Sequence[Path], needed: Sequence[Mapping[str, Any]]
 ) -> Sequence[Path | None]:
     """The folder that was named for each bank that is needed, None where none was."""
     template = fold_template(bank)
@@ -106,7 +115,7 @@ def _named(
     return [by_fingerprint.get(recorded["fingerprint"]) for recorded in needed]
 
 
-def _own_scratch(run: Run, name: str) -> Path:
+def _own_scratch(run: RunFolder, name: str) -> Path:
     """A bank in the run's own folder; RunError where a link leads out of that."""
     folder = run.path / SCRATCH
     for path in (folder, bank := folder / f"{name}.bank"):
@@ -129,7 +138,7 @@ def _opened(recorded: Mapping[str, Any], path: Path | None, scratch: Path | None
 
 
 def _filled(
-    run: Run,
+    run: RunFolder,
     texts: Sequence[Text],
     encode: Encode,
     recorded: Mapping[str, Any],
@@ -137,6 +146,7 @@ def _filled(
     scratch: Path | None,
     *,
     encoder_named: bool,
+    in_python: bool,
 ) -> Bank:
     bank = _opened(recorded, path, scratch)
     known = [False] * len(texts) if bank is None else bank.contains(texts).tolist()
@@ -150,6 +160,9 @@ def _filled(
         )
     target = scratch or path
     assert target is not None
+    if bank is not None and in_python and not is_writable(target):
+        fill(bank, texts, encode, encoder_named=True)
+        return bank
     _refuse_read_only(target)
     missing = [text for text, there in zip(texts, known, strict=True) if not there]
     encode(missing, target, recorded)

@@ -14,6 +14,7 @@ from features.bank import Bank
 from features.console import html
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
+from features.filling import Encode, fill
 from features.keys import Text, text_keys
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
@@ -22,6 +23,7 @@ from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
 from regress.runs.folder import MANIFEST, RunFolder, damaged, recover_run
 from regress.runs.format import read_description
+from regress.runs.missing import holding
 from regress.runs.saved_model import SavedModel
 from regress.runs.training import require_training, training_texts
 
@@ -63,9 +65,12 @@ class Run(RunFolder):
         Whether this user wrote it on this machine: then what it says of places counts.
     models
         All that were saved, target by target, the lowest nested RMSE first in each.
+    encode
+        What encodes texts that the banks lack; None where nothing can.
     """
 
     models: Sequence[SavedModel]
+    encode: Encode | None = None
 
     def __repr__(self) -> str:
         first = "".join(
@@ -114,8 +119,9 @@ class Run(RunFolder):
         bank: BankLike | None = None,
         *,
         model: str | None = None,
+        encode: bool = True,
     ) -> Matrix:
-        """Predict texts that the banks hold.
+        """Predict texts; those that the banks lack are encoded first, and kept there.
 
         Parameters
         ----------
@@ -128,6 +134,8 @@ class Run(RunFolder):
         model
             A label such as ``"ridge mean[-1]"``, or a regressor's name for its best selection;
             None for the model with the lowest nested RMSE.
+        encode
+            False to refuse texts that the banks lack.
 
         Returns
         -------
@@ -141,9 +149,10 @@ class Run(RunFolder):
         FingerprintMismatch
             A bank was made by another encoder or set-up than the run's.
         MissingTexts
-            The banks lack some of the texts.
+            The banks lack some of the texts, and nothing encodes them.
         """
-        banks = self.open_banks(bank, model=model)
+        texts = list(texts)
+        banks = self._holding(texts, bank, model, encode)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
         matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
         keys, columns = text_keys(texts), []
@@ -165,12 +174,13 @@ class Run(RunFolder):
         n_neighbours: int = N_NEIGHBOURS,
         training: Sequence[Text] | str | Path | None = None,
         ids: Sequence[object] | None = None,
+        encode: bool = True,
     ) -> Explanations:
         """Which blocks predictions come from, and which training texts they are like.
 
         Parameters
         ----------
-        texts, bank, model
+        texts, bank, model, encode
             As `predict`.
         n_neighbours
             How many training texts to find for each; 0 needs neither these nor their vectors.
@@ -193,7 +203,7 @@ class Run(RunFolder):
             raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
         texts = list(texts)
         chosen = self.chosen(model)
-        banks = self.open_banks(bank, model=model)
+        banks = self._holding(texts, bank, model, encode)
         names = [str(id) for id in (range(1, len(texts) + 1) if ids is None else ids)]
         known = training_texts(self, training) if n_neighbours else None
         if known is not None:
@@ -213,6 +223,19 @@ class Run(RunFolder):
     ) -> dict[str, Bank]:
         """The banks that the chosen models need, by the names they have in the run."""
         return self._opened(self.banks_needed(model), bank)
+
+    def _holding(
+        self, texts: Sequence[Text], bank: BankLike | None, model: str | None, encode: bool
+    ) -> dict[str, Bank]:
+        """The banks that the chosen models need, with texts encoded that they lacked."""
+        if self.encode is None or not encode:
+            return self.open_banks(bank, model=model)
+        if bank is None:
+            return holding(self, self.banks_needed(model), texts, self.encode, in_python=True)
+        banks = self.open_banks(bank, model=model)
+        for each in banks.values():
+            fill(each, texts, self.encode)
+        return banks
 
     def open_all(self, bank: BankLike | None = None) -> dict[str, Bank]:
         """All banks of the run, by the names they have in it."""

@@ -12,8 +12,9 @@ from features.disk.system import is_writable
 from features.errors import RunError
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
+from regress.models.base import save_arrays
 from regress.runs.csv_writing import write_frame
-from regress.runs.folder import MANIFEST, OOF, hashes, new_run, recover_run
+from regress.runs.folder import KEYS, MANIFEST, OOF, hashes, new_run, recover_run
 from regress.runs.format import result_description, run_description, write_manifest
 
 
@@ -65,6 +66,7 @@ def save_run(
                 }
             )
         write_frame(table, folder / OOF)
+        save_arrays(folder / KEYS, {"keys": experiment.task.keys})
         description = {**run_description(experiment), "input": source, "results": results}
         description |= also(folder) if also is not None else {}
         write_report_data(experiment, description, folder, notes=notes(experiment))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regress.compute.arrays import Matrix
@@ -11,9 +12,19 @@ from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.oof import labelled
 from regress.evaluation.results import Result
 from regress.experiment import Experiment
+from regress.models.base import save_arrays
+from regress.runs.csv_writing import write_frame
+from regress.runs.folder import INNER
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: What ``run.json`` says of the scores.
+WHAT = (
+    "scores of each result are those of the whole procedure (choice of selection, regressor and "
+    "setting, each fold predicted by what was chosen and fitted without it); its model is what the "
+    "procedure chose on all rows, refitted on them"
+)
 
 #: Selections that the costlier regressors are tried on.
 N_BEST = 5
@@ -80,3 +91,20 @@ class Sweep(Experiment):
             for target in self.task.target_names
             for standing in self.standings(target)
         ]
+
+    def further_files(self, folder: Path) -> Mapping[str, Any]:
+        """``leaderboard.csv`` and ``inner.npz``, and the object ``sweep`` for ``run.json``.
+
+        ``inner.npz`` holds for each column of ``oof.csv``, shape (n_folds, n_samples), what a
+        blend needs to choose its weights honestly.
+        """
+        write_frame(self.leaderboard, folder / "leaderboard.csv")
+        inner = {
+            name: predictions
+            for result in self.results
+            if isinstance(result, AutoResult)
+            for name, predictions in zip(self.columns(result), result.inner, strict=True)
+        }
+        save_arrays(folder / INNER, inner)
+        searched = {"scores": WHAT, "n_best": self.n_best, "greedy": self.greedy}
+        return {"sweep": {**searched, "leaderboard": self.leaderboard_rows()}}

@@ -15,6 +15,7 @@ import pytest
 from features.console.app import new_app
 from features.console.app import run as run_app
 from features.errors import InputError
+from features.filling import Encode
 from features.keys import Text
 from regress.blend import blend, save_blend
 from regress.commands.blend import blend_command
@@ -22,7 +23,6 @@ from regress.commands.explain import explain_command_with
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
 from regress.commands.sweep import sweep_command
-from regress.runs.missing import Encode
 from regress.sweep import save_sweep, sweep
 from tests.regress.conftest import MadeUpTask, made_up_task, saved_without_reports
 from tests.regress.explain.saved import save

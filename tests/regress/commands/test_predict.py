@@ -10,9 +10,9 @@ import pytest
 
 from features.console.app import new_app
 from features.console.app import run as run_app
+from features.filling import Encode
 from regress import evaluate
 from regress.commands.predict import predict_command_with
-from regress.runs.missing import Encode
 from tests.regress.conftest import Cli, MadeUpTask
 
 pytestmark = pytest.mark.usefixtures("without_reports")

@@ -21,7 +21,7 @@ from features.keys import Text
 from regress import TunedLightGBM, TunedRidge, TunedSVR, evaluate, load_run
 from regress.blend import HONEST, blend
 from regress.cli import app
-from regress.runs.missing import banks_holding
+from regress.runs.missing import holding
 from regress.sweep import save_sweep, sweep
 from tests.made_up import SETUP, SOURCE
 from tests.regress.conftest import fill
@@ -115,7 +115,8 @@ def test_a_saved_run_predicts_from_all_banks(template: str, y: np.ndarray, tmp_p
         states = np.zeros((len(texts), 9, 5), np.float32)
         fill(Bank.open(into), [str(text) for text in texts], states)
 
-    banks = banks_holding(run, [*NEW, "unseen"], encode, bank=[Path(elsewhere)])
+    needed, texts = run.banks_needed(), [*NEW, "unseen"]
+    banks = [*holding(run, needed, texts, encode, bank=[Path(elsewhere)]).values()]
     assert encoded == ["0", "1", "2"]
     assert run.predict(["unseen"], banks).shape == (1,)
 
