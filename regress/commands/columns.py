@@ -18,7 +18,8 @@ from features.tables.table import Table
 #: Rows that are looked at, and characters that are shown of a cell.
 ROWS, SHOWN = 200, 44
 
-#: Names that people give to what is to be predicted, and to what a row is called.
+#: Names that people give to texts, to what is to be predicted, and to what a row is called.
+TEXTS = ("text", "excerpt", "essay", "full_text", "comment", "review", "body", "content")
 TARGETS = ("target", "score", "label", "y", "rating", "grade", "readability")
 IDS = ("id", "uid", "uuid", "key", "name")
 
@@ -41,15 +42,16 @@ def show_columns(table: Table) -> None:
 
 def line(path: str, columns: Mapping[str, Sequence[object]]) -> str:
     """The command that these columns make likely; TEXT and TARGET stand for what is unlikely."""
-    texts = [name for name, cells in columns.items() if _kind(cells) == "text"]
     numbers = [name for name, cells in columns.items() if _kind(cells) == "number"]
+    words = [name for name, cells in columns.items() if _kind(cells) in ("text", "word")]
+    texts = [name for name in words if name.lower() in TEXTS] or words
     text = max(texts, key=lambda name: _length(columns[name]), default="TEXT")
     ids = [name for name in columns if name.lower() in IDS and name != text]
     others = [name for name in numbers if name not in ids]
     named = [name for name in others if name.lower() in TARGETS]
     target = (named or others or ["TARGET"])[0]
-    words = ["layerbank", "fit", path, "--text", text, "--target", target]
-    return shlex.join([*words, *(["--id", ids[0]] if ids else [])])
+    typed = ["layerbank", "fit", path, "--text", text, "--target", target]
+    return shlex.join([*typed, *(["--id", ids[0]] if ids else [])])
 
 
 def _add(shown: RichTable, name: str, cells: Sequence[object]) -> None:

@@ -84,7 +84,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         refuse_out(target, force=new.force)
         loaded = load_run(new.run)
         loaded.chosen(new.model)
-        form = None if like is None else Form.read(like, loaded.targets, new.id)
+        id = new.id or (loaded.description.get("input") or {}).get("id")
+        form = None if like is None else Form.read(like, loaded.targets, id)
         source, dataset = new.read(loaded, by=by or (), id=None if form is None else form.id)
         banks: BankLike | None = new.bank or None
         if encode_with is not None:

@@ -69,7 +69,7 @@ class Form:
         return cls(path, header, own_id, ids)
 
     def named(
-        self, ids: Sequence[str], columns: Mapping[str, Sequence[object]]
+        self, ids: Sequence[object], columns: Mapping[str, Sequence[object]]
     ) -> dict[str, Sequence[object]]:
         """Columns under the example's names and in its order; the first is that of the ids."""
         [_, *targets] = columns

@@ -87,8 +87,9 @@ def predict_file(
     """
     out = Path(out)
     refuse_out(out, force=force)
-    ids = [str(row) for row in dataset.rows.tolist()] if dataset.ids is None else dataset.ids
-    rows = [*range(len(ids))] if form is None else form.places(ids, "the file of texts")
+    ids: Sequence[object] = dataset.rows.tolist() if dataset.ids is None else dataset.ids
+    called = [str(id) for id in ids]
+    rows = [*range(len(ids))] if form is None else form.places(called, "the file of texts")
     name = "row" if dataset.ids is None else id_name
     if form is None and name in run.targets:
         raise InputError(
@@ -101,10 +102,11 @@ def predict_file(
     }
     if form is not None:
         columns = form.named(ids, columns)
+    promised = {saved.target: saved.scores for saved in run.chosen(model)}
+    held = held_out(run, dataset.texts, values, dataset.extra, by, promised)
     write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
     write(out, [*columns], [[column[row] for row in rows] for column in columns.values()])
-    promised = {saved.target: saved.scores for saved in run.chosen(model)}
-    return Predicted(values, held_out(run, dataset.texts, values, dataset.extra, by, promised))
+    return Predicted(values, held)
 
 
 def _columns(values: Matrix) -> list[list[float]]:

@@ -31,7 +31,7 @@ def test_regress_then_predict(cli: Cli, task: MadeUpTask, table: Path, tmp_path:
     rows = [line.split() for line in lines[3:]]
     assert {row[0] for row in rows} == {"mean[-1]", "mean[:]"}
     assert float(rows[0][2]) <= float(rows[1][2])
-    assert f"layerbank predict {run} NEW.csv --text text --id id --out predictions.csv" in err
+    assert f"layerbank predict {run} NEW.csv\n" in err
     with (run / "oof.csv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file))
     assert first["id"] == "000"
@@ -43,7 +43,7 @@ def test_regress_then_predict(cli: Cli, task: MadeUpTask, table: Path, tmp_path:
     assert f"{submission}: 60 predictions by ridge mean[" in out
     with submission.open(encoding="utf-8") as file:
         written = list(csv.reader(file))
-    assert written[0] == ["id", "prediction"]
+    assert written[0] == ["id", "score"]
     assert [row[0] for row in written[1:3]] == ["000", "001"]
     predicted = np.array([float(row[1]) for row in written[1:]])
     np.testing.assert_array_equal(predicted, load_run(run).predict(task.texts))
@@ -63,7 +63,7 @@ def test_json_and_row_numbers(cli: Cli, task: MadeUpTask, table: Path, tmp_path:
     submission = tmp_path / "submission.csv"
     code, out, _ = cli("predict", run, table, "--out", submission, "--json", "--model", "ridge")
     assert json.loads(out)["n_texts"] == 60
-    assert submission.read_text(encoding="utf-8").splitlines()[0] == "row,prediction"
+    assert submission.read_text(encoding="utf-8").splitlines()[0] == "row,score"
     assert submission.read_text(encoding="utf-8").splitlines()[1].startswith("1,")
     code, _, err = cli("predict", run, table, "--out", submission)
     assert code == 2
