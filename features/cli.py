@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,8 @@ from features.console.app import (
     FormatOption,
     IdOption,
     JsonOption,
+    NoEncodeOption,
+    QuietOption,
     SkipEmptyOption,
     TextOption,
     new_app,
@@ -21,8 +24,12 @@ from features.console.app import (
     say,
     say_lines,
     saying_when_stopped,
+    set_verbosity,
 )
 from features.console.show import human_bytes
+
+if TYPE_CHECKING:
+    from features.filling import EncodeWith
 
 
 def info_command(bank: BankArgument, json: JsonOption = False) -> None:
@@ -39,41 +46,58 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
         say_lines(summary(describe(bank), fancy=draws_blocks()))
 
 
-def export_command(
-    bank: BankArgument,
-    select: Annotated[
-        str, typer.Option("--select", metavar="S", help="Which blocks, such as 'mean\\[-4:]'.")
-    ],
-    rows: Annotated[
-        Path, typer.Option("--rows", metavar="INPUT", help="The texts whose rows to write.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="A .h5, .npy, .parquet or .csv file to write."),
-    ],
-    text: TextOption = None,
-    id: IdOption = None,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
-    skip_empty: SkipEmptyOption = False,
-    force: ForceOption = False,
-) -> None:
-    """Write chosen blocks for chosen texts, in their order, as one plain file.
+def export_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
+    """The command, with what encodes texts that the bank lacks; None where nothing can."""
 
-    Example: [bold]layerbank export my.bank --select 'mean\\[-4:]' --rows train.csv --text excerpt
-    --id id --out features.h5[/bold]
-    """
-    from features.bank import Bank
-    from features.export import export
-    from features.tables.table import open_table, read_dataset
+    def export_command(
+        bank: BankArgument,
+        select: Annotated[
+            str, typer.Option("--select", metavar="S", help="Which blocks, such as 'mean\\[-4:]'.")
+        ],
+        rows: Annotated[
+            Path, typer.Option("--rows", metavar="INPUT", help="The texts whose rows to write.")
+        ],
+        out: Annotated[
+            Path,
+            typer.Option(
+                "--out", metavar="FILE", help="A .h5, .npy, .parquet or .csv file to write."
+            ),
+        ],
+        text: TextOption = None,
+        id: IdOption = None,
+        no_encode: NoEncodeOption = False,
+        format: FormatOption = None,
+        encoding: EncodingOption = "utf-8",
+        skip_empty: SkipEmptyOption = False,
+        force: ForceOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        """Write chosen blocks for chosen texts, in their order, as one plain file.
 
-    with saying_when_stopped():
-        table = open_table(rows, format=format, encoding=encoding)
-        dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
-        opened = Bank.open(bank)
-        path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)
-    columns = len(opened.column_names(select))
-    say(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
+        Texts that the bank lacks are encoded first.
+
+        Example: [bold]layerbank export my.bank --select 'mean\\[-4:]' --rows train.csv --text
+        excerpt --id id --out features.h5[/bold]
+        """
+        from features.bank import Bank
+        from features.export import export
+        from features.tables.table import open_table, read_dataset
+
+        set_verbosity(quiet=quiet)
+        encode = None
+        if encode_with is not None and not no_encode:
+            encode = encode_with(None, None, "auto", quiet)
+        with saying_when_stopped():
+            table = open_table(rows, format=format, encoding=encoding)
+            dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
+            opened = Bank.open(bank)
+            path = export(
+                opened, dataset.texts, select, out, ids=dataset.ids, force=force, encode=encode
+            )
+        columns = len(opened.column_names(select))
+        say(f"{path}: {len(dataset.texts)} rows × {columns} columns, float32")
+
+    return export_command
 
 
 def verify_command(
@@ -138,7 +162,7 @@ def merge_command(
 
 app = new_app("The bank: look at it, take matrices out of it, keep it in order.")
 app.command("info")(info_command)
-app.command("export")(export_command)
+app.command("export")(export_command_with(None))
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("merge")(merge_command)

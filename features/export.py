@@ -17,6 +17,7 @@ from features.bank import Bank
 from features.disk.atomic import replacing
 from features.disk.image import Dataset, hdf5_image
 from features.errors import InputError
+from features.filling import Encode, fill
 from features.keys import Text
 
 #: Bytes of the matrix that stand in memory at a time.
@@ -60,6 +61,7 @@ def export(
     *,
     ids: Sequence[str] | None = None,
     force: bool = False,
+    encode: Encode | None = None,
 ) -> Path:
     """Write a selection as one plain file, rows in the order of ``texts``.
 
@@ -68,7 +70,8 @@ def export(
     ``.npy`` holds the matrix alone; ``.parquet`` and ``.csv`` hold a column each, behind ``id``,
     ``n_tokens`` and ``truncated``. The columns of a block that is selected again have ``_2``,
     ``_3`` and so on behind their names. Memory does not grow with n, and the file appears under
-    its name only when it is whole.
+    its name only when it is whole. `encode` encodes texts that the bank lacks; without one they
+    are refused.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def export(
             f"{out} exists: give another --out, or --force to replace it (in Python force=True)"
         )
     bank.resolve(selection)
-    bank.require(texts)  # all of them, before anything is written
+    fill(bank, texts, encode)  # all of them, before anything is written
     columns = _distinct(bank.column_names(selection))
     with replacing(out) as file:
         writer(_Export(bank, texts, str(selection), columns, ids), file)

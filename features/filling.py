@@ -27,6 +27,9 @@ from features.keys import Text
 #: them. It is empty where the bank's own record is enough, or where a new bank may be anything.
 Encode = Callable[[Sequence[Text], Path, Mapping[str, Any]], None]
 
+#: Makes an `Encode` from --encoder, --encoder-weights, --device and --quiet.
+EncodeWith = Callable[[str | None, Path | None, str, bool], Encode]
+
 
 def fill(
     bank: Bank,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from features import LayerbankError as LayerbankError
     from features import Selection as Selection
     from features import open_banks as open_banks
+    from layerbank.python import fit as fit
+    from layerbank.python import load_run as load_run
     from layerbank.version import __version__ as __version__
     from regress import MODELS as MODELS
     from regress import TextFeatures as TextFeatures
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from regress import TunedRidge as TunedRidge
     from regress import TunedSVR as TunedSVR
     from regress import evaluate as evaluate
-    from regress import load_run as load_run
     from regress import make_folds as make_folds
     from regress.blend import blend as blend
     from regress.sweep import sweep as sweep
@@ -42,6 +43,7 @@ else:
         {
             "extract": ["extract", "extract_on_ray"],
             "features": ["Bank", "LayerbankError", "Selection", "open_banks"],
+            "layerbank.python": ["fit", "load_run"],
             "layerbank.version": ["__version__"],
             "regress": [
                 "MODELS",
@@ -52,7 +54,6 @@ else:
                 "TunedRidge",
                 "TunedSVR",
                 "evaluate",
-                "load_run",
                 "make_folds",
             ],
             "regress.blend": ["blend"],

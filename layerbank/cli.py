@@ -10,7 +10,7 @@ import typer
 from extract.cli import ExtractCommand, extract_command
 from features.cli import (
     compact_command,
-    export_command,
+    export_command_with,
     info_command,
     merge_command,
     verify_command,
@@ -78,7 +78,7 @@ app.command("demo", rich_help_panel=EVERYDAY)(demo_command)
 app.command("extract", cls=ExtractCommand, rich_help_panel=LAB)(extract_command)
 app.command("blend", rich_help_panel=LAB)(blend_command)
 app.command("explain", rich_help_panel=LAB)(explain_command_with(_encode_with))
-app.command("export", rich_help_panel=LAB)(export_command)
+app.command("export", rich_help_panel=LAB)(export_command_with(_encode_with))
 app.command("verify", rich_help_panel=BANK)(verify_command)
 app.command("compact", rich_help_panel=BANK)(compact_command)
 app.command("merge", rich_help_panel=BANK)(merge_command)

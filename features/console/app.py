@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +65,10 @@ EncodingOption = Annotated[str, typer.Option("--encoding", help="Encoding of tex
 
 SkipEmptyOption = Annotated[
     bool, typer.Option("--skip-empty", help="Leave out rows whose text is empty.")
+]
+
+NoEncodeOption = Annotated[
+    bool, typer.Option("--no-encode", help="Refuse texts that the bank lacks.")
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
@@ -157,6 +163,14 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         say(f"layerbank: error: {where}{error.strerror or error}", err=True)
         sys.exit(2)
+
+
+def program() -> str:
+    """What to type for ``layerbank`` in this shell: the name alone, or where it lies."""
+    called = Path(sys.argv[0])
+    if called.name != "layerbank" or shutil.which("layerbank") is not None:
+        return "layerbank"
+    return shlex.quote(os.path.relpath(called))
 
 
 def _open_closed_streams() -> None:

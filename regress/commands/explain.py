@@ -10,7 +10,8 @@ import typer
 
 from features.console.app import on_stdout, say, set_verbosity
 from features.errors import InputError
-from regress.commands.saved import EncodeWith, NewTexts
+from features.filling import EncodeWith
+from regress.commands.saved import NewTexts
 
 if TYPE_CHECKING:
     from features.tables.table import Dataset

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import typer
 
-from features.console.app import say, say_lines, saying_when_stopped, set_verbosity
+from features.console.app import (
+    NoEncodeOption,
+    say,
+    say_lines,
+    saying_when_stopped,
+    set_verbosity,
+)
 from features.errors import InputError
 from regress.commands.making import OutOption, names_of
 from regress.commands.scoring import Scoring
@@ -77,12 +83,7 @@ def fit_command_with(stage_1: MakeStage1) -> Callable[..., None]:
                 "--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=ENCODING
             ),
         ] = "auto",
-        no_encode: Annotated[
-            bool,
-            typer.Option(
-                "--no-encode", help="Refuse texts that the bank lacks.", rich_help_panel=ENCODING
-            ),
-        ] = False,
+        no_encode: NoEncodeOption = False,
         dry_run: Annotated[
             bool,
             typer.Option(

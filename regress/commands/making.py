@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from features.console.app import say
+from features.console.app import program, say
 from features.errors import InputError
 
 OutOption = Annotated[
@@ -31,7 +31,7 @@ def where_it_is(what: str, run: Path) -> str:
 
 def predict_next(run: Path) -> str:
     """What to type to predict with a run, which knows the columns that it was made from."""
-    return shlex.join(["layerbank", "predict", str(run), "NEW.csv"])
+    return f"{program()} predict {shlex.quote(str(run))} NEW.csv"
 
 
 def names_of(models: Sequence[str] | None) -> list[str] | None:

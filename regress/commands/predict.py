@@ -10,7 +10,8 @@ import typer
 
 from features.console.app import say_lines, set_verbosity
 from features.errors import InputError
-from regress.commands.saved import EncodeWith, NewTexts
+from features.filling import EncodeWith
+from regress.commands.saved import NewTexts
 
 
 def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from features.console.app import (
     IdOption,
     InputArgument,
     JsonOption,
+    NoEncodeOption,
     QuietOption,
     SkipEmptyOption,
     TextOption,
@@ -25,17 +26,13 @@ from features.errors import InputError
 
 if TYPE_CHECKING:
     from features.bank import Bank
-    from features.filling import Encode
+    from features.filling import EncodeWith
     from features.keys import Text
     from features.tables.table import Dataset
     from regress.data.source import Source
     from regress.runs.run import Run
 
 log = logging.getLogger(__name__)
-
-#: What encodes missing texts, from --encoder, --encoder-weights, --device and --quiet: stage 1,
-#: which this stage does not know.
-EncodeWith = Callable[[str | None, Path | None, str, bool], "Encode"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +86,7 @@ class NewTexts:
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = (
         "auto"
     )
+    no_encode: NoEncodeOption = False
     format: FormatOption = None
     encoding: EncodingOption = "utf-8"
     skip_empty: SkipEmptyOption = False
@@ -150,6 +148,8 @@ class NewTexts:
         """
         from regress.runs.missing import holding
 
+        if self.no_encode:
+            return [*run.open_banks(self.bank or None, model=self.model).values()]
         encode = encode_with(self.encoder, self.encoder_weights, self.device, self.quiet)
         banks = holding(
             run, run.banks_needed(self.model), texts, encode, bank=self.bank or (),
