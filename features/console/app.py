@@ -24,6 +24,17 @@ from features.errors import LayerbankError
 #: The packages, whose loggers say what is to be said on stderr.
 ROOMS = ("extract", "features", "regress", "layerbank")
 
+
+def one_of(*words: str) -> Any:
+    """What completes an option that takes one of these words, or several with commas between."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in words if word.startswith(last)]
+
+    return complete
+
+
 InputArgument = Annotated[
     Path,
     typer.Argument(

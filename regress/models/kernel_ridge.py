@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from regress.compute.arrays import Matrix
-from regress.compute.lapack import ShiftedSystem
+from regress.compute.shifted import ShiftedSystem
 from regress.models.base import Setting
 from regress.models.kernel_regressor import NystroemRegressor, Solution
 from regress.models.kernels import GAMMAS, MAX_ROWS

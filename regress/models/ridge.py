@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.compute.arrays import Matrix
-from regress.compute.lapack import ShiftedSystem
 from regress.compute.memory import row_chunks
+from regress.compute.shifted import ShiftedSystem
 from regress.models.base import (
     Bounds,
     FittedModel,

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.compute.arrays import Matrix, Rows, weights_of
-from regress.compute.lapack import ShiftedSystem
 from regress.compute.memory import chunk_values
+from regress.compute.shifted import ShiftedSystem
 from regress.data.folds import Folds
 from regress.data.matrix import StreamedMatrix
 
