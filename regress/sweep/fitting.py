@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import each_result, in_processes, run_jobs
 from regress.data.matrix import n_columns
@@ -11,8 +13,9 @@ from regress.models.base import FittedModel, Setting
 from regress.models.estimator import TunedRegressor
 from regress.models.training import FoldData, Size
 from regress.sweep.candidates import BankBlock, Candidate
-from regress.sweep.products import MOST_SUMMED_ROWS, Grams, Products
-from regress.sweep.store import LeftOut, Store
+from regress.sweep.products import MOST_SUMMED_ROWS, Grams, LeftOut, Products
+from regress.sweep.store import Store
+from regress.sweep.sums import Sums
 
 #: Hears of work as it is done, in seconds of one core, about.
 OnDone = Callable[[float], object]
@@ -33,6 +36,7 @@ def fit_candidates(
     *,
     n_jobs: int | None = None,
     on_done: OnDone = lambda work: None,
+    n_best: int = 0,
 ) -> None:
     """Make the fits that are wanted and not there yet.
 
@@ -40,6 +44,12 @@ def fit_candidates(
     candidate's blocks are added up, which all candidates share that leave out the same folds.
     Where its training sets share X'X, all fits of a candidate are one job. Everything else gets
     the columns.
+
+    Parameters
+    ----------
+    n_best
+        Of how many of the best selections of a training set the sums are to be kept, for further
+        regressors. Decides no number.
     """
     todo: dict[Candidate, list[LeftOut]] = {}
     for candidate, fits in wanted.items():
@@ -66,7 +76,8 @@ def fit_candidates(
         _fit_far(grams, store, batches, by_columns, n_jobs, keep)
     else:
         for candidates, left_out in batches:
-            _fit_by_products(grams, store.regressors, candidates, left_out, n_jobs, keep)
+            sums = _fit_by_products(grams, store.regressors, candidates, left_out, n_jobs, keep)
+            _keep_best(grams, store, candidates, left_out, n_best, sums)
         for candidate, unfinished in by_columns.items():
             _fit_by_columns(grams, store, candidate, unfinished, n_jobs, keep)
     store.parts.settle()
@@ -131,25 +142,57 @@ def _fit_by_products(
     left_out: LeftOut,
     n_jobs: int | None,
     keep: Keep,
-) -> None:
+) -> Sums:
+    """Fit candidates on one training set, and return the sums that they were fitted on."""
     uses: dict[BankBlock, int] = {}
+    added: list[Sequence[BankBlock]] = []
     for candidate in candidates:
-        for block in candidate.selection.blocks or ():
-            uses[block] = uses.get(block, 0) + 1
+        blocks = candidate.selection.blocks or ()
+        for block in blocks:
+            grams.training(block, left_out)  # reads the features, before threads ask for them
+        if not grams.has_kept(blocks, left_out):
+            added.append(blocks)
+            for block in blocks:
+                uses[block] = uses.get(block, 0) + 1
     # Where not all fit, those that most candidates add are kept, and the others taken again.
-    kept = sorted(uses, key=lambda block: -uses[block])[: grams.how_many_fit(left_out)]
-    for block in uses:
-        grams.training(block, left_out)  # reads the features, before threads ask for them
+    most = grams.how_many_fit(left_out)
+    kept = sorted(uses, key=lambda block: -uses[block])[:most]
     taken = run_jobs(grams.products, [(block, left_out) for block in kept], n_jobs=n_jobs)
     known: dict[BankBlock, Products] = dict(zip(kept, taken, strict=True))
+    sums = Sums(grams, left_out, known, added, most - len(kept))
 
     def fit(candidate: Candidate) -> None:
-        training = grams.combination(candidate.selection.blocks or (), left_out, known)
+        blocks = candidate.selection.blocks or ()
+        total = grams.kept(blocks, left_out) or sums.total(blocks)
+        training = grams.combination(blocks, left_out, total)
         keep(candidate, left_out, regressors[candidate.model].path_on_products(training))
 
     n = len(grams.folds)
     jobs = [(candidate,) for candidate in candidates]
     run_jobs(fit, jobs, n_jobs=n_jobs, job_bytes=4 * 8 * n * n)
+    return sums
+
+
+def _keep_best(
+    grams: Grams,
+    store: Store,
+    candidates: Sequence[Candidate],
+    left_out: LeftOut,
+    n_best: int,
+    sums: Sums,
+) -> None:
+    """Keep the sums of the selections that are best here: likely, they are tried again."""
+    if not (n_best and left_out):
+        return
+    errors = [
+        np.mean([store.errors(candidate, left_out, fold).min(axis=0) for fold in left_out], axis=0)
+        for candidate in candidates
+    ]
+    for of_target in np.transpose(errors):
+        for number in np.argsort(of_target)[:n_best].tolist():
+            blocks = candidates[number].selection.blocks or ()
+            if not grams.has_kept(blocks, left_out):
+                grams.keep(blocks, left_out, sums.total(blocks))
 
 
 def _fit_by_columns(

@@ -18,10 +18,10 @@ from regress.sweep.candidates import (
 )
 from regress.sweep.fitting import OnDone
 from regress.sweep.forward_search import MAX_STEPS, forward_search
-from regress.sweep.products import Grams
+from regress.sweep.products import Grams, LeftOut
 from regress.sweep.ranking import RANKED_ROWS, n_ranked_rows
 from regress.sweep.splits import Split, Workspace
-from regress.sweep.store import LeftOut, Store
+from regress.sweep.store import Store
 
 
 def forward_searches(split: Split) -> list[LeftOut]:

@@ -8,7 +8,7 @@ same sum, since ``|a - b|^2 = aa + bb - 2ab``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,9 @@ from regress.data.matrix import fitting_matrix
 from regress.data.task import Task
 from regress.models.training import FoldData, TrainingSet
 from regress.sweep.candidates import BankBlock
+
+#: Folds that a fit leaves out: none, one, or two in ascending order.
+LeftOut = tuple[int, ...]
 
 #: More rows than this, and n x n matrices of float64 (1.2 GB) cost more than they save.
 MOST_SUMMED_ROWS = 12_000
@@ -58,10 +61,11 @@ class Grams:
         self.room = self.memory
         self._data: dict[BankBlock, FoldData] = {}
         self._last: tuple[Sequence[ResolvedTerm], FoldData] | None = None
+        self._sums: dict[tuple[frozenset[BankBlock], LeftOut], Products] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process reads the features from the banks, where it needs them.
-        return {**vars(self), "_data": {}, "_last": None}
+        return {**vars(self), "_data": {}, "_last": None, "_sums": {}}
 
     def require(self) -> None:
         """MissingTexts unless the banks hold every text."""
@@ -82,8 +86,9 @@ class Grams:
         return self._last[1]
 
     def forget(self) -> None:
-        """Let go of the features that were kept."""
+        """Let go of the features and sums that were kept."""
         self._data.clear()
+        self._sums.clear()
 
     def job_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
         """Memory that reading the terms' columns and fitting a training set on them takes."""
@@ -113,28 +118,28 @@ class Grams:
         return int(self.room // 2 // (8 * n_train * n))
 
     def combination(
-        self,
-        blocks: Sequence[BankBlock],
-        left_out: Sequence[int],
-        known: Mapping[BankBlock, Products] | None = None,
+        self, blocks: Sequence[BankBlock], left_out: Sequence[int], total: Products
     ) -> GramTraining:
-        """The training set of several blocks side by side, by adding their products.
+        """The training set of several blocks side by side, given the sum of their products."""
+        return GramTraining([self.training(block, left_out) for block in blocks], total)
 
-        Parameters
-        ----------
-        known
-            Products that were taken before; the others are taken here, one at a time.
-        """
-        sets = [self.training(block, left_out) for block in blocks]
-        n_held, n_train = len(sets[0].held_rows), len(sets[0].rows)
-        total = Products(
-            np.zeros((n_train, n_train)), np.zeros((n_held, n_train)), np.zeros(n_held)
-        )
-        for block in blocks:
-            products = known.get(block) if known else None
-            for added, term in zip(total, products or self.products(block, left_out), strict=True):
-                added += term
-        return GramTraining(sets, total)
+    def keep(self, blocks: Sequence[BankBlock], left_out: LeftOut, total: Products) -> None:
+        """Keep a sum for another regressor, where there is room for its share of all sums."""
+        n_folds = self.folds.n_folds
+        n_sets = n_folds * (n_folds - 1) // 2 + n_folds + 1
+        kept = [key for key in self._sums if key[1] == left_out]
+        size = sum(part.nbytes for part in total)
+        if (len(kept) + 1) * size <= self.room // 4 // n_sets:
+            self._sums[frozenset(blocks), left_out] = total
+
+    def has_kept(self, blocks: Sequence[BankBlock], left_out: LeftOut) -> bool:
+        """Whether a sum was kept."""
+        return (frozenset(blocks), left_out) in self._sums
+
+    def kept(self, blocks: Sequence[BankBlock], left_out: LeftOut) -> Products | None:
+        """A sum that was kept, the caller's own; None where it was not."""
+        total = self._sums.get((frozenset(blocks), left_out))
+        return None if total is None else Products(*(np.array(part) for part in total))
 
 
 class GramTraining(TrainingSet):

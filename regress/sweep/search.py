@@ -15,8 +15,8 @@ from regress.sweep.candidates import Candidate, ResolvedSelection, distinct
 from regress.sweep.choice import RIDGE, Search, SplitSearch
 from regress.sweep.fitting import OnDone, work_of
 from regress.sweep.forward_stage import forward_searches, forward_work, found_forward, search_ahead
+from regress.sweep.products import LeftOut
 from regress.sweep.splits import Fit, Split
-from regress.sweep.store import LeftOut
 
 #: The stage in which blocks are put together one by one.
 FORWARD = "forward search"
@@ -63,7 +63,8 @@ def search(
     on_stage(RIDGE, None)
     for split in splits:
         wanted = {Candidate(RIDGE, selection): split.every_fit() for selection in fixed}
-        split.fit(wanted, n_jobs=n_jobs, on_done=on_done)
+        again = n_best if len(models) > 1 else 0
+        split.fit(wanted, n_jobs=n_jobs, on_done=on_done, n_best=again)
         if greedy and in_processes():
             search_ahead(split, n_targets, n_jobs)
     on_stage(FORWARD, None)

@@ -24,9 +24,9 @@ from regress.models.ensembles import FoldModels
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Candidate, ResolvedSelection
 from regress.sweep.fitting import OnDone, fit_candidates, refit
-from regress.sweep.products import Grams
+from regress.sweep.products import Grams, LeftOut
 from regress.sweep.scoring import Scoring
-from regress.sweep.store import LeftOut, Store, leaving_out
+from regress.sweep.store import Store, leaving_out
 
 #: A fit of a candidate: the number of the workspace that it is fitted in, and the folds left out.
 Fit = tuple[int, LeftOut]
@@ -88,15 +88,20 @@ class Split:
         return [*dict.fromkeys(fit for outer in outer_folds for fit in self.fits(outer))]
 
     def fit(
-        self, wanted: Mapping[Candidate, Iterable[Fit]], *, n_jobs: int | None, on_done: OnDone
+        self,
+        wanted: Mapping[Candidate, Iterable[Fit]],
+        *,
+        n_jobs: int | None,
+        on_done: OnDone,
+        n_best: int = 0,
     ) -> None:
-        """Make the fits that are wanted and not there yet."""
+        """Make the fits that are wanted and not there yet; as `fit_candidates`."""
         for number, workspace in enumerate(self.workspaces):
             here = {
                 candidate: [left_out for place, left_out in fits if place == number]
                 for candidate, fits in wanted.items()
             }
-            fit_candidates(*workspace, here, n_jobs=n_jobs, on_done=on_done)
+            fit_candidates(*workspace, here, n_jobs=n_jobs, on_done=on_done, n_best=n_best)
             if self.has_fold_banks:
                 workspace.grams.forget()
 

@@ -23,9 +23,7 @@ from regress.models.base import Setting
 from regress.models.estimator import TunedRegressor
 from regress.sweep.candidates import Candidate
 from regress.sweep.parts import SUFFIX, Parts
-
-#: Folds that a fit leaves out: none, one, or two in ascending order.
-LeftOut = tuple[int, ...]
+from regress.sweep.products import LeftOut
 
 
 def leaving_out(outer: int | None, fold: int) -> LeftOut:
