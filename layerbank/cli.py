@@ -11,6 +11,7 @@ import typer
 from extract.cli import ExtractCommand, extract_command
 from features.cli import (
     compact_command,
+    delete_command,
     export_command,
     info_command,
     merge_command,
@@ -94,4 +95,5 @@ app.command("explain")(explain_command_with(_encode_with))
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("merge")(merge_command)
+app.command("delete")(delete_command)
 app.command("demo")(demo_command)
