@@ -8,28 +8,43 @@ that they name is opened, and no link is followed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import mmap
 import os
-from collections.abc import Collection, Iterator, Sequence
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from features.bank import Bank, is_bank
 from features.disk.format import MANIFEST
-from features.disk.index import Keys
-from features.disk.schema import parse_json, refuse_other
+from features.disk.index import KeyIndex, Keys
+from features.disk.schema import Whole, parse_json, refuse_other
 from features.disk.system import open_read, read_file, release
 from features.errors import BankError
+from features.keys import KEY_SIZE
 
 #: How deep the folders are looked through that nobody named, and those within runs.
 DEPTH, SCRATCH_DEPTH = 2, 2
 
 #: A run's own files that are looked at.
-_RUN, _MODELS, _OOF, _REPORTS = "run.json", "models", "oof.csv", ("report.html", "report.json")
+_RUN, _KEYS, _MODELS, _OOF = "run.json", "keys.npz", "models", "oof.csv"
+_REPORTS = ("report.html", "report.json")
 
 #: What a ``run.json`` must hold to be listed.
-_SHAPE: dict[str, Any] = {"format": str, "banks": [{"fingerprint": str}]}
+_SHAPE: dict[str, Any] = {
+    "format": str,
+    "banks": [{"fingerprint": str}],
+    "texts": {"n": Whole(0, 1 << 40), "keys": str},
+}
+
+#: The array in `_KEYS`, and bytes of its header at the most.
+_KEYS_MEMBER, _HEADER_SIZE = "keys.npy", 4096
 
 #: The array of a model that keeps rows of its training texts, as its file names it.
 _SUPPORT = b"support.npy"
@@ -65,19 +80,22 @@ def holders_of(
     also: Sequence[Path] = (),
     but: Collection[Path] = (),
 ) -> list[Holder]:
-    """The banks that hold any of these texts, and the runs that were trained on such a bank.
+    """The banks that hold any of these texts, and the runs that were trained on them.
 
     Parameters
     ----------
     keys
-        The texts', shape ``(n, 32)``, each once.
+        The texts', shape ``(n, 32)``; each counts once.
     fingerprint
-        Of the bank: runs that were trained on no such bank are left out.
+        Of the bank: a run that keeps no list of its texts counts where it was trained on such a
+        one.
     near, also
         Folders to look in: ``near`` to a depth of two, ``also`` all the way down.
     but
         Banks that are known already.
     """
+    keys = np.unique(keys, axis=0)
+    wanted = KeyIndex.over(keys)
     passed_over = {path.resolve() for path in but}
     found: dict[Path, Holder | None] = {}
     for depth, roots in ((DEPTH, near), (None, also)):
@@ -88,7 +106,7 @@ def holders_of(
                     continue
                 is_run = (folder / _RUN).is_file()
                 found[place] = (
-                    _run(folder, fingerprint) if is_run else _bank(folder, keys)
+                    _run(folder, wanted, fingerprint) if is_run else _bank(folder, keys)
                 )  # fmt: skip
     return [holder for holder in found.values() if holder is not None]
 
@@ -122,7 +140,7 @@ def _bank(folder: Path, keys: Keys) -> Holder | None:
     return Holder(folder, is_run=False, n=n) if n else None
 
 
-def _run(folder: Path, fingerprint: str) -> Holder | None:
+def _run(folder: Path, wanted: KeyIndex, fingerprint: str) -> Holder | None:
     try:
         said = parse_json(read_file(folder / _RUN))
         refuse_other(said, _SHAPE, "")
@@ -130,9 +148,33 @@ def _run(folder: Path, fingerprint: str) -> Holder | None:
         if not (folder / _OOF).is_file():
             return None  # of another program
         return Holder(folder, is_run=True, n=None, keeps=(*_kept(folder),))
-    if fingerprint not in {bank["fingerprint"] for bank in said["banks"]}:
+    trained_on = _training_keys(folder, said["texts"])
+    if trained_on is None:  # a run of before, which does not keep them
+        near = fingerprint in {bank["fingerprint"] for bank in said["banks"]}
+        return Holder(folder, is_run=True, n=None, keeps=(*_kept(folder),)) if near else None
+    rows = wanted.find(trained_on)
+    n = len(np.unique(rows[rows >= 0]))
+    return Holder(folder, is_run=True, n=n, keeps=(*_kept(folder),)) if n else None
+
+
+def _training_keys(folder: Path, texts: Mapping[str, Any]) -> Keys | None:
+    """Keys of the texts that a run was trained on, shape ``(n, 32)``; None where it has no list.
+
+    They are the last bytes of their array, and have the hash that ``run.json`` says.
+    """
+    size = texts["n"] * KEY_SIZE
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_file(folder / _KEYS))) as archive:
+            member = archive.getinfo(_KEYS_MEMBER)
+            if not size <= member.file_size <= size + _HEADER_SIZE:
+                return None
+            content = archive.read(member)
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
-    return Holder(folder, is_run=True, n=None, keeps=(*_kept(folder),))
+    data = content[len(content) - size :]
+    if hashlib.sha256(data).hexdigest() != texts["keys"]:
+        return None
+    return np.frombuffer(data, np.uint8).reshape(-1, KEY_SIZE)
 
 
 def _kept(folder: Path) -> Iterator[str]:

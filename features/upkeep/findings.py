@@ -60,8 +60,9 @@ def look_at(folder: Path, name: str) -> Iterator[Finding]:
         if os.path.lexists(folder / name) and not (folder / name).is_file():
             yield Finding("stray", name, "no file where a delete would keep a list; remove it")
         elif was_interrupted(folder):
+            n = len(pending_keys(folder))
             detail = (
-                f"a delete of {len(pending_keys(folder))} texts was interrupted: call `layerbank "
+                f"a delete{f' of {n:,} texts' if n else ''} was interrupted: call `layerbank "
                 "delete` again with the same --rows, or remove this file to keep what is left"
             )
             yield Finding("unfinished", name, detail)

@@ -8,8 +8,7 @@ same call again, without a fault, completes.
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,14 +117,6 @@ SCENARIOS = {
     ),
     "repair": Scenario(_broken, _repair, {BANK: [*TEXTS[:2], *TEXTS[4:]]}, {BANK: TEXTS}),
 }
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder in memory where there is one: these failures are our own."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize(
