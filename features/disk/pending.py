@@ -3,7 +3,8 @@
 A delete that was killed leaves the file behind, and ``verify`` names it. While it stands, the bank
 still holds what it lists, so the file tells nobody more; it goes with the last of them.
 
-The file is the XXH3 hash (128 bits) of the keys, then the keys, 32 bytes each.
+The file is the XXH3 hash of the keys (128 bits, most significant byte first), then the keys, 32
+bytes each.
 """
 
 from __future__ import annotations
