@@ -25,7 +25,7 @@ from features.bank import Bank, is_bank
 from features.disk.format import MANIFEST
 from features.disk.index import KeyIndex, Keys
 from features.disk.schema import Whole, parse_json, refuse_other
-from features.disk.system import open_read, read_file, release
+from features.disk.system import LARGEST_TEXT, open_read, read_file, release
 from features.errors import BankError
 from features.keys import KEY_SIZE
 
@@ -42,6 +42,9 @@ _SHAPE: dict[str, Any] = {
     "banks": [{"fingerprint": str}],
     "texts": {"n": Whole(0, 1 << 40), "keys": str},
 }
+
+#: What a damaged archive raises.
+_DAMAGE = (KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 #: The array in `_KEYS`, and bytes of its header at the most.
 _KEYS_MEMBER, _HEADER_SIZE = "keys.npy", 4096
@@ -163,13 +166,15 @@ def _training_keys(folder: Path, texts: Mapping[str, Any]) -> Keys | None:
     They are the last bytes of their array, and have the hash that ``run.json`` says.
     """
     size = texts["n"] * KEY_SIZE
+    if size > LARGEST_TEXT:  # what is packed may be very much larger than its file
+        return None
     try:
         with zipfile.ZipFile(io.BytesIO(read_file(folder / _KEYS))) as archive:
             member = archive.getinfo(_KEYS_MEMBER)
             if not size <= member.file_size <= size + _HEADER_SIZE:
                 return None
             content = archive.read(member)
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except (*_DAMAGE, OSError):
         return None
     data = content[len(content) - size :]
     if hashlib.sha256(data).hexdigest() != texts["keys"]:
@@ -181,7 +186,8 @@ def _kept(folder: Path) -> Iterator[str]:
     """What a run keeps of its training texts, as its files show."""
     models = folder / _MODELS
     with contextlib.suppress(OSError):
-        if any(_keeps_vectors(models / name) for name in sorted(os.listdir(models))):
+        names = [] if models.is_symlink() else sorted(os.listdir(models))
+        if any(_keeps_vectors(models / name) for name in names):
             yield "vectors in its models"
     if (folder / _OOF).is_file():
         yield f"a line for each in {_OOF}"
@@ -192,6 +198,8 @@ def _kept(folder: Path) -> Iterator[str]:
 def _keeps_vectors(path: Path) -> bool:
     """Whether a model's file names an array of training rows; archives within it do so as well."""
     with contextlib.suppress(OSError, ValueError):  # an empty file cannot be mapped
+        if path.is_symlink():
+            return False
         descriptor = open_read(path)
         try:
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
