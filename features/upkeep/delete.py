@@ -27,7 +27,7 @@ from features.disk.pending import deleting, pending_keys
 from features.disk.rescue import rescued_banks
 from features.disk.segment import Segment
 from features.disk.snapshot import segment_names
-from features.disk.system import disk_errors, sync_folder
+from features.disk.system import disk_errors, refuse_writing_banks, sync_folder
 from features.errors import InputError
 from features.upkeep.copies import Copy, Wanted, copies_of, index_holds, remove_copies
 from features.upkeep.part import part_of
@@ -103,6 +103,7 @@ def delete(path: str | Path, keys: Keys, *, dry_run: bool = False) -> DeleteRepo
         When there is no room, or the bank cannot be written; call again, and it goes on.
     """
     folder = Path(path).absolute()
+    refuse_writing_banks(folder)
     manifest = read_manifest(folder)
     wanted = Wanted(keys)
     if not len(wanted):
