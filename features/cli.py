@@ -14,6 +14,7 @@ from features.console.app import (
     FormatOption,
     IdOption,
     JsonOption,
+    QuietOption,
     SkipEmptyOption,
     TextOption,
     new_app,
@@ -21,6 +22,7 @@ from features.console.app import (
     say,
     say_lines,
     saying_when_stopped,
+    set_verbosity,
 )
 from features.console.show import human_bytes
 
@@ -160,6 +162,7 @@ def delete_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
     ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Delete texts from a bank for good, when a person asks to be forgotten.
 
@@ -176,6 +179,7 @@ def delete_command(
     from features.upkeep.deletion_text import deletion_lines, elsewhere_lines
     from features.upkeep.elsewhere import holders_of
 
+    set_verbosity(quiet=quiet)
     table = open_table(rows, format=format, encoding=encoding)
     keys = text_keys(read_texts(table, text, skip_empty=skip_empty))
     report = delete(bank, keys, dry_run=dry_run)

@@ -191,6 +191,8 @@ def _kept(folder: Path) -> Iterator[str]:
             yield "vectors in its models"
     if (folder / _OOF).is_file():
         yield f"a line for each in {_OOF}"
+    if (folder / _KEYS).is_file():
+        yield f"a key for each in {_KEYS}"
     if reports := [name for name in _REPORTS if (folder / name).is_file()]:
         yield f"quotes in {reports[0]}"
 
