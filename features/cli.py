@@ -1,4 +1,4 @@
-"""``layerbank info``, ``export``, ``verify``, ``compact`` and ``merge``."""
+"""``layerbank info``, ``export``, ``verify``, ``compact``, ``merge`` and ``delete``."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def verify_command(
     read = f"{report.n_rows} rows in {report.n_segments} segments, {human_bytes(report.n_bytes)}"
     wrong = len(report.findings)
     say(f"{bank}: {read}; {f'{wrong} wrong' if wrong else 'all as written'}")
-    if wrong and not repair:
+    if not repair and any(finding.kind != "unfinished" for finding in report.findings):
         say("layerbank verify --repair sets damage aside; extract then fills it", err=True)
     if wrong:
         raise typer.Exit(1)
@@ -160,12 +160,69 @@ def merge_command(
     say(f"{into}: {merge(banks, into)} rows added")
 
 
+def delete_command(
+    bank: BankArgument,
+    rows: Annotated[
+        Path,
+        typer.Option(
+            "--rows", metavar="INPUT", help="A file with the texts to delete.", show_default=False
+        ),
+    ],
+    text: TextOption = None,
+    format: FormatOption = None,
+    encoding: EncodingOption = "utf-8",
+    skip_empty: SkipEmptyOption = False,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--also",
+            metavar="DIR",
+            help="A further folder to look in for runs and banks that hold the texts.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Delete texts from a bank for good, when a person asks to be forgotten.
+
+    Name the columns as you named them to [bold]layerbank extract[/bold]. What holds the texts is
+    written anew without them, and the old files are removed at once. Runs and other banks beside
+    the bank and in this folder are listed and left as they are. Killed half-way, the same call goes
+    on.
+
+    Example: [bold]layerbank delete my.bank --rows forget.csv --text excerpt[/bold]
+    """
+    from features.keys import text_keys
+    from features.tables.table import open_table, read_texts
+    from features.upkeep.delete import delete
+    from features.upkeep.deletion_text import deletion_lines, elsewhere_lines
+    from features.upkeep.elsewhere import holders_of
+
+    set_verbosity(quiet=quiet)
+    table = open_table(rows, format=format, encoding=encoding)
+    keys = text_keys(read_texts(table, text, skip_empty=skip_empty))
+    report = delete(bank, keys, dry_run=dry_run)
+    for line in deletion_lines(report, dry_run=dry_run):
+        say(line)
+    known = [each.bank for each in report.banks]
+    holders = holders_of(
+        keys, report.fingerprint, near=[bank.absolute().parent, Path.cwd()], also=also or (),
+        but=known,
+    )  # fmt: skip
+    for line in elsewhere_lines(holders, rows):
+        say(line)
+
+
 app = new_app("The bank: look at it, take matrices out of it, keep it in order.")
 app.command("info")(info_command)
 app.command("export")(export_command_with(None))
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("merge")(merge_command)
+app.command("delete")(delete_command)
 
 
 def main() -> None:

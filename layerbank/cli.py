@@ -10,6 +10,7 @@ import typer
 from extract.cli import ExtractCommand, extract_command
 from features.cli import (
     compact_command,
+    delete_command,
     export_command_with,
     info_command,
     merge_command,
@@ -82,6 +83,7 @@ app.command("export", rich_help_panel=LAB)(export_command_with(_encode_with))
 app.command("verify", rich_help_panel=BANK)(verify_command)
 app.command("compact", rich_help_panel=BANK)(compact_command)
 app.command("merge", rich_help_panel=BANK)(merge_command)
+app.command("delete", rich_help_panel=BANK)(delete_command)
 # The two halves of ``fit``, under the names that they had.
 app.command("regress", hidden=True)(regress_command)
 app.command("sweep", hidden=True)(sweep_command)

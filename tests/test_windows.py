@@ -40,10 +40,11 @@ for package in (extract, features, layerbank, regress):
             importlib.import_module(module.name)
 
 import numpy as np
-from features import Bank
+from features import Bank, text_keys
 from features.disk import snapshot, system
 from features.errors import BankError
 from features.upkeep.compact import compact
+from features.upkeep.delete import delete
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
 from layerbank.cli import main
@@ -80,6 +81,7 @@ def refused(write):
 refused(lambda: bank.writer({}))
 refused(lambda: Bank.create(f"{out}/new.bank", bank.setup, bank.source))
 refused(lambda: compact(bank_path))
+refused(lambda: delete(bank_path, text_keys(["text number 1"])))
 refused(lambda: merge([bank_path], f"{out}/new.bank"))
 """
 

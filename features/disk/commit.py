@@ -120,7 +120,7 @@ def swapping(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rearranging(folder: Path) -> Iterator[None]:
-    """Held by the one process that compacts or repairs a bank; BankError for a second one."""
+    """Held by the one process that compacts, repairs or deletes; BankError for a second one."""
     refuse_writing_banks(folder)
     with _locked(folder / REARRANGING, open_or_make, wait=False):
         yield
@@ -137,8 +137,8 @@ def _locked(
             lock(descriptor, shared=shared, wait=wait)
         except BlockingIOError:
             raise BankError(
-                f"another process is compacting or repairing {path.parent}: call again when it "
-                "is done"
+                f"another process is compacting, repairing or deleting from {path.parent}: call "
+                "again when it is done"
             ) from None
         except OSError:
             pass  # a file system without locks: as safe as one host alone on it

@@ -161,6 +161,9 @@ class KeyIndex:
             for part in (memoryview(header.ljust(_aligned(len(header)))), *body):
                 write_all(descriptor, part)
             os.replace(temporary, folder / INDEX)
+            # A delete may have taken segments away meanwhile: their keys must not stay on here.
+            if not {*sizes} <= {*os.listdir(folder)}:
+                os.unlink(folder / INDEX)
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str]) -> tuple[Self, dict[str, int]] | None:

@@ -39,17 +39,22 @@ class Journal:
 
 def note(folder: Path, event: str, name: str, n: int) -> None:
     """Append a line; a log that cannot be written is no failure."""
-    line = memoryview(_line(datetime.now(UTC).isoformat(), event, name, n).encode())
     try:
-        descriptor = open_append(folder / COMMITS_LOG)
-        try:
-            write_all(descriptor, line)  # a line cut short would spoil the next one too
-        finally:
-            release(descriptor)
+        note_or_fail(folder, event, name, n)
     except OSError as error:
         logger.warning(
             "could not note %s in %s (%s)", name, folder / COMMITS_LOG, error.strerror or error
         )
+
+
+def note_or_fail(folder: Path, event: str, name: str, n: int) -> None:
+    """Append a line; OSError where the log cannot be written."""
+    line = memoryview(_line(datetime.now(UTC).isoformat(), event, name, n).encode())
+    descriptor = open_append(folder / COMMITS_LOG)
+    try:
+        write_all(descriptor, line)  # a line cut short would spoil the next one too
+    finally:
+        release(descriptor)
 
 
 def read_journal(folder: Path) -> Journal:

@@ -17,6 +17,7 @@ from features.disk.commit import REARRANGING
 from features.disk.format import COMMITS_LOG, DAMAGED, MANIFEST, RETIRED, SEGMENT_NAME
 from features.disk.index import INDEX
 from features.disk.journal import Journal, read_journal
+from features.disk.pending import DELETING, pending_keys, was_interrupted
 from features.disk.system import read_errors
 
 #: A bank's own files beside its segments.
@@ -33,7 +34,7 @@ class Finding:
     Parameters
     ----------
     kind
-        ``damaged``, ``foreign``, ``missing``, ``stray`` or ``left behind``.
+        ``damaged``, ``foreign``, ``missing``, ``stray``, ``left behind`` or ``unfinished``.
     name
         The file, within the bank.
     detail
@@ -55,6 +56,16 @@ def look_at(folder: Path, name: str) -> Iterator[Finding]:
             time.sleep(_JUST_MADE)
             if is_abandoned(folder / name):
                 yield Finding("left behind", name, "by a writer that died before it committed")
+    elif name == DELETING:
+        if os.path.lexists(folder / name) and not (folder / name).is_file():
+            yield Finding("stray", name, "no file where a delete would keep a list; remove it")
+        elif was_interrupted(folder):
+            n = len(pending_keys(folder))
+            detail = (
+                f"a delete{f' of {n:,} texts' if n else ''} was interrupted: call `layerbank "
+                "delete` again with the same --rows, or remove this file to keep what is left"
+            )
+            yield Finding("unfinished", name, detail)
     elif name not in _OURS:
         yield Finding("stray", name, "no file of a bank; move it elsewhere")
     elif name in (RETIRED, DAMAGED) and not _is_own_folder(folder / name):

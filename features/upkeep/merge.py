@@ -13,7 +13,7 @@ from features.bank import Bank
 from features.disk.atomic import sweep
 from features.disk.commit import commit, committing
 from features.disk.format import MANIFEST, segment_name
-from features.disk.image import Extent, Image, Rows, segment_image
+from features.disk.image import Extent, Image, segment_image
 from features.disk.index import KeyIndex
 from features.disk.journal import note
 from features.disk.manifest import refuse_other_setup
@@ -21,6 +21,7 @@ from features.disk.notes import is_noted, note_file
 from features.disk.segment import Segment
 from features.disk.snapshot import all_keys
 from features.errors import CorruptSegment, InputError
+from features.upkeep.part import part_of
 
 
 def merge(sources: Sequence[str | Path], into: str | Path) -> int:
@@ -76,12 +77,7 @@ def _add(target: Bank, segment: Segment, new: NDArray[np.int64]) -> None:
     if len(new) == segment.n:
         image, name = _copy(segment), segment.path.name
     else:
-        rows = Rows(
-            keys=segment.keys[new],
-            n_tokens=segment.n_tokens[new],
-            truncated=segment.truncated[new].astype(bool),
-            blocks={block: segment.block(block)[new] for block in segment.blocks},
-        )
+        rows = part_of(segment, new)
         image, name = segment_image(rows, target.manifest, segment.provenance), ""
     made = segment.path.name.split("-")[1]
     with committing(target.path):

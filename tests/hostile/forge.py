@@ -136,6 +136,7 @@ COMMANDS = {
     "merge into": ("merge", "OTHER", "--into", "BANK"),
     "export": ("export", "BANK", "--select", "*[:]", "--rows", "ROWS", "--out", "OUT.csv"),
     "verify --repair": ("verify", "BANK", "--repair"),
+    "delete": ("delete", "BANK", "--rows", "ROWS"),
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 from features import Bank
 from features.disk.format import COMMITS_LOG, DAMAGED, RETIRED
 from features.disk.index import INDEX
+from features.disk.pending import DELETING
 from features.errors import CommitError, LayerbankError
 from features.upkeep.compact import compact
 from features.upkeep.merge import merge
@@ -70,7 +71,8 @@ PLACES: dict[str, Callable[[Path], Path]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
-    "name", [RETIRED, DAMAGED, ".rearranging", COMMITS_LOG, INDEX, ".writing-0123", "segment"]
+    "name",
+    [RETIRED, DAMAGED, ".rearranging", DELETING, COMMITS_LOG, INDEX, ".writing-0123", "segment"],
 )
 def test_no_command_changes_anything_behind_a_link(
     name: str, place: str, bank: Path, elsewhere: Path, tmp_path: Path
@@ -78,7 +80,7 @@ def test_no_command_changes_anything_behind_a_link(
     if name == "segment":
         name = min(path.name for path in bank.glob("segment-*"))
     target = PLACES[place](elsewhere)
-    for command in ("compact", "merge into", "verify --repair", "compact"):
+    for command in ("compact", "merge into", "verify --repair", "compact", "delete"):
         shutil.rmtree(tmp_path / "try.bank", ignore_errors=True)
         shutil.copytree(bank, tmp_path / "try.bank")
         damage(tmp_path / "try.bank")

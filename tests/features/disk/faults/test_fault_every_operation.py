@@ -1,5 +1,5 @@
-"""Every I/O operation of extraction, resumption, compaction, merge and repair fails once, fails
-for good, or is the last one before the process is killed.
+"""Every I/O operation of extraction, resumption, compaction, merge, delete and repair fails once,
+fails for good, or is the last one before the process is killed.
 
 After each: one clean sentence, nothing wrong in the bank, nothing lost that was there; and the
 same call again, without a fault, completes.
@@ -8,16 +8,17 @@ same call again, without a fault, completes.
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from features import Bank, LayerbankError
+from features import Bank, LayerbankError, text_keys
 from features.disk.atomic import TEMPORARY
+from features.disk.pending import DELETING
 from features.upkeep.compact import compact
+from features.upkeep.delete import delete
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
 from tests.features.disk.faults.rig import (
@@ -70,6 +71,14 @@ def _two_banks(folder: Path) -> None:
     extract(folder / INTO, TEXTS[1:2])
 
 
+def _with_a_copy(folder: Path) -> None:
+    """A segment that loses one row and one that loses all, of which ``retired/`` has a copy."""
+    extract(folder / BANK, batch=3)
+    (folder / BANK / "retired").mkdir()
+    path = max((folder / BANK).glob("segment-*"))
+    shutil.copy(path, folder / BANK / "retired")
+
+
 def _broken(folder: Path) -> None:
     path = folder / BANK
     extract(path, batch=2)
@@ -100,16 +109,14 @@ SCENARIOS = {
         {BANK: TEXTS[:4], OTHER: TEXTS[3:], INTO: TEXTS[1:2]},
         {INTO: TEXTS},
     ),
+    "delete": Scenario(
+        _with_a_copy,
+        lambda folder: delete(folder / BANK, text_keys([TEXTS[1], *TEXTS[3:]])),
+        {BANK: [TEXTS[0], TEXTS[2]]},
+        {BANK: [TEXTS[0], TEXTS[2]]},
+    ),
     "repair": Scenario(_broken, _repair, {BANK: [*TEXTS[:2], *TEXTS[4:]]}, {BANK: TEXTS}),
 }
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder in memory where there is one: these failures are our own."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +189,7 @@ def _check(scenario: Scenario, folder: Path, faults: Faults) -> None:
         for bank, texts in scenario.after.items():
             assert set(check_rows(folder / bank, texts)) == set(texts)
             assert real_findings(verify(folder / bank)) == []
+            assert not (folder / bank / DELETING).exists()
             if scenario.run is not _run_extract:
                 assert sum(segment.n for segment in Bank.open(folder / bank).segments) == len(texts)
         for bank, texts in scenario.before.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import Bank
+from features import Bank, text_keys
 from features.errors import CommitError
 from features.export import export
 from features.upkeep.compact import compact
+from features.upkeep.delete import delete
 from features.upkeep.verify import verify
 from tests.features.disk.faults.rig import Acknowledged, check_rows, extract
 
@@ -57,7 +59,13 @@ def test_extraction_on_a_disk_that_becomes_read_only(small_disk: Path, tmp_path:
     acknowledged = Acknowledged(tmp_path / "acknowledged")
     extract(bank, texts[:20], acknowledge=acknowledged)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    for act in (lambda: extract(bank, texts), lambda: compact(bank)):
+    keys = text_keys(texts[:3])
+    delete(bank, keys, dry_run=True)
+    for act in (
+        lambda: extract(bank, texts),
+        lambda: compact(bank),
+        lambda: delete(bank, keys),
+    ):
         with pytest.raises(CommitError, match=r"Read-only file system.*make it writable") as caught:
             act()
         assert "\n" not in str(caught.value)
@@ -66,6 +74,26 @@ def test_extraction_on_a_disk_that_becomes_read_only(small_disk: Path, tmp_path:
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     assert extract(bank, texts) == 20
     assert set(check_rows(bank, texts, texts)) == set(texts)
+    assert verify(bank).findings == ()
+
+
+def test_delete_on_a_full_disk(small_disk: Path) -> None:
+    bank, texts = small_disk / "a.bank", [f"text {i}" for i in range(12)]
+    extract(bank, texts, batch=4)
+    gone, kept = [texts[0], *texts[4:8]], [*texts[1:4], *texts[8:]]
+    with open(small_disk / "ballast", "wb", buffering=0) as ballast:
+        with contextlib.suppress(OSError):
+            while ballast.write(bytes(4096)):
+                pass
+    for free in (0, 4096, 8192, 16384):
+        os.truncate(small_disk / "ballast", (small_disk / "ballast").stat().st_size - free)
+        with pytest.raises(CommitError, match=r"\A[^\n]*No space left on device[^\n]*call again"):
+            delete(bank, text_keys(gone))
+        assert set(check_rows(bank, kept, texts)) >= set(kept)
+        assert {finding.kind for finding in verify(bank).findings} <= {"unfinished"}
+    (small_disk / "ballast").unlink()
+    assert delete(bank, text_keys(gone)).n_found
+    assert check_rows(bank, kept, texts) == kept
     assert verify(bank).findings == ()
 
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from features import Bank
+from features import Bank, text_keys
 from features.upkeep.compact import compact
+from features.upkeep.delete import delete
 from features.upkeep.merge import merge
 from features.upkeep.verify import verify
 from tests.features.disk.faults.rig import EVERYTHING, Faults, Killed, extract, real_findings
@@ -76,6 +77,15 @@ class BankMachine(RuleBasedStateMachine):
             merge([other], self.bank)
         self._remember(texts)
         shutil.rmtree(other)
+
+    @rule(texts=_some_texts, killed_at=st.integers(0, 80))
+    def delete(self, texts: list[str], killed_at: int) -> None:
+        try:
+            with Faults(killed_at, "tear"):
+                delete(self.bank, text_keys(texts))
+        except Killed:
+            delete(self.bank, text_keys(texts))
+        self.model = {text: row for text, row in self.model.items() if text not in texts}
 
     @rule(which=st.integers(0, 20), at=st.integers(0, 1 << 20), killed_at=st.integers(0, 40))
     def damage_and_repair(self, which: int, at: int, killed_at: int) -> None:
