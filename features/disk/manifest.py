@@ -14,6 +14,7 @@ from typing import Any
 
 import xxhash
 
+from features.addresses import refuse_address
 from features.disk.atomic import locked_temporary
 from features.disk.format import (
     CHECKSUM,
@@ -83,11 +84,14 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises
     ------
+    InputError
+        When the folder is an address.
     NotABank
         When there is none, or it is of a version that this code does not read.
     BankError
         When it was damaged or edited.
     """
+    refuse_address(folder, "a bank", "name a folder, and copy it to that address afterwards")
     path = folder / MANIFEST
     try:
         with read_errors(path):

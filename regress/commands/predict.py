@@ -61,8 +61,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         loaded = load_run(new.run)
         loaded.chosen(new.model)
         source, dataset = Source(
-            path=str(new.input), target=(), text=new.text, format=new.format,
-            encoding=new.encoding, id=new.id, skip_empty=new.skip_empty,
+            path=str(new.input), target=(), text=new.text, id=new.id, skip_empty=new.skip_empty,
+            **new.how_read(),
         ).read()  # fmt: skip
         banks: BankLike | None = new.bank or None
         if encode_with is not None:
