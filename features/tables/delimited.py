@@ -133,28 +133,28 @@ class DelimitedReader:
 
 
 def _rows_within(cells: Sequence[str], taken: Sequence[str], delimiter: str) -> str:
-    """Whether lines of one row are ``surely``, ``perhaps`` or not (``""``) rows of the same table.
+    """Whether the lines of one row are ``surely``, ``perhaps`` or not (``""``) rows of their own.
 
-    Such a line has as many cells, with numbers wherever the row has some. Texts with line breaks
-    may have a line like that by chance: the last one, which ends as the row does, or ``Paris,
-    1999``. So one number behind the text shows little, and one in front of it, or two, much.
+    Lines of a text with line breaks do not all have enough cells, with numbers at their ends
+    wherever the row has some.
     """
     width = len(cells)
-    numbers = [i for i in range(width) if is_number(cells[i])]
     raw = [line.rstrip("\r\n").split(delimiter) for line in taken]
-    like = [len(row) == width and all(is_number(row[i]) for i in numbers) for row in raw]
     if width == 1:
         return "perhaps"
-    broken = next(i for i in range(width) if "\n" in cells[i] or "\r" in cells[i])
-    in_front = any(i < broken for i in numbers)
-    inner = any(like[1:-1])
-    if all(like) and (numbers or width > 2):
-        return "surely"
-    if (in_front and any(like[1:])) or (len(numbers) > 1 and inner):
-        return "surely"
-    if numbers and width > 2 and inner and all(like[1:]):
-        return "surely"
-    return "perhaps" if numbers and inner else ""
+    if any(len(row) < width for row in raw):
+        return ""
+    broken = next((i for i in range(width) if "\n" in cells[i] or "\r" in cells[i]), 0)
+    # Counted from the end behind that cell, since the text in it may hold delimiters.
+    numbers = [i if i < broken else i - width for i in range(width) if is_number(cells[i])]
+    if not numbers:
+        exact = all(len(row) == width for row in raw)
+        return ("surely" if width > 2 else "perhaps") * exact
+    ends = (raw[0], raw[-1])
+    if not all(is_number(row[i]) for row in ends for i in numbers):
+        return ""
+    inner = raw[1:-1]
+    return "surely" * all(is_number(row[i]) or not row[i] for row in inner for i in numbers)
 
 
 class _Lines:

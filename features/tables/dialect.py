@@ -108,14 +108,15 @@ def well_formed(text: str, delimiter: str, quoting: str, *, whole: bool) -> bool
     Parameters
     ----------
     quoting
-        ``double`` or ``backslash``. Backslashes must be where such a writer puts them as well:
-        before a quote, a delimiter, a line break or another one.
+        ``double``, ``single`` or ``backslash``. Backslashes must be where such a writer puts them
+        as well: before a quote, a delimiter, a line break or another one.
     whole
         Whether the text is all there is; else its last cell may be cut off.
     """
     part = re.escape(delimiter)
-    if quoting == "double":
-        cell = rf'"(?:[^"]|"")*"|[^"{part}\r\n]*'
+    if quoting != "backslash":
+        quote = "'" if quoting == "single" else '"'
+        cell = rf"{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{part}\r\n]*"
     else:
         escaped = rf'\\["\\{part}\r\n]'
         cell = rf'"(?:[^"\\]|{escaped})*"|(?:[^"\\{part}\r\n]|{escaped})*'

@@ -212,12 +212,12 @@ def _single(beginning: _Beginning, delimiter: str) -> bool:
 
 
 def _only_single(beginning: _Beginning, delimiter: str) -> bool:
-    """Whether only single quotes make rows of one width, and none of them takes in a line."""
+    """Whether single quotes make rows of one width, and no apostrophe stands outside of them."""
     if f"{delimiter}'" not in beginning.text and not beginning.text.startswith("'"):
         return False
-    rows = beginning.rows(delimiter, "single")
-    return rows is not None and not any(
-        "\n" in cell or "\r" in cell for row in rows for cell in row
+    return (
+        well_formed(beginning.text, delimiter, "single", whole=beginning.whole)
+        and beginning.rows(delimiter, "single") is not None
     )
 
 
