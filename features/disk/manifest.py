@@ -91,7 +91,7 @@ def read_manifest(folder: Path) -> Manifest:
     BankError
         When it was damaged or edited.
     """
-    refuse_address(folder, "a bank", "name a folder, and copy it to that address afterwards")
+    _refuse_address(folder)
     path = folder / MANIFEST
     try:
         with read_errors(path):
@@ -157,6 +157,10 @@ def checked_manifest(content: Mapping[str, Any]) -> Manifest:
     return Manifest(content["version"], content["fingerprint"], setup, content["source"])
 
 
+def _refuse_address(folder: Path) -> None:
+    refuse_address(folder, "a bank", "name a folder, and copy it to that address afterwards")
+
+
 def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Manifest:
     """Write ``bank.json``, or read the one that is there when it says the same.
 
@@ -171,6 +175,7 @@ def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Man
 
 def publish_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> None:
     """Write ``bank.json`` where there is none; what another process just wrote stays."""
+    _refuse_address(folder)
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,

@@ -54,10 +54,19 @@ class ExcelReader:
         places = [self.columns.index(name) for name in columns]
         width = len(self.columns)
         with self._sheet() as (found, _):
-            filled = (cells for cells in found if cells)
             if not self.no_header:
-                next(filled, None)
-            for number, cells in enumerate(filled, 1):
+                next((cells for cells in found if cells), None)
+            blank = 0
+            number = 0
+            for cells in found:
+                if not cells:
+                    blank += 1  # at the end of a sheet they are no rows, between others they are
+                    continue
+                for _ in range(blank):
+                    number += 1
+                    yield number, (None,) * len(places)
+                blank = 0
+                number += 1
                 if len(cells) > width:
                     raise InputError(
                         f"{self.name} has {len(cells)} cells in row {number} and {width} in its "
@@ -93,18 +102,17 @@ class ExcelReader:
                 f"{self.name} is an Excel workbook, and openpyxl is not installed: "
                 "pip install 'layerbank[excel]', or save it as CSV"
             ) from None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of styles and extensions that hold no values
-                book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
-        except Exception as error:  # whatever a damaged or forged file makes its parser raise
-            raise self._unreadable(error) from None
-        try:
+        with self.path.open("rb") as file:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of styles and extensions that hold no values
+                    book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            except Exception as error:  # whatever a damaged or forged file makes its parser raise
+                raise self._unreadable(error) from None
             if not book.worksheets:
                 raise InputError(f"{self.name} has no sheet with cells: put the table in one")
-            yield self._cells(book.worksheets[0]), list(book.sheetnames)
-        finally:
-            book.close()
+            with contextlib.closing(book):
+                yield self._cells(book.worksheets[0]), list(book.sheetnames)
 
     def _cells(self, sheet: Any) -> Iterator[list[Any]]:
         sheet.reset_dimensions()  # what the file says of them may be wrong

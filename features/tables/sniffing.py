@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from features.errors import InputError
 from features.tables.content import Content
-from features.tables.dialect import Dialect, default_quoting, plainly_quoted, well_formed
+from features.tables.dialect import Dialect, default_quoting, is_quoted, plainly_quoted, well_formed
 from features.tables.reading import DELIMITERS, Reading, delimiter_name
 
 log = logging.getLogger(__name__)
@@ -160,8 +160,11 @@ def _in_quoted(beginning: _Beginning, delimiter: str) -> str | None:
         return "backslash"
     if _only_single(beginning, delimiter):
         return "single"
-    bare = '"' in beginning.text and beginning.rows(delimiter, "none") is not None
-    return "none" if bare else None
+    raw = beginning.rows(delimiter, "none") if '"' in beginning.text else None
+    # A cell in quotes beside one that is not properly so: a slip, or a file that was cut off.
+    if raw is None or any(is_quoted(cell, "double") for row in raw for cell in row):
+        return None
+    return "none"
 
 
 def _in_plain(beginning: _Beginning, delimiter: str) -> str | None:

@@ -131,6 +131,8 @@ def test_bare_text_between_tabs_is_verbatim_or_refused(
         ('c1,"Oh, no,3\nc2,good,4\nc3,24",5\n', "looks like a row"),
         ("1,'tis, so,3\n2,dogs',4\n", "quotes around row 1"),
         ("1,a,b,3\n", "4 cells in row 1"),
+        ('1,"a",3\n2,"five" stars,4\n', "near line 3 .*--quoting"),
+        ('1,"a",3\n2,"cut,4\n', "near line 3 .*--quoting"),
         ('1,"open, really,3\n', "near line 2 "),
         ('1,"Oh no,3\n2,good,\n3,24",5\n', "looks like a row"),
     ],
