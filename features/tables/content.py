@@ -11,16 +11,11 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from features.errors import InputError
+from features.tables.encodings import BEGINNING, shown_encoding
 from features.tables.packing import MEMBERS, packing_of, unpacked
 
 #: Bytes of a line at the most, in what is packed: a small file may unpack to any size.
 LONGEST_LINE = 1 << 28
-
-#: What a file begins with whose encoding it tells by itself.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +85,10 @@ class Content:
             ) from None
 
     def codec(self, encoding: str) -> str:
-        """What decodes it: a byte-order mark tells more than the default, UTF-8."""
+        """What decodes it: what the file shows tells more than the default, UTF-8."""
         if codecs.lookup(encoding).name != "utf-8":
             return encoding
-        head = self.head(4)
-        # Spreadsheets put a mark in front of UTF-8, too; it is no part of the first name.
-        return next((own for mark, own in _MARKS if head.startswith(mark)), "utf-8-sig")
+        return shown_encoding(self.head(BEGINNING))
 
     def _bad_byte(self, codec: str) -> int:
         """Offset of the first byte that cannot be decoded."""

@@ -97,7 +97,12 @@ def reader_of(path: Path, reading: Reading) -> tuple[Reader, str]:
         raise InputError(_unknown(ending, content, flowing=flowing))
     _refuse_unused(reading, ending, name)
     codec = content.codec(reading.encoding)
-    if codec in ("utf-16", "utf-32"):
+    if codec == "cp1252" != reading.encoding:
+        log.warning(
+            "%s: not UTF-8, and read as cp1252 like Excel's CSV in Western Europe; --encoding if "
+            "it is another", name,
+        )  # fmt: skip
+    elif codec in ("utf-16", "utf-32") and codec != reading.encoding:
         log.info("%s: %s, as its first bytes say", name, codec.upper())
     return TEXTUAL[ending](content, reading), name
 
