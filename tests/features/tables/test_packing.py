@@ -87,8 +87,11 @@ def test_parts_that_were_packed_one_after_the_other(tmp_path: Path, packer: str)
     assert list(read_texts(open_table(path))) == ["one", "two"]
 
 
-@pytest.mark.parametrize("packer", PACKERS)
-@pytest.mark.parametrize("damage", ["cut", "flipped"])
+@pytest.mark.parametrize(
+    ("packer", "damage"),
+    # Frames of Zstandard have no checksum unless asked for.
+    [*((packer, "cut") for packer in PACKERS), *((p, "flipped") for p in PACKERS if p != "zst")],
+)
 def test_damage_is_told(tmp_path: Path, packer: str, damage: str) -> None:
     rows = "".join(f"{i * 7919 % 10007} text {i}\n" for i in range(20_000))
     packed = bytearray(PACKERS[packer](f"text\n{rows}".encode()))
@@ -99,8 +102,6 @@ def test_damage_is_told(tmp_path: Path, packer: str, damage: str) -> None:
         packed[at : at + 8] = bytes(255 - byte for byte in packed[at : at + 8])
     path = tmp_path / f"data.csv.{packer}"
     path.write_bytes(packed)
-    if packer == "zst" and damage == "flipped":
-        pytest.skip("its frames have no checksum unless asked for")
     with pytest.raises(InputError, match=r"data\.csv\.\w+ cannot be unpacked as .*: copy it again"):
         list(read_texts(open_table(path)))
 
