@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from features.errors import InputError
-from features.tables.content import Content
+from features.tables.content import LONGEST_LINE, Content
 from features.tables.decimals import is_number
 from features.tables.dialect import has_inner
 from features.tables.reader import Row
@@ -49,7 +50,7 @@ class DelimitedReader:
     @contextlib.contextmanager
     def _reader(self) -> Iterator[tuple[Any, _Lines]]:
         with self.content.text(self.reading.encoding, newline="") as file:
-            lines = _Lines(file)
+            lines = _Lines(file, self.content)
             for _ in range(self.dialect.n_before):
                 next(lines, None)
             reader = self.dialect.reader(lines)
@@ -160,8 +161,11 @@ def _rows_within(cells: Sequence[str], taken: Sequence[str], delimiter: str) -> 
 class _Lines:
     """Lines of a file, and those that the row which is read now took."""
 
-    def __init__(self, file: Iterator[str]) -> None:
-        self._file = file
+    def __init__(self, file: Iterator[str], content: Content) -> None:
+        self._file, self._name = file, content.name
+        # What is packed may unpack to any size; another file is as large as it is.
+        self._most = sys.maxsize if content.packing is None else LONGEST_LINE
+        self._size = 0
         self.number = 0
         self.taken: list[str] = []
 
@@ -171,6 +175,12 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._file)
         self.number += 1
+        self._size = len(line) + (self._size if self.taken else 0)
+        if self._size > self._most:
+            raise InputError(
+                f"{self._name} has a row of more than {LONGEST_LINE >> 20} MiB up to line "
+                f"{self.number}: unpack it, or say what its quotes mean with --quoting"
+            )
         self.taken.append(line)
         return line
 
