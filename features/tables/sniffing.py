@@ -174,13 +174,30 @@ def _in_plain(beginning: _Beginning, delimiter: str) -> str | None:
         for quoting in ("double", "single"):
             if plainly_quoted(raw, quoting) and beginning.rows(delimiter, quoting) is not None:
                 return quoting
-        return "backslash" if _backslashed(beginning, delimiter) else "none"
+        if _backslashed(beginning, delimiter):
+            return "backslash"
+        return "double" if _over_lines(beginning, delimiter, raw) else "none"
     quoted = well_formed(beginning.text, delimiter, "double", whole=beginning.whole)
     if quoted and beginning.rows(delimiter, "double") is not None:
         return "double"
     if _escaped(beginning, delimiter):
         return "backslash"
     return "single" if _only_single(beginning, delimiter) else None
+
+
+def _over_lines(beginning: _Beginning, delimiter: str, raw: Sequence[Sequence[str]]) -> bool:
+    """Whether lines that look like rows are parts of cells in quotes all the same.
+
+    So they are where all names of the header are in quotes, or where there is one column, and
+    doubled quotes in it.
+    """
+    if not raw or '"' not in beginning.text:
+        return False
+    rows = beginning.rows(delimiter, "double")
+    if rows is None or not well_formed(beginning.text, delimiter, "double", whole=beginning.whole):
+        return False
+    inner = len(raw[0]) == 1 and any('"' in cell for row in rows for cell in row)
+    return inner or all(is_quoted(name, "double") for name in raw[0])
 
 
 def _backslashed(beginning: _Beginning, delimiter: str) -> bool:

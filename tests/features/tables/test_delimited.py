@@ -48,6 +48,7 @@ def told(caplog: pytest.LogCaptureFixture) -> str:
         ("a.tsv", HEADER + '1\t"a"\t3\n2\t"b"\t4\n', ["a", "b"], "in double quotes"),
         ("a.tsv", '"id"\t"text"\n"1"\t"a ""b"" c"\n', ['a "b" c'], "in double quotes"),
         ("a.tsv", HEADER + '1\t"a\tb"\t3\n', ["a\tb"], "in double quotes"),
+        ("a.tsv", '"id"\t"text"\n"1"\t"a\n""\tb"\n', ['a\n"\tb'], "in double quotes"),
         ("a.csv", "id,text,y\n1,'Hello, you',3\n2,'it''s',4\n", ["Hello, you", "it's"], "single"),
         ("a.tsv", "'id'\t'text'\n'1'\t'a'\n", ["a"], "in single quotes"),
         ("a.csv", "id,text,y\n1,'tis so,3\n2,the dogs',4\n", ["'tis so", "the dogs'"], ""),
@@ -104,6 +105,12 @@ def test_what_pandas_writes_is_read_back(tmp_path: Path, sep: str, how: dict) ->
     dataset = read(tmp_path / "a.csv", frame.to_csv(index=False, sep=sep, **how))
     assert dataset.texts == HARD
     assert dataset.targets[:, 0].tolist() == [*range(7)]
+
+
+def test_one_column_over_several_lines(tmp_path: Path) -> None:
+    texts = ['a "b"\nc', "d"]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "a.tsv", index=False, sep="\t")
+    assert read_dataset(open_table(tmp_path / "a.tsv")).texts == texts
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
