@@ -10,13 +10,12 @@ import typer
 
 from features.console.app import (
     BankArgument,
-    EncodingOption,
     ForceOption,
-    FormatOption,
     IdOption,
     JsonOption,
     NoEncodeOption,
     QuietOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
     new_app,
@@ -66,11 +65,11 @@ def export_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         text: TextOption = None,
         id: IdOption = None,
         no_encode: NoEncodeOption = False,
-        format: FormatOption = None,
-        encoding: EncodingOption = "utf-8",
         skip_empty: SkipEmptyOption = False,
         force: ForceOption = False,
         quiet: QuietOption = False,
+        *,
+        reading: ReadingOptions,
     ) -> None:
         """Write chosen blocks for chosen texts, in their order, as one plain file.
 
@@ -88,7 +87,7 @@ def export_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         if encode_with is not None and not no_encode:
             encode = encode_with(None, None, "auto", quiet)
         with saying_when_stopped():
-            table = open_table(rows, format=format, encoding=encoding)
+            table = open_table(rows, **reading.how_read())
             dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
             opened = Bank.open(bank)
             path = export(
@@ -169,8 +168,6 @@ def delete_command(
         ),
     ],
     text: TextOption = None,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
     also: Annotated[
         list[Path] | None,
@@ -185,6 +182,8 @@ def delete_command(
         bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
     ] = False,
     quiet: QuietOption = False,
+    *,
+    reading: ReadingOptions,
 ) -> None:
     """Delete texts from a bank for good, when a person asks to be forgotten.
 
@@ -202,7 +201,7 @@ def delete_command(
     from features.upkeep.elsewhere import holders_of
 
     set_verbosity(quiet=quiet)
-    table = open_table(rows, format=format, encoding=encoding)
+    table = open_table(rows, **reading.how_read())
     keys = text_keys(read_texts(table, text, skip_empty=skip_empty))
     report = delete(bank, keys, dry_run=dry_run)
     for line in deletion_lines(report, dry_run=dry_run):

@@ -39,10 +39,22 @@ class Faults:
             raise InputError(f"{self._name} has {self._what} in {rows}: {self._advice}")
 
 
+def is_missing(cell: object) -> bool:
+    """Whether nothing stands in a cell, as each format has it: null, NaN, nothing between commas.
+
+    >>> is_missing(None), is_missing(""), is_missing(float("nan")), is_missing("NaN")
+    (True, True, True, False)
+    """
+    if isinstance(cell, str):
+        return not cell
+    # pandas' own NA is neither equal to itself nor the opposite.
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
+
+
 def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
     """A row's text, None where a part is empty or missing."""
     for cell in cells:
-        if cell is None or cell == "":
+        if is_missing(cell):
             return None
         if not isinstance(cell, str):
             raise InputError(
@@ -90,7 +102,7 @@ class Strings:
     def add(self, row: int, cells: Iterable[object]) -> None:
         """Take in a row's cells, one a column."""
         for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-            string = "" if cell is None else str(cell)
+            string = "" if is_missing(cell) else str(cell)
             if not string and name in self._absent:
                 self._absent[name].add(row)
             if _HALF_PAIR.search(string):

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.console.app import (
-    EncodingOption,
     ForceOption,
-    FormatOption,
     IdOption,
     InputArgument,
     JsonOption,
     NoEncodeOption,
     QuietOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
 )
@@ -36,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewTexts:
+class NewTexts(ReadingOptions):
     """A saved run, the texts that it is taken to, and what encodes those that its bank lacks."""
 
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
@@ -87,8 +86,6 @@ class NewTexts:
         "auto"
     )
     no_encode: NoEncodeOption = False
-    format: FormatOption = None
-    encoding: EncodingOption = "utf-8"
     skip_empty: SkipEmptyOption = False
     force: ForceOption = False
     json: JsonOption = False
@@ -115,7 +112,7 @@ class NewTexts:
         from regress.data.source import Source
 
         known = run.description.get("input") or {}
-        table = open_table(self.input, format=self.format, encoding=self.encoding)
+        table = open_table(self.input, **self.how_read())
         text, id = self.text or known.get("text"), self.id or id
         if not text and not known and "text" not in table.columns:
             raise InputError(
@@ -131,9 +128,9 @@ class NewTexts:
             )  # fmt: skip
         there = [name for name in run.targets if table.columns.count(name) == 1]
         return Source(
-            path=str(self.input), target=(), text=text, format=self.format, encoding=self.encoding,
-            id=id, skip_empty=self.skip_empty, by=tuple(dict.fromkeys([*there, *by])),
-        ).read()  # fmt: skip
+            path=str(self.input), target=(), text=text, id=id, skip_empty=self.skip_empty,
+            by=tuple(dict.fromkeys([*there, *by])), **self.how_read(),
+        ).read(table, numeric=there)  # fmt: skip
 
     def banks_with(
         self,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from features.errors import InputError, MissingTexts
-from features.tables.table import Dataset, open_table, read_dataset
+from features.tables.reading import Reading
+from features.tables.table import Dataset, Table, open_table, read_dataset
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,46 @@ class Source:
     sample_weight: str | None = None
     skip_empty: bool = False
     by: Sequence[str] = ()
+    delimiter: str | None = None
+    quoting: str | None = None
+    decimal: str | None = None
+    no_header: bool = False
+    spooled: bool = False
+    """Whether it was standard input or a pipe, which cannot be read a second time."""
 
-    def read(self) -> tuple[Source, Dataset]:
-        """The data set, and this with its columns of texts by name."""
-        table = open_table(self.path, format=self.format, encoding=self.encoding)
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(**{own.name: getattr(self, own.name) for own in fields(Reading)})
+
+    def read(
+        self, table: Table | None = None, *, numeric: Sequence[str] = ()
+    ) -> tuple[Source, Dataset]:
+        """The data set, and this with its columns of texts by name.
+
+        Parameters
+        ----------
+        table
+            The file, where it is open already.
+        numeric
+            Which of the columns in `by` hold numbers.
+        """
+        if self.spooled:
+            raise InputError(
+                f"the run was made from {self.path}, which cannot be read a second time: keep what "
+                "came through it in a file, and give that"
+            )
+        table = open_table(self.path, **asdict(self.reading)) if table is None else table
         wanted = (self.fold, self.sample_weight, *self.by)
         extra = dict.fromkeys(name for name in wanted if name is not None)
+        weights = [] if self.sample_weight is None else [self.sample_weight]
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
-            extra=[*extra], skip_empty=self.skip_empty,
+            extra=[*extra], numeric=[*numeric, *weights], skip_empty=self.skip_empty,
         )  # fmt: skip
-        absolute = str(Path(self.path).absolute())
-        named = {**vars(self), "path": absolute, "text": table.text_columns(self.text)}
-        return Source(**named), dataset
+        path = self.path if table.spooled else str(Path(self.path).absolute())
+        found = replace(self, path=path, text=table.text_columns(self.text), spooled=table.spooled)
+        return found, dataset
 
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         """What `evaluate` is given of the data set, beside texts and targets."""
@@ -65,8 +93,7 @@ class Source:
             yield
         except MissingTexts as error:
             words = [self.path, *(word for name in self.text or () for word in ("--text", name))]
-            words += ["--format", self.format] if self.format is not None else []
-            words += ["--encoding", self.encoding] if self.encoding != "utf-8" else []
+            words += self.reading.words()
             words += ["--skip-empty"] if self.skip_empty else []
             raise error.of(shlex.join(words), dataset.rows.tolist()) from None
 

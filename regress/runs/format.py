@@ -80,7 +80,8 @@ SHAPE: Mapping[str, Any] = {
     "input?": {
         "path": str, "target": [str], "text?": [str], "format?": str, "encoding?": str,
         "id?": str, "group?": str, "fold?": str, "sample_weight?": str, "skip_empty?": bool,
-        "by?": [str],
+        "by?": [str], "delimiter?": str, "quoting?": str, "decimal?": str, "no_header?": bool,
+        "spooled?": bool,
     },
     "sweep?": {"n_best?": int, "greedy?": bool},
     "blend?": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 from extract.cli import app
 from features import Bank
 from features.console.app import run
+from features.tables.spool import _kept
 from tests.tiny_encoders import hub_cache
 
 CSV = "id,excerpt\n007,the river froze\n008,NA\n009,two geese & a heron\n"
@@ -48,6 +51,25 @@ def test_a_file_becomes_a_bank(
     out, err = capsys.readouterr()
     assert "0 texts new, 3 reused" in out
     assert not err
+
+
+def test_a_packed_file_and_standard_input(
+    tmp_path: Path, bank: Path, tiny_roberta: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    packed = tmp_path / "train.csv.gz"
+    packed.write_bytes(gzip.compress(CSV.encode()))
+    arguments = ["--text", "excerpt", "--bank", bank, "-q"]
+    assert call(packed, *arguments, "--encoder", tiny_roberta) == 0
+    assert "3 texts new" in capsys.readouterr().out
+    _kept.cache_clear()
+    lines = io.BytesIO(f"{CSV}010,new\n".replace(",", "\t").encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(lines))
+    assert call("-", "--format", "tsv", *arguments) == 0
+    _kept.cache_clear()
+    assert "1 texts new, 3 reused" in capsys.readouterr().out
+    assert call("s3://bucket/train.csv", *arguments) == 2
+    assert "s3://bucket/train.csv is an address" in capsys.readouterr().err
 
 
 def test_pairs_and_several_files(
