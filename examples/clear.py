@@ -96,8 +96,8 @@ experiment.table.head(3)[["select", "model", "rmse", "se", "r2"]]
 # %% [markdown]
 # ## 3. Sweep: try everything, and score having tried everything
 #
-# The lowest of many scores flatters. `auto` is the whole procedure's own: selection and setting are
-# chosen, search included, without the fold that they are scored on.
+# The lowest of many scores is low by luck too. `auto` is the score of the whole procedure:
+# selection and setting are chosen, search included, without the fold that they are scored on.
 
 # %%
 from layerbank import sweep

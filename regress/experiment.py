@@ -85,10 +85,14 @@ def evaluate(
         Selections.
     models
         Names from `MODELS`, or regressors set up otherwise than by default.
-    cv, folds, groups
-        Number of folds, ``"stratified"`` by deciles of the target, ``"plain"`` or ``"group"``,
-        and the group of each row; see `regress.data.folds.make_folds`. Or, as `folds`, the fold of
-        each row; see `regress.data.folds.given_folds`.
+    cv
+        Number of folds, at least 3.
+    folds
+        How the rows are divided: ``"stratified"`` gives every fold its share of low and high
+        targets, ``"plain"`` divides at random, ``"group"`` keeps the rows of a group together.
+        Or the fold of each row, n_samples labels; `cv` does not count then.
+    groups
+        The group of each row, n_samples names; used by ``folds="group"`` alone.
     random_state
         The seed of the folds. With several, all is repeated on each seed's folds: scores are
         means over the repeats, and settings are chosen over all of them.
