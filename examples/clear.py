@@ -115,8 +115,16 @@ swept
 # worst errors with their texts. The models beside it are plain data, and need no bank to live.
 
 # %%
-run = load_run(experiment.save(folder / "run"))
+run = load_run(experiment.save(folder / "run", figures=True))
 run
+
+# %% [markdown]
+# `figures=True` keeps the page's pictures as files, too. This one compares the candidates:
+
+# %%
+from IPython.display import Image
+
+Image(run.path / "figures" / "leaderboard.png", width=720)
 
 # %%
 assert (run.path / "report.html").stat().st_size > 100_000

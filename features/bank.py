@@ -148,7 +148,7 @@ class Bank:
         return {
             "texts": f"{self.n_texts:,}",
             "encoder": f"{source.get('encoder')}{revision}",
-            "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = blocks) × "
+            "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = transformer layers) × "
             f"{self.hidden_size}",
             "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "

@@ -43,11 +43,26 @@ class Experiment(Results):
 
         return experiment_html(self)
 
-    def save(self, path: str | Path, force: bool = False) -> Path:
-        """Write a run folder; see `regress.runs.save.save_run`."""
+    def save(self, path: str | Path, force: bool = False, *, figures: bool = False) -> Path:
+        """Write a run folder, and return its path.
+
+        Parameters
+        ----------
+        path
+            The folder to make.
+        force
+            Whether to replace a run that is there.
+        figures
+            Whether to write each picture of the report as PNG and SVG too.
+
+        Raises
+        ------
+        RunError
+            Something is there already, or the folder cannot be written.
+        """
         from regress.runs.save import save_run
 
-        return save_run(self, path, force=force)
+        return save_run(self, path, force=force, figures=figures)
 
 
 def evaluate(

@@ -17,7 +17,7 @@ import pytest
 import typer.main
 
 import layerbank.cli
-from tests.pages import ROOT, anchors, links, pages
+from tests.pages import ROOT, anchors, docs_script, links, pages
 from tests.regress.report.chromium import Browser, installed
 
 
@@ -112,6 +112,13 @@ def test_every_public_name_has_its_place(site: Path) -> None:
         for name in import_module(module).__all__:
             homes = {f"{module}.{name}", f"layerbank.{name}", f"features.errors.{name}"}
             assert homes & ids, f"{module}.{name} stands on no page"
+
+
+def test_every_drawing_is_what_its_script_draws() -> None:
+    drawings = docs_script("drawings")
+    for name, draw in drawings.DRAWINGS.items():
+        kept = (drawings.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        assert draw().svg() == kept, "run `python docs/drawings.py`"
 
 
 def test_the_first_page_of_the_reference_lists_every_name_of_layerbank() -> None:
