@@ -140,7 +140,9 @@ def _install(folder: Path, wheel: Path) -> Path:
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    subprocess.run([*command, "--no-deps", "--no-index", wheel], check=True)
+    # Whatever a path of this process shows to pip is no reason to leave the wheel out.
+    here = ("--no-deps", "--no-index", "--ignore-installed")
+    subprocess.run([*command, *here, wheel], check=True)
     return python
 
 
