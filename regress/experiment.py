@@ -107,7 +107,8 @@ def evaluate(
         targets, ``"plain"`` divides at random, ``"group"`` keeps the rows of a group together.
         Or the fold of each row, n_samples labels; `cv` does not count then.
     groups
-        The group of each row, n_samples names; used by ``folds="group"`` alone.
+        The group of each row, n_samples names. Only ``folds="group"`` keeps groups together;
+        ties and the report heed them in any case.
     random_state
         The seed of the folds. With several, all is repeated on each seed's folds: scores are
         means over the repeats, and settings are chosen over all of them.

@@ -88,7 +88,8 @@ def sweep(
         ``"stratified"``, ``"plain"`` or ``"group"``, or the fold of each row, as in
         `regress.experiment.evaluate`.
     groups
-        The group of each row, n_samples names; used by ``folds="group"`` alone.
+        The group of each row, n_samples names. Only ``folds="group"`` keeps groups together;
+        ties and the report heed them in any case.
     random_state
         The seed of the folds. With several, all is searched anew on each seed's folds, and scores
         are means; what is refitted on all rows was chosen over all of them.
