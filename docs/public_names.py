@@ -13,9 +13,13 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 #: The first that exports a name is the one that users import it from.
-MODULES = ("layerbank", "extract", "features", "regress")
+MODULES = ("layerbank", "extract", "features", "regress", "regress.sweep", "regress.blend")
 #: Classes whose objects others make (``Bank.open``, ``load_run``): shown without a signature.
-NOT_CALLED = {"layerbank.Bank", "regress.Experiment", "regress.Run", "regress.SavedModel"}
+NOT_CALLED = {
+    "layerbank.Bank", "regress.Experiment", "regress.Run", "regress.SavedModel",
+    "regress.sweep.Sweep", "regress.sweep.AutoResult", "regress.blend.Blend",
+    "regress.blend.Blended",
+}  # fmt: skip
 #: How autodoc writes out the names of types.
 WRITTEN_OUT = {
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[([^\]]*)\]\]": (

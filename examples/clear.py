@@ -96,8 +96,8 @@ experiment.table.head(3)[["select", "model", "rmse", "se", "r2"]]
 # %% [markdown]
 # ## 3. Sweep: try everything, and score having tried everything
 #
-# The lowest of many scores flatters. `auto` is the whole procedure's own: selection and setting are
-# chosen, search included, without the fold that they are scored on.
+# The lowest of many scores is low by luck too. `auto` is the score of the whole procedure:
+# selection and setting are chosen, search included, without the fold that they are scored on.
 
 # %%
 from layerbank import sweep
@@ -115,8 +115,16 @@ swept
 # worst errors with their texts. The models beside it are plain data, and need no bank to live.
 
 # %%
-run = load_run(experiment.save(folder / "run"))
+run = load_run(experiment.save(folder / "run", figures=True))
 run
+
+# %% [markdown]
+# `figures=True` keeps the page's pictures as files, too. This one compares the candidates:
+
+# %%
+from IPython.display import Image
+
+Image(run.path / "figures" / "leaderboard.png", width=720)
 
 # %%
 assert (run.path / "report.html").stat().st_size > 100_000

@@ -14,6 +14,7 @@ from typing import Any
 
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.engines.pooling import DEFAULT, choose_poolings
+from extract.libraries import require_libraries
 from extract.options import Options
 from extract.texts.stream import bank_at
 from features.bank import Bank
@@ -86,7 +87,8 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     Raises
     ------
     InputError, EncoderError
-        For an option, or an encoder, that cannot be used.
+        For an option, or an encoder, that cannot be used; when the extra ``extract`` is not
+        installed.
     NotABank
         When something else is at the path.
     FingerprintMismatch
@@ -94,6 +96,7 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     """
     began = time.perf_counter()
     options.check()
+    require_libraries()
     bank = bank_at(path)
     if bank is None:
         refuse_occupied(path)

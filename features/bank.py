@@ -148,8 +148,8 @@ class Bank:
         return {
             "texts": f"{self.n_texts:,}",
             "encoder": f"{source.get('encoder')}{revision}",
-            "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = blocks) × "
-            f"{self.hidden_size}",
+            "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = transformer "
+            f"layers) × {self.hidden_size}",
             "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "
             f"{setup.get('max_length')} tokens",

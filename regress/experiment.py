@@ -81,7 +81,24 @@ class Experiment(Results):
         source: Mapping[str, Any] | None = None,
         figures: bool = False,
     ) -> Path:
-        """Write a run folder; see `regress.runs.save.save_run`."""
+        """Write a run folder, and return its path.
+
+        Parameters
+        ----------
+        path
+            The folder to make.
+        force
+            Whether to replace a run that is there.
+        source
+            The file and columns that texts and targets came from; recorded as ``input``.
+        figures
+            Whether to write each picture of the report as PNG and SVG too.
+
+        Raises
+        ------
+        RunError
+            Something is there already, or the folder cannot be written.
+        """
         from regress.runs.save import save_run
 
         return save_run(
@@ -124,10 +141,15 @@ def evaluate(
         Selections.
     models
         Names from `MODELS`, or regressors set up otherwise than by default.
-    cv, folds, groups
-        Number of folds, ``"stratified"`` by deciles of the target, ``"plain"`` or ``"group"``,
-        and the group of each row; see `regress.data.folds.make_folds`. Or, as `folds`, the fold of
-        each row; see `regress.data.folds.given_folds`.
+    cv
+        Number of folds, at least 3.
+    folds
+        How the rows are divided: ``"stratified"`` gives every fold its share of low and high
+        targets, ``"plain"`` divides at random, ``"group"`` keeps the rows of a group together.
+        Or the fold of each row, n_samples labels; `cv` does not count then.
+    groups
+        The group of each row, n_samples names. Only ``folds="group"`` keeps groups together;
+        ties and the report heed them in any case.
     random_state
         The seed of the folds. With several, all is repeated on each seed's folds: scores are
         means over the repeats, and settings are chosen over all of them.

@@ -53,7 +53,7 @@ def minilm_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random RoBERTa of 4 blocks, 64 wide, with a trained pooler's weights and a tokenizer."""
+    """A random RoBERTa of 4 layers, 64 wide, with a trained pooler's weights and a tokenizer."""
     folder = tmp_path_factory.mktemp("encoders") / "tiny-roberta"
     save_tokenizer(folder)
     return save_encoder(folder, "roberta", layers=4, hidden=64)

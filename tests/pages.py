@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
@@ -27,8 +29,19 @@ class CodeBlock(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING and every page of the documentation that is written by hand."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """The pages beside the README, and every page of the documentation that is written by hand."""
+    beside = ("README", "CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+    return [*(ROOT / f"{name}.md" for name in beside), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def docs_script(name: str) -> ModuleType:
+    """A program of ``docs/``, loaded as a module."""
+    spec = spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def code_blocks(page: Path, *languages: str) -> list[CodeBlock]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import typer.main
 
 import layerbank.cli
-from tests.pages import ROOT, anchors, links, pages
+from tests.pages import ROOT, anchors, docs_script, links, pages
 from tests.regress.report.chromium import Browser, installed
 
 
@@ -110,7 +111,39 @@ def test_every_public_name_has_its_place(site: Path) -> None:
     for module in ("layerbank", "extract", "features", "regress"):
         for name in import_module(module).__all__:
             homes = {f"{module}.{name}", f"layerbank.{name}", f"features.errors.{name}"}
-            assert homes & ids or name == "MODELS", f"{module}.{name} stands on no page"
+            assert homes & ids, f"{module}.{name} stands on no page"
+
+
+def test_every_drawing_is_what_its_script_draws() -> None:
+    drawings = docs_script("drawings")
+    for name, draw in drawings.DRAWINGS.items():
+        kept = (drawings.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        assert draw().svg() == kept, "run `python docs/drawings.py`"
+
+
+def test_the_first_page_of_the_reference_lists_every_name_of_layerbank() -> None:
+    listed = {*re.findall(r"\w+", (ROOT / "docs/api/index.md").read_text(encoding="utf-8"))}
+    assert {*import_module("layerbank").__all__} <= listed
+
+
+def test_what_sweeps_and_blends_give_is_described(site: Path) -> None:
+    ids = read(site / "api" / "regress.html").ids
+    for module in ("regress.sweep", "regress.blend"):
+        classes = [name for name in import_module(module).__all__ if re.match("[A-Z][a-z]", name)]
+        assert len(classes) == 2
+        assert {f"{module}.{name}" for name in classes} <= ids
+
+
+@pytest.mark.parametrize("function", ["evaluate", "sweep"])
+def test_every_parameter_of_scoring_is_described_by_itself(function: str) -> None:
+    """`cv`, `folds` and `groups` are three things, and so are three paragraphs."""
+    called = getattr(import_module("layerbank"), function)
+    lines = (inspect.getdoc(called) or "").split("Raises\n")[0].splitlines()
+    heads = [line for line in lines if re.fullmatch(r"\w[\w, ]*", line)]
+    assert {name for head in heads for name in head.split(", ")} >= {
+        *inspect.signature(called).parameters
+    }
+    assert {"cv", "folds", "groups"} <= {*heads}
 
 
 def test_every_command_and_option_is_described(site: Path) -> None:
@@ -131,7 +164,10 @@ def test_a_browser_opens_the_pages_from_the_disk(site: Path, tmp_path: Path) -> 
     with Browser(tmp_path) as browser:
         for width in (420, 1280):
             browser.resize(width)
-            for name in ("index", "cli", "format", "api/features", "guides/kaggle"):
+            for name in (
+                *("index", "install", "numbers", "faq", "comparison", "glossary", "cli", "format"),
+                *("api/features", "guides/kaggle"),
+            ):
                 browser.open(site / f"{name}.html")
                 wide = browser.run("return document.documentElement.scrollWidth")
                 assert wide <= width, f"{name} is {wide} wide on a page of {width}"

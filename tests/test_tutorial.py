@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
-ROOT = Path(__file__).parent.parent
-SCRIPT = ROOT / "examples" / "clear.py"
+from tests.pages import ROOT, docs_script
+
+tutorial = docs_script("tutorial")
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +19,8 @@ def cells(
     minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[nbformat.NotebookNode]:
     """The executed cells."""
-    notebook = jupytext.read(SCRIPT)
-    folder = tmp_path_factory.mktemp("notebook")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "IPYTHONDIR": str(folder),
-        "JUPYTER_CONFIG_DIR": str(folder),
-        "TMPDIR": str(folder),
-        "PYTHONWARNINGS": "default",
-    }
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
-    client.execute(env=environment)
-    return list(notebook.cells)
+    executed: list[nbformat.NotebookNode] = tutorial.execute(tmp_path_factory.mktemp("notebook"))
+    return executed
 
 
 def outputs(cells: list[nbformat.NotebookNode]) -> list[Any]:
@@ -72,3 +60,26 @@ def test_it_tells_a_story(cells: list[nbformat.NotebookNode]) -> None:
     assert len(titles) >= 6
     assert len(prose) >= 8
     assert len([cell for cell in cells if cell.cell_type == "code"]) >= 10
+
+
+def words(shown: dict[str, Any]) -> set[str]:
+    """What a cell shows in words, without numbers and markup."""
+    visible = re.sub(r"<style.*?</style>|<[^>]*>", " ", " ".join([*shown["html"], *shown["text"]]))
+    return {*re.findall(r"[^\W\d_]{2,}", visible)}
+
+
+def test_the_page_shows_what_the_cells_show(cells: list[nbformat.NotebookNode]) -> None:
+    """Else run ``python docs/tutorial.py``. Numbers may differ between processors."""
+    now, kept = tutorial.record(cells), tutorial.read_outputs()
+    assert [shown["code"] for shown in now] == [shown["code"] for shown in kept]
+    for new, old in zip(now, kept, strict=True):
+        assert new["pictures"] == old["pictures"]
+        assert all((ROOT / "docs" / "_static" / name).is_file() for name in old["pictures"])
+        common, either = words(new) & words(old), words(new) | words(old)
+        assert len(common) >= 0.8 * len(either), sorted(either - common)
+    assert sum(bool(old["html"] or old["text"] or old["pictures"]) for old in kept) >= 10
+
+
+def test_the_page_names_no_place_of_a_machine() -> None:
+    text = tutorial.OUTPUTS.read_text(encoding="utf-8")
+    assert not re.search(r"/(tmp|home|root|usr|work|private|Users|site-packages)/", text)

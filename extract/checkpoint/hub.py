@@ -113,7 +113,8 @@ def _reason(error: Exception) -> str:
         return "the model on the Hugging Face hub has no such revision"
     if isinstance(error, errors.RepositoryNotFoundError):
         return "the Hugging Face hub has no such model (or it is private: `hf auth login`)"
-    if isinstance(error, errors.IncompleteSnapshotError):
+    incomplete = getattr(errors, "IncompleteSnapshotError", None)  # not in version 1
+    if incomplete is not None and isinstance(error, incomplete):
         return "its files in the hub's cache are incomplete while the hub cannot be reached"
     if isinstance(error, errors.LocalEntryNotFoundError):
         return "it is not in the hub's cache while the hub cannot be reached"

@@ -80,7 +80,7 @@ class Encoder(Protocol):
     """A frozen encoder on a device, ready to run."""
 
     n_layers: int
-    """Hidden states, the embedding output included: 13 for 12 blocks."""
+    """Hidden states, the embedding output included: 13 for 12 transformer layers."""
     hidden_size: int
     has_pooler: bool
     """Whether the checkpoint holds the weights of the encoder's own pooler."""

@@ -188,7 +188,10 @@ def _facts(facts: Mapping[str, Any], fancy: bool) -> Iterator[tuple[str, list[st
         yield "weights", [str(source["weights"])]
     yield (
         "layers",
-        [f"{facts['n_layers']} (0 = embeddings, 1 to {last} = blocks) × {facts['hidden_size']}"],
+        [
+            f"{facts['n_layers']} (0 = embeddings, 1 to {last} = transformer layers) × "
+            f"{facts['hidden_size']}"
+        ],
     )
     yield "poolings", [", ".join(facts["poolings"])]
     stored = ", ".join(_share(facts["rows_by_dtype"], name) for name in facts["rows_by_dtype"])

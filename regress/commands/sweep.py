@@ -52,8 +52,9 @@ def sweep_command(
     """Try every block, the usual combinations and a forward search, and score having done so.
 
     Ridge runs over everything, krr, svr and lightgbm over the selections that ridge finds best. The
-    score of the winner flatters; `auto` is the honest one: each fold is predicted by what was
-    chosen without it. Call it again and it goes on where it stopped.
+    winner's own score is too good, since it was picked for being low. `auto` is the honest one:
+    each fold is predicted by what was chosen without it. A sweep that was stopped goes on when you
+    call it again. A finished one is kept; --force replaces it and takes up what is done already.
 
     Example: [bold]layerbank sweep train.csv --text excerpt --target score --bank my.bank
     --out swept[/bold]

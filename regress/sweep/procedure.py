@@ -1,9 +1,10 @@
 """Everything worth trying on a bank, and an honest score of having tried it all.
 
 Ridge runs over every block, the usual concatenations and a greedy forward search; the costlier
-regressors run on the selections that ridge finds best. The lowest of so many scores flatters, so
-the whole procedure is scored: for each outer fold, selection, regressor and setting are chosen by
-the other folds alone, the forward search included, and what they choose predicts that fold.
+regressors run on the selections that ridge finds best. The lowest of many scores is low by luck
+too. So the whole procedure is scored: for each outer fold, selection, regressor and setting are
+chosen by the other folds alone, the forward search included, and what they choose predicts that
+fold.
 """
 
 from __future__ import annotations
@@ -66,26 +67,51 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, sample_weight
-        As `regress.experiment.evaluate`.
-    ids, id_name, rows, target_names, n_jobs, progress
-        As there.
+    bank
+        One bank or several, or a path with ``{fold}`` in it for one bank a fold.
+    texts
+        n_samples texts that the banks hold; duplicates never straddle folds.
+    y
+        Shape (n_samples,) or (n_samples, n_targets), finite.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
         the `n_best` selections that ridge finds best, found anew without each fold.
     select
         Selections to try besides.
+    n_best
+        How many of ridge's selections the other regressors are tried on.
     greedy
         Whether to search forward for blocks to add.
+    cv
+        Number of folds, at least 3.
+    folds
+        ``"stratified"``, ``"plain"`` or ``"group"``, or the fold of each row, as in
+        `regress.experiment.evaluate`.
+    groups
+        The group of each row, n_samples names. Only ``folds="group"`` keeps groups together;
+        ties and the report heed them in any case.
     random_state
         The seed of the folds. With several, all is searched anew on each seed's folds, and scores
         are means; what is refitted on all rows was chosen over all of them.
+    sample_weight
+        Shape (n_samples,), above 0: how much each row counts in fits, choices and scores.
+    ids, id_name
+        What each row is called in the out-of-fold predictions, and the name of that column; None
+        for row numbers from 1.
+    rows
+        Row numbers that errors name; None to count from 1.
+    target_names
+        One for each target; None for those that a data frame or series brings along.
     cache
         A folder that keeps finished fits, so that another call goes on where one stopped.
     memory
         Bytes that features and products may take, about; None for half of what is free. Where it
         is little, the forward search ranks on fewer rows, and may find others; nothing else that
         is scored depends on it.
+    n_jobs
+        Worker threads; None for one a core.
+    progress
+        Whether to draw a progress bar on stderr.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import fcntl
 import os
 import shutil
@@ -9,10 +10,14 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from collections.abc import Callable
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -73,17 +78,77 @@ def editable(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _environment(tmp_path_factory.mktemp("editable"), wheel)
 
 
+@pytest.fixture(scope="session")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of a new environment with the wheel, and nothing but what it depends on.
+
+    What ``pip install layerbank`` gives, without any extra: the packages that the wheel's own
+    metadata requires, and those that they require, are linked in from ours.
+    """
+    folder = tmp_path_factory.mktemp("bare")
+    python = _install(folder, wheel)
+    for entry in _entries(required_by(wheel)):
+        (_site_packages(folder) / entry.name).symlink_to(entry)
+    return python
+
+
+def required_by(wheel: Path, extra: str = "") -> dict[str, Distribution]:
+    """What a wheel requires, directly or not, by name: the packages as they are installed here."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    lines = [(line, {extra}) for line in metadata.get_all("Requires-Dist", [])]
+    found: dict[str, Distribution] = {}
+    done = set()
+    while lines:
+        line, extras = lines.pop()
+        wanted = Requirement(line)
+        applies = wanted.marker is None or any(wanted.marker.evaluate({"extra": e}) for e in extras)
+        name = canonicalize_name(wanted.name)
+        if not applies or (name, frozenset(wanted.extras)) in done:
+            continue
+        done.add((name, frozenset(wanted.extras)))
+        if name == "layerbank":  # one extra that contains another
+            inner = [(each, set(wanted.extras)) for each in metadata.get_all("Requires-Dist", [])]
+            lines += [(each, extras) for each, extras in inner if "extra ==" in each]
+            continue
+        found[name] = distribution(name)
+        lines += [(each, {"", *wanted.extras}) for each in found[name].requires or []]
+    return found
+
+
+def _entries(packages: dict[str, Distribution]) -> set[Path]:
+    """What stands in the folder of all packages and belongs to one of these."""
+    site = Path(sysconfig.get_path("purelib"))
+    tops = {file.parts[0] for package in packages.values() for file in package.files or []} - {
+        "..",
+        "__pycache__",
+    }
+    return {site / top for top in tops}
+
+
 def _environment(folder: Path, wheel: Path) -> Path:
-    """Python of an environment with a wheel in it; the dependencies are lent from ours."""
+    """Python of an environment with a wheel in it; everything else is lent from ours."""
+    python = _install(folder, wheel)
+    # A folder that a .pth file names comes without its own, and so without our editable install.
+    (_site_packages(folder) / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    return python
+
+
+def _install(folder: Path, wheel: Path) -> Path:
+    """Python of a new environment with a wheel alone."""
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    subprocess.run([*command, "--no-deps", "--no-index", wheel], check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    # A folder that a .pth file names comes without its own, and so without our editable install.
-    lent = folder / "lib" / version / "site-packages" / "lent.pth"
-    lent.write_text(sysconfig.get_path("purelib"))
+    # Whatever a path of this process shows to pip is no reason to leave the wheel out.
+    here = ("--no-deps", "--no-index", "--ignore-installed")
+    subprocess.run([*command, *here, wheel], check=True)
     return python
+
+
+def _site_packages(folder: Path) -> Path:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return folder / "lib" / version / "site-packages"
 
 
 @pytest.fixture(scope="session")

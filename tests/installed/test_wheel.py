@@ -35,7 +35,9 @@ def test_the_wheel_is_what_runs(clean: Path, run: Run, tmp_path: Path) -> None:
         "import extract, features, regress, layerbank\n"
         "print(*[m.__file__ for m in (extract, features, regress, layerbank)], sep='\\n')"
     )
-    for line in run(clean, "-c", code, cwd=tmp_path).stdout.split():
+    lines = run(clean, "-c", code, cwd=tmp_path).stdout.split()
+    assert len(lines) == 4
+    for line in lines:
         assert Path(line).is_relative_to(clean.parent.parent)
 
 

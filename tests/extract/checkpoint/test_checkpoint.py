@@ -116,6 +116,16 @@ def test_an_unknown_name_says_what_was_looked_for(name: str) -> None:
         Checkpoint.find(name)
 
 
+@pytest.mark.usefixtures("offline")
+def test_version_1_of_the_hubs_library_knows_fewer_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import errors, snapshot_download
+
+    assert snapshot_download  # which needs the error itself, once, in version 2
+    monkeypatch.delattr(errors, "IncompleteSnapshotError", raising=False)
+    with pytest.raises(EncoderError, match="no encoder 'some-org/no-such-model'.*hub"):
+        Checkpoint.find("some-org/no-such-model")
+
+
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where/at/all", "~/nowhere", "a/b/c", ""])
 def test_an_unknown_folder_is_not_looked_for_on_the_hub(name: str) -> None:
     with pytest.raises(EncoderError, match="there is no folder"):
