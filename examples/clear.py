@@ -160,6 +160,6 @@ both
 #
 # ```sh
 # layerbank extract train.csv --text excerpt --bank my.bank
-# layerbank sweep train.csv --text excerpt --target score --bank my.bank --out swept
-# layerbank predict swept test.csv --text excerpt --out predictions.csv
+# layerbank fit train.csv --text excerpt --target score --bank my.bank --out swept
+# layerbank predict swept test.csv
 # ```

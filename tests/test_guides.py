@@ -61,7 +61,7 @@ def column(path: Path, name: str) -> list[str]:
 def test_a_page_does_what_it_says(page: Path, desk: Path, reader: Reader) -> None:
     follow(reader, code_blocks(page, *LANGUAGES), desk)
     for named in desk.glob("*predictions.csv"):
-        assert np.isfinite(np.array(column(named, "prediction"), float)).all()
+        assert np.isfinite(np.array(column(named, "target"), float)).all()
 
 
 def test_a_kaggle_submission_from_a_notebook_without_a_network(desk: Path, reader: Reader) -> None:
@@ -98,11 +98,8 @@ def test_a_kaggle_submission_from_a_notebook_without_a_network(desk: Path, reade
     lines = (notebook / "submission.csv").read_text().splitlines()
     assert lines[0] == "id,target"
     assert column(notebook / "submission.csv", "id") == ids[::-1]
-    predicted = np.array(column(notebook / "predictions.csv", "prediction"), float)
-    np.testing.assert_array_equal(
-        np.array(column(notebook / "submission.csv", "target"), float), predicted[::-1]
-    )
-    again = np.array(column(notebook / "again.csv", "prediction"), float)
+    predicted = np.array(column(notebook / "submission.csv", "target"), float)[::-1]
+    again = np.array(column(notebook / "again.csv", "target"), float)
     np.testing.assert_allclose(predicted, again, rtol=1e-5)
     texts = column(inputs / "competition" / "test.csv", "excerpt")
     run = load_run(inputs / "readability" / "run")
@@ -157,14 +154,14 @@ def test_fine_tuned_weights_from_extraction_to_predictions(
     (model,) = load_run(desk / "tuned-run").chosen()
     for table, written in (("test", "predictions"), ("more", "more-predictions")):
         X = last_means(tuned["tuned"], tokenizer, column(desk / f"{table}.csv", "excerpt"))
-        got = np.array(column(desk / f"{written}.csv", "prediction"), float)
+        got = np.array(column(desk / f"{written}.csv", "standard_error"), float)
         np.testing.assert_allclose(got, model.fitted.predict(X), atol=tolerance)
 
     # And for one encoder a fold, the mean of each fold's model on its own encoder's features.
     (model,) = load_run(desk / "folds-run").chosen()
     texts = column(desk / "test.csv", "excerpt")
     X = np.hstack([last_means(tuned[f"tuned-{fold}"], tokenizer, texts) for fold in range(3)])
-    got = np.array(column(desk / "folds-predictions.csv", "prediction"), float)
+    got = np.array(column(desk / "folds-predictions.csv", "target"), float)
     np.testing.assert_allclose(got, model.fitted.predict(X), atol=tolerance)
     other = np.hstack([last_means(tuned["tuned"], tokenizer, texts)] * 3)
     assert np.abs(got - model.fitted.predict(other)).max() > 4 * tolerance

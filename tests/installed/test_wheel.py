@@ -71,6 +71,6 @@ def test_a_run_predicts_without_its_bank_and_elsewhere(
         with (elsewhere / f"{model}.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert [row["id"] for row in rows] == [f"00{i}" for i in range(len(new))]
-        got = np.array([float(row["prediction"]) for row in rows])
+        got = np.array([float(row["target"]) for row in rows])
         np.testing.assert_allclose(got, expected[model], rtol=0, atol=1e-6 * np.abs(y).max())
     assert (elsewhere / "moved-run" / "scratch" / "a.bank" / "bank.json").exists()
