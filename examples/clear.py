@@ -159,7 +159,6 @@ both
 # With your own files, the same from a shell:
 #
 # ```sh
-# layerbank extract train.csv --text excerpt --bank my.bank
 # layerbank fit train.csv --text excerpt --target score --bank my.bank --out swept
 # layerbank predict swept test.csv
 # ```
