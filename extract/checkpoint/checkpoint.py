@@ -139,10 +139,18 @@ class Checkpoint:
     def identity(self) -> dict[str, Any]:
         """What decides the numbers in the files: ``weights``, ``config`` and ``tokenizer``."""
         return {
-            "weights": weights_digest(self.weight_files),
+            "weights": weights_digest(
+                self.weight_files, None if self.fine_tuned is None else self.shapes
+            ),
             "config": _without(self.config, INDIFFERENT),
             "tokenizer": self.tokenizer_digest(),
         }
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each weight of the encoder that the configuration describes."""
+        from extract.checkpoint.architecture import shapes_of
+
+        return shapes_of(self.folder)
 
     def tokenizer_digest(self) -> str:
         """SHA-256, in hexadecimal, of what decides a text's tokens."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from extract.checkpoint.architecture import SAFELY, encoder_of, family_of, read_config
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.checkpoint.weights import read_state
@@ -79,20 +80,8 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
 
 
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
-    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
-
-    common = {"local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(checkpoint.folder, **common)
-    # A configuration may name the code that computes attention, on the hub even.
-    config._attn_implementation = None
-    if getattr(config, "attention_type", None) == "block_sparse":
-        # BigBird takes full attention from the first short text on, for good. Which text comes
-        # first must change no number.
-        config.attention_type = "original_full"
-    in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
-    # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.
-    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
-    family: Any = AutoModelForTextEncoding if in_two_halves and encoder_only else AutoModel
+    config = read_config(checkpoint.folder)
+    family = family_of(config)
     info: dict[str, Any] = {"missing_keys": [], "mismatched_keys": []}
     if checkpoint.fine_tuned is None:
         model, info = family.from_pretrained(
@@ -101,16 +90,15 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
             dtype=dtype,
             use_safetensors=checkpoint.safetensors,
             output_loading_info=True,
-            **common,
+            **SAFELY,
         )
     else:
         model = family.from_config(config, dtype=dtype)
         _keep_in_fp32(model, dtype)
-    if in_two_halves and not encoder_only:
-        model = model.get_encoder()
+    model = encoder_of(model, config)
     if checkpoint.fine_tuned is not None:
         path = checkpoint.fine_tuned
-        info["missing_keys"] = put_weights(model, read_state(path), path)
+        info["missing_keys"] = put_weights(model, read_state(path, checkpoint.shapes), path)
     return model, info
 
 

@@ -1,0 +1,56 @@
+"""The module that a checkpoint's configuration describes, and the names of its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from extract.checkpoint.quiet import quiet_transformers
+
+#: What every call of transformers is told: nothing is fetched, and no code of a checkpoint is run.
+SAFELY = {"local_files_only": True, "trust_remote_code": False}
+
+
+def read_config(folder: Path) -> Any:
+    """The configuration in a folder, less what must not decide any number."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, **SAFELY)
+    # A configuration may name the code that computes attention, on the hub even.
+    config._attn_implementation = None
+    if getattr(config, "attention_type", None) == "block_sparse":
+        # BigBird takes full attention from the first short text on, for good. Which text comes
+        # first must change no number.
+        config.attention_type = "original_full"
+    return config
+
+
+def family_of(config: Any) -> Any:
+    """The class that loads such a model, or makes one."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    return AutoModelForTextEncoding if _has_encoder_class(config) else AutoModel
+
+
+def encoder_of(model: Any, config: Any) -> Any:
+    """The half of a model that encodes; the model itself where there is no other."""
+    in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
+    return model.get_encoder() if in_two_halves and not _has_encoder_class(config) else model
+
+
+def _has_encoder_class(config: Any) -> bool:
+    """Whether there is a class for the encoder alone, as for T5: its decoder is not even read."""
+    from transformers import AutoModelForTextEncoding
+
+    in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
+    return in_two_halves and type(config) in AutoModelForTextEncoding._model_mapping
+
+
+def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each weight that the encoder in a folder has; no weight is read or made."""
+    import torch
+
+    with quiet_transformers(), torch.device("meta"):
+        config = read_config(folder)
+        model = encoder_of(family_of(config).from_config(config), config)
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
