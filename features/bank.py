@@ -31,6 +31,7 @@ from features.selection import (
     column_names,
     order_poolings,
 )
+from features.sentence import sentence_poolings
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -178,7 +179,10 @@ class Bank:
     @property
     def shelf(self) -> Shelf:
         """What a selection has to know of the bank."""
-        return Shelf(self.name, self.n_layers, self.poolings, self.has_pooler)
+        return Shelf(
+            self.name, self.n_layers, self.poolings, self.has_pooler,
+            sentence_poolings(self.setup, self.source),
+        )  # fmt: skip
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
         """The blocks that a selection names here; SelectionError shows what there is."""
@@ -232,7 +236,7 @@ class Bank:
 
     def width(self, term: ResolvedTerm) -> int:
         """Columns that a term gives."""
-        return self.hidden_size * (1 if term.average else len(term.blocks))
+        return self.hidden_size * term.n_parts
 
     def fill(self, out: NDArray[Any], texts: Sequence[Text], terms: Iterable[ResolvedTerm]) -> None:
         """Write the terms' columns for n texts into ``out``, shape ``(n, d)``."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from extract.checkpoint.quiet import quiet_transformers
+from features.errors import EncoderError
+
+log = logging.getLogger(__name__)
 
 #: What every call of transformers is told: nothing is fetched, and no code of a checkpoint is run.
 SAFELY = {"local_files_only": True, "trust_remote_code": False}
@@ -54,3 +59,31 @@ def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
         config = read_config(folder)
         model = encoder_of(family_of(config).from_config(config), config)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def refuse_unknown(folder: Path, config: Mapping[str, Any]) -> None:
+    """EncoderError where the installed transformers has no code for an encoder.
+
+    The checkpoint may bring code of its own, which is never run: where transformers has such a
+    model by now, that is what runs, and a note says so.
+    """
+    from transformers import CONFIG_MAPPING, __version__
+
+    model_type, own_code = config["model_type"], bool(config.get("auto_map"))
+    if model_type in CONFIG_MAPPING:
+        if own_code:
+            log.info(
+                "%s names code of its own (auto_map), which is not run: the %r model of "
+                "transformers reads its weights", folder, model_type,
+            )  # fmt: skip
+        return
+    if own_code:
+        raise EncoderError(
+            f"the encoder in {folder} is computed by code of its own (auto_map in config.json), "
+            f"and code from a checkpoint is never run: transformers {__version__} has no "
+            f"{model_type!r} model, so give an encoder that it has"
+        )
+    raise EncoderError(
+        f"the encoder in {folder} is a {model_type!r}, which transformers {__version__} does not "
+        "know: install a newer transformers, or give another encoder"
+    )

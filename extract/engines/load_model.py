@@ -57,15 +57,16 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
     except Exception as error:  # a checkpoint can be wrong in any way
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EncoderError(
-            f"the checkpoint in {given} cannot be loaded as an encoder ({reason}): save it again, "
-            "or give another one"
+            f"the checkpoint in {given} cannot be loaded as an encoder ({reason}{_code(checkpoint)}"
+            "): save it again, or give another one"
         ) from error
     missing = sorted(name for name in info["missing_keys"] if not is_pooler(name))
     wrong = missing + sorted(str(key[0]) for key in info["mismatched_keys"])
     if wrong:
         raise EncoderError(
             f"the checkpoint in {given} lacks {len(wrong)} weights of {type(model).__name__}, "
-            f"{wrong[0]} for one, and random ones would stand in: give a complete checkpoint"
+            f"{wrong[0]} for one, and random ones would stand in{_code(checkpoint)}: give a "
+            "complete checkpoint"
         )
     without_pooler = len(missing) < len(info["missing_keys"])
     if without_pooler:
@@ -77,6 +78,12 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
         )
     has_pooler = getattr(model, "pooler", None) is not None and not without_pooler
     return model.eval().requires_grad_(False), has_pooler
+
+
+def _code(checkpoint: Checkpoint) -> str:
+    """A word on the code that a checkpoint brings, where it may be what is missing."""
+    brings = checkpoint.fine_tuned is None and checkpoint.config.get("auto_map")
+    return "; its own code (auto_map) is never run" if brings else ""
 
 
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
