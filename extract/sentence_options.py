@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder has to say to the options: its maximum length, its prompts."""
+"""What a sentence-transformers folder has to say to the options: maximum length and prompts."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from features.selection import (
     column_names,
     order_poolings,
 )
-from features.sentence import sentence_poolings
+from features.sentence import FACTS, described, sentence_poolings
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -152,11 +152,22 @@ class Bank:
             "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = blocks) × "
             f"{self.hidden_size}",
             "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
+            **self._sentence_facts(),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "
             f"{setup.get('max_length')} tokens",
             "folder": self.path,
             "fingerprint": f"{self.fingerprint[:12]}…",
         }
+
+    def _sentence_facts(self) -> dict[str, object]:
+        facts = {}
+        if FACTS in self.source:
+            offered = sentence_poolings(self.setup, self.source)
+            why_not = f" (not offered: {offered})" if isinstance(offered, str) else ""
+            facts["sentence"] = described(self.source[FACTS]) + why_not
+        if self.setup.get("prompt"):
+            facts["prompt"] = repr(self.setup["prompt"])
+        return facts
 
     @property
     def n_texts(self) -> int:

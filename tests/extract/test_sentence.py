@@ -1,4 +1,4 @@
-"""A sentence-transformers folder: what it says is read, and `sentence` is what the library gives."""
+"""A sentence-transformers folder is read, and `sentence` is what the library gives."""
 
 from __future__ import annotations
 
@@ -43,15 +43,16 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("further", [("Normalize",), ()], ids=["unit length", "as it is"])
 @pytest.mark.parametrize("poolings", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("layout", ["old", "new"])
+@pytest.mark.parametrize(
+    ("layout", "further"),
+    [("old", ("Normalize",)), ("new", ())],
+    ids=["old, unit length", "new, as it is"],
+)
 def test_sentence_is_what_the_library_gives(
     layout: str, poolings: tuple[str, ...], further: tuple[str, ...], bank: Path, tmp_path: Path
 ) -> None:
-    folder = save_sentence_folder(
-        tmp_path / "folder", layout, poolings=poolings, further=further
-    )
+    folder = save_sentence_folder(tmp_path / "folder", layout, poolings=poolings, further=further)
     found = banked(folder, bank)
     assert found.setup["max_length"] == 64
     matrix = found.matrix(TEXTS, "sentence")
@@ -79,7 +80,9 @@ def test_the_encoders_length_stays_the_default_and_that_is_said(
 ) -> None:
     folder = save_sentence_folder(tmp_path / "folder", layout)
     assert banked(folder, bank, max_length=None).setup["max_length"] == 512
-    said = [record.message for record in kept_log.records if "--max-length folder" in record.message]
+    said = [
+        record.message for record in kept_log.records if "--max-length folder" in record.message
+    ]
     assert len(said) == 1
     assert "reads 64 tokens of a text, and this bank 512" in said[0]
     kept_log.clear()
@@ -116,9 +119,7 @@ def test_a_prompt_by_name_or_as_it_is(
     prompt: str, default: str | None, bank: Path, tmp_path: Path,
     kept_log: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    folder = save_sentence_folder(
-        tmp_path / "folder", prompts=PROMPTS, default_prompt=default
-    )
+    folder = save_sentence_folder(tmp_path / "folder", prompts=PROMPTS, default_prompt=default)
     found = banked(folder, bank, prompt=prompt)
     assert found.setup["prompt"] == "query: "
     # Texts are found without it.
