@@ -6,12 +6,17 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from features.console.show import human_bytes, import_tqdm, progress_bar
 
 log = logging.getLogger(__name__)
+
+#: No bar is drawn before a download has taken so long, seconds.
+BAR_SECONDS = 0.5
 
 #: Between two lines on a download where no bar can be drawn, seconds.
 LINE_SECONDS = 10.0
@@ -81,7 +86,8 @@ class Progress:
         self._bar.close()
 
 
-def download_bars(name: str) -> type[Any]:
+@contextmanager
+def download_bars(name: str) -> Iterator[type[Any]]:
     """A class of bars for the hub's library to make while it fetches an encoder.
 
     It makes several; what is shown is one, of all bytes on the disk, with rate and time left. Where
@@ -92,6 +98,8 @@ def download_bars(name: str) -> type[Any]:
     quiet = logging.getLogger("extract").level > logging.INFO
     drawn = sys.stderr.isatty() or "notebook" in tqdm.__module__
 
+    made: list[Any] = []
+
     class Bar(tqdm):  # type: ignore[type-arg]
         def __init__(self, *args: Any, **options: Any) -> None:
             # Of the bytes that come and those that are written, the latter; and not of the files.
@@ -100,14 +108,20 @@ def download_bars(name: str) -> type[Any]:
             options.pop("bar_format", None)
             options |= {
                 "desc": f"fetch {name}", "unit_divisor": 1024, "file": sys.stderr,
-                "disable": not counts or not drawn or quiet,
+                "disable": not counts or not drawn or quiet, "delay": BAR_SECONDS,
             }  # fmt: skip
             super().__init__(*args, **options)
+            made.append(self)
 
         def update(self, n: float | None = 1) -> bool | None:
             if self._lines is not None:
                 self._lines.advance(int(n or 0), self.total)
             return super().update(n)
+
+        def refresh(self, *args: Any, **options: Any) -> bool | None:
+            # The library asks for it as soon as it knows of a file.
+            early = not self.disable and self._time() < self.start_t + BAR_SECONDS
+            return False if early else super().refresh(*args, **options)
 
         def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
             """Nothing: ours stays."""
@@ -118,7 +132,11 @@ def download_bars(name: str) -> type[Any]:
         def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
             """Nothing: the rate stands there already."""
 
-    return Bar
+    try:
+        yield Bar
+    finally:
+        for bar in made:  # the library leaves them as they are
+            bar.close()
 
 
 class Lines:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extract.checkpoint.sentence_folder import encoder_path, read_modules
 from extract.progress import download_bars
@@ -114,19 +114,16 @@ def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import are_progress_bars_disabled
 
-    bars = None if are_progress_bars_disabled() else download_bars(name)
+    given: dict[str, Any] = {"revision": revision, "allow_patterns": [*patterns]}
     try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=[*patterns], tqdm_class=bars)
-        )
+        if are_progress_bars_disabled():
+            return Path(snapshot_download(name, **given))
+        with download_bars(name) as bars:
+            return Path(snapshot_download(name, **given, tqdm_class=bars))
     except Exception as error:
         # What is there whole will do, whatever ails the network.
         try:
-            return Path(
-                snapshot_download(
-                    name, revision=revision, allow_patterns=[*patterns], local_files_only=True
-                )
-            )
+            return Path(snapshot_download(name, **given, local_files_only=True))
         except (OSError, LookupError, ValueError):
             raise error from None
 

@@ -248,6 +248,7 @@ def test_a_bar_on_a_terminal_and_none_where_it_is_to_be_quiet(
     kept_log: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    hub.pause = 0.08
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     before = logging.getLogger("extract").level
     logging.getLogger("extract").setLevel(logging.WARNING if quiet else logging.INFO)
@@ -263,6 +264,9 @@ def test_a_bar_on_a_terminal_and_none_where_it_is_to_be_quiet(
         assert "B/s" in shown
         assert "Fetching" not in shown
         assert "Reconstruct" not in shown
+        assert "801k/801k" in shown
+    Checkpoint.find("roberta-base")  # all is there
+    assert capsys.readouterr().err == ""
 
 
 def test_two_processes_fetch_at_once_from_a_slow_hub(hub: Hub, tmp_path: Path) -> None:
