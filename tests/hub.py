@@ -33,7 +33,7 @@ class Hub:
     down
         Whether every call is answered with 503.
     pause
-        Seconds between the pieces of a file.
+        Seconds between the pieces of a large file.
     requests
         How often each path was asked for with GET.
     ranges
@@ -150,12 +150,13 @@ class Calls(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         end = len(body) // 2 if broken else len(body)
-        step = max(1, end // 8) if self.served.pause else max(1, end)
+        slow = self.served.pause > 0 and end > 1 << 16
+        step = max(1, end // 8 if slow else end)
         try:
             for place in range(0, end, step):
                 self.wfile.write(body[place : min(end, place + step)])
                 self.wfile.flush()
-                if self.served.pause:
+                if slow:
                     self.served.wait()
         except OSError:
             pass  # whoever asked has gone
