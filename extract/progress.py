@@ -94,13 +94,13 @@ def download_bars(name: str) -> Iterator[type[Any]]:
     stderr is no terminal, a line is logged now and then instead. Nothing is shown where the
     packages' notes are not (``--quiet``).
     """
-    tqdm = import_tqdm()
+    base: Any = import_tqdm()
     quiet = logging.getLogger("extract").level > logging.INFO
-    drawn = sys.stderr.isatty() or "notebook" in tqdm.__module__
+    drawn = sys.stderr.isatty() or "notebook" in base.__module__
 
     made: list[Any] = []
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(base):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
             # Of the bytes that come and those that are written, the latter; and not of the files.
             counts = options.get("unit") == "B" and options.get("desc") != "Downloading bytes"
@@ -113,12 +113,12 @@ def download_bars(name: str) -> Iterator[type[Any]]:
             super().__init__(*args, **options)
             made.append(self)
 
-        def update(self, n: float | None = 1) -> bool | None:
+        def update(self, n: float | None = 1) -> Any:
             if self._lines is not None:
                 self._lines.advance(int(n or 0), self.total)
             return super().update(n)
 
-        def refresh(self, *args: Any, **options: Any) -> bool | None:
+        def refresh(self, *args: Any, **options: Any) -> Any:
             # The library asks for it as soon as it knows of a file.
             early = not self.disable and self._time() < self.start_t + BAR_SECONDS
             return False if early else super().refresh(*args, **options)

@@ -160,7 +160,7 @@ class Bank:
         }
 
     def _sentence_facts(self) -> dict[str, object]:
-        facts = {}
+        facts: dict[str, object] = {}
         if FACTS in self.source:
             offered = sentence_poolings(self.setup, self.source)
             why_not = f" (not offered: {offered})" if isinstance(offered, str) else ""

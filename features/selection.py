@@ -68,7 +68,7 @@ class Block(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """How the names of its columns begin: ``mean.12``, ``unit(mean.12+cls.12)``."""
+        """Beginning of the names of its columns, ``mean.12`` or ``unit(mean.12+cls.12)``."""
         found, layer = derived(self.pooling), "" if self.layer is None else f".{self.layer}"
         if found is None or not found.unit:
             return f"{self.pooling}{layer}"

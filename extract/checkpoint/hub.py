@@ -85,7 +85,7 @@ def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIG
     """
     from huggingface_hub.errors import IncompleteSnapshotError
 
-    settings = (*SETTINGS, *BESIDE)
+    settings: tuple[str, ...] = (*SETTINGS, *BESIDE)
     try:
         try:
             folder = _snapshot(name, revision, settings)
@@ -112,7 +112,7 @@ def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIG
 
 def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 
     given: dict[str, Any] = {"revision": revision, "allow_patterns": [*patterns]}
     try:

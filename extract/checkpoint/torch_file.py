@@ -118,7 +118,7 @@ def _is_plain(content: Any) -> bool:
 
 def _chosen(path: Path, content: Any, shapes: Shapes) -> dict[str, Tensor]:
     """The one mapping of weights in what was saved; EncoderError where several would do."""
-    found = dict(_candidates(content))
+    found: dict[str, dict[str, Tensor]] = dict(_candidates(content))
     if not found:
         raise ValueError("it holds no mapping of weights by their names")
     if len(found) > 1:

@@ -19,7 +19,7 @@ from features import Bank, Banks
 from features.errors import RunError, SelectionError
 from features.export import export
 from features.selection import Block
-from regress import TunedRidge, evaluate, load_run
+from regress import TunedKernelRidge, TunedRidge, evaluate, load_run
 from regress.blend import blend, save_blend
 from regress.data.text_features import TextFeatures
 from regress.sweep import sweep
@@ -101,21 +101,18 @@ def test_a_row_of_zeros_stays_one(tmp_path: Path) -> None:
     assert not bank.matrix(["a"], "sentence").any()
 
 
-@pytest.mark.parametrize("model", ["ridge", "svr", "krr"])
-def test_scores_are_those_of_that_matrix(task: MadeUpTask, model: str) -> None:
-    experiment = evaluate(task.bank, task.texts, task.y, select=["sentence"], models=[model])
-    found = experiment.results[0]
-    assert found.n_columns == 12
+@pytest.mark.parametrize("model", ["ridge", TunedKernelRidge([0.5], [0.01, 0.3])], ids=str)
+def test_a_sweep_scores_it_as_one_block(task: MadeUpTask, model: Any) -> None:
+    """Products of blocks are added up there, and a row of unit length is a block of its own."""
+    given = {"select": ["sentence+cls[1]"], "models": [model]}
+    found = evaluate(task.bank, task.texts, task.y, **given).results[0]
+    assert found.n_columns == 18
     assert found.terms[0].blocks == (Block("unit(mean+max)", 2),)
+    swept = sweep(task.bank, task.texts, task.y, n_best=99, greedy=False, **given)
+    (row,) = [r for r in swept.rows("target") if (r.model, r.select) == (found.model, found.select)]
+    assert row.scores.rmse == pytest.approx(found.scores.rmse, rel=1e-6)
     texts = TextFeatures(task.bank, "sentence").fit_transform(task.texts)
     np.testing.assert_allclose(texts, plain(task), atol=1e-7)
-    swept = sweep(
-        task.bank, task.texts, task.y, select=["sentence"], models=[model], n_best=1, greedy=False
-    )
-    board = next(iter(swept.leaderboard.values()))
-    rows = [row for row in board if row.select == "sentence"]
-    # The sweep adds products of blocks; a row of unit length is a block of its own.
-    assert rows[0].scores.rmse == pytest.approx(found.scores.rmse, rel=1e-6)
 
 
 def test_ridge_is_the_plain_pipelines(task: MadeUpTask) -> None:
