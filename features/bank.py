@@ -161,7 +161,7 @@ class Bank:
 
     def _sentence_facts(self) -> dict[str, object]:
         facts: dict[str, object] = {}
-        if FACTS in self.source:
+        if self.source.get(FACTS) is not None:
             offered = sentence_poolings(self.setup, self.source)
             why_not = f" (not offered: {offered})" if isinstance(offered, str) else ""
             facts["sentence"] = described(self.source[FACTS]) + why_not

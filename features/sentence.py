@@ -104,6 +104,8 @@ def _beyond(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> str | None:
         return f"its folder sets {', '.join(facts['others'])}, which a bank does not follow"
     if setup.get("prompt") and not facts["include_prompt"]:
         return "its folder leaves the prompt out of pooling, and stored blocks include it"
+    if "cls" in facts["poolings"] and setup.get("cls", 0) != 0:
+        return "its folder takes each text's first token, and this bank's cls is another one"
     if "mean_sqrt_len_tokens" in facts["poolings"] and setup.get("long") == "window":
         return "its folder divides by the root of a text's length, which windows do not have"
     return None

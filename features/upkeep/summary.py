@@ -219,7 +219,7 @@ def sentence(setup: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, A
     Beside what the bank recorded: ``offered``, whether the bank serves the selection ``sentence``,
     and ``why_not``.
     """
-    if FACTS not in source:
+    if source.get(FACTS) is None:
         return None
     offered = sentence_poolings(setup, source)
     why_not = offered if isinstance(offered, str) else None
