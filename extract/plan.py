@@ -15,7 +15,7 @@ from typing import Any
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.options import Options
-from extract.sentence_options import choose_prompt, given_length, note_folder
+from extract.sentence_options import choose_prompt, given_length, note_folder, note_prompt
 from extract.texts.stream import bank_at
 from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
@@ -108,8 +108,10 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     setup = choose_setup(options, checkpoint, like or (bank.setup if bank is not None else {}))
     plan = Plan(path, bank, checkpoint, setup, like, began)
     plan.refuse_conflict({name: value for name, value in setup.items() if value != "auto"})
-    if bank is None and like is None and checkpoint.sentence is not None:
-        note_folder(options, checkpoint.sentence, setup)
+    if bank is None and like is None:
+        note_prompt(setup)
+        if checkpoint.sentence is not None:
+            note_folder(options, checkpoint.sentence, setup)
     return plan
 
 

@@ -79,6 +79,12 @@ def note_folder(options: Options, facts: Mapping[str, Any], setup: Mapping[str, 
             "the encoder's sentence-transformers folder puts the prompt %r before each text, and "
             "this bank none: --prompt %s puts it there", prompts[default], default,
         )  # fmt: skip
+    if prompts.get(options.prompt or "") == "":
+        log.info("the folder's prompt %r is empty: nothing stands before a text", options.prompt)
+
+
+def note_prompt(setup: Mapping[str, Any]) -> None:
+    """Say what a new bank reads before each text."""
     if prompt := setup.get("prompt"):
         log.info("each text is read with %r before it", prompt)
 

@@ -148,6 +148,8 @@ def test_a_bank_goes_on_with_its_prompt_or_its_lack_of_one(bank: Path, tmp_path:
         with pytest.raises(FingerprintMismatch) as caught:
             extract(TEXTS, path, encoder=str(folder), prompt=given)
         assert caught.value.fields == ("prompt",)
+    extract(["two"], tmp_path / "like.bank", encoder=str(folder), like=found.setup)
+    assert Bank.open(tmp_path / "like.bank").fingerprint == found.fingerprint
     # A recorded set-up without a prompt is one without, whatever the bank has.
     with pytest.raises(FingerprintMismatch, match="prompt"):
         extract(TEXTS, bank, encoder=str(folder), like=plain.setup)
@@ -167,11 +169,15 @@ def test_the_prompt_stands_before_the_first_part(bank: Path, tiny_roberta: Path)
     assert np.array_equal(found, expected)
 
 
-def test_a_name_that_is_nearly_a_prompts(bank: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_nearly_a_prompts(
+    bank: Path, tmp_path: Path, kept_log: pytest.LogCaptureFixture
+) -> None:
     folder = save_sentence_folder(tmp_path / "folder", prompts=PROMPTS)
     with pytest.raises(InputError, match="no prompt 'qeury' .did you mean 'query'"):
         banked(folder, bank, prompt="qeury")
     assert banked(folder, bank, prompt="passage").setup["prompt"] == "passage"
+    assert "prompt" not in banked(folder, tmp_path / "b.bank", prompt="document").setup
+    assert "the folder's prompt 'document' is empty: nothing stands before a text" in kept_log.text
 
 
 @pytest.mark.parametrize(
