@@ -55,8 +55,8 @@ class Options:
             choose_poolings(self.poolings)
         if isinstance(self.max_length, str) and self.max_length != FOLDER:
             raise InputError(
-                f"{self.max_length!r} is no maximum length: give --max-length a number of tokens, "
-                f"or {FOLDER} for that of a sentence-transformers folder"
+                f"max_length takes a whole number, not {self.max_length!r}: give one, or the word "
+                f"{FOLDER} for that of a sentence-transformers folder"
             )
         length = None if isinstance(self.max_length, str) else self.max_length
         refuse_fractions(max_length=length, stride=self.stride)

@@ -100,7 +100,9 @@ def test_the_folders_length_is_no_more_than_the_encoder_takes(bank: Path, tmp_pa
 
 @pytest.mark.parametrize("given", ["folders", "-1", "1e3", ""])
 def test_a_maximum_length_that_is_none(given: str, tiny_roberta: Path, bank: Path) -> None:
-    with pytest.raises(InputError, match="is no maximum length: give --max-length a number"):
+    with pytest.raises(
+        InputError, match="takes a whole number, not .*: give one, or the word folder"
+    ):
         extract(TEXTS, bank, encoder=str(tiny_roberta), max_length=given)
 
 
