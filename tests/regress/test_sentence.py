@@ -21,6 +21,7 @@ from features.export import export
 from features.selection import Block
 from regress import TunedKernelRidge, TunedRidge, evaluate, load_run
 from regress.blend import blend, save_blend
+from regress.data.fold_banks import FoldBanks
 from regress.data.text_features import TextFeatures
 from regress.sweep import sweep
 from tests.made_up import SETUP, SOURCE
@@ -170,6 +171,16 @@ def test_the_block_means_the_same_where_the_folder_is_forgotten(
     with pytest.raises(SelectionError, match="offers no 'sentence'"):
         other.matrix(task.texts, "sentence")
     np.testing.assert_allclose(run.predict(task.texts, other), expected, rtol=1e-12)
+
+
+def test_the_banks_of_folds_make_it_of_the_same_blocks(tmp_path: Path) -> None:
+    one, two, other = (
+        sentence_task(tmp_path, f"{name}.bank", poolings=poolings).bank
+        for name, poolings in (("0", ["mean"]), ("1", ["mean"]), ("2", ["max"]))
+    )
+    assert len(FoldBanks({"0": one, "1": two}).resolve("sentence")) == 2
+    with pytest.raises(SelectionError, match="'sentence' is made of other blocks in the bank '2'"):
+        FoldBanks({"0": one, "2": other}).resolve("sentence")
 
 
 @pytest.mark.parametrize("suffix", ["npy", "csv", "parquet", "h5"])
