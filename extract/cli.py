@@ -147,11 +147,12 @@ def extract_command(
         ),
     ] = None,
     max_length: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="N",
-            help="Tokens of a text; the rest is cut off and counted.  \\[default: the bank's, or "
-            "all the encoder takes]",
+            metavar="N|folder",
+            help="Tokens of a text; the rest is cut off and counted. The word folder takes the "
+            "number that the encoder's sentence-transformers folder sets.  \\[default: the bank's, "
+            "or all the encoder takes]",
         ),
     ] = None,
     precision: Annotated[
@@ -176,6 +177,14 @@ def extract_command(
             metavar="N",
             help="Tokens from one window's start to the next's.  \\[default: the bank's, or half "
             "of --max-length]",
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|TEXT",
+            help="Put before each text: a prompt of the encoder's sentence-transformers folder by "
+            "name, or any text.  \\[default: the bank's, or none]",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -245,8 +254,9 @@ def extract_command(
     tables = [open_table(path, **reading.how_read()) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
     options = Options(
-        encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
-    )
+        encoder, revision, chosen, _tokens(max_length), precision, long, stride, encoder_weights,
+        prompt,
+    )  # fmt: skip
     plan = prepare(bank, options)
     texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
@@ -266,6 +276,11 @@ def extract_command(
             running = replace(running, total=total, progress=not quiet)
             report = run_plan(plan, texts(), running)
     say(summary(report, plan.setup["max_length"]))
+
+
+def _tokens(given: str | None) -> int | str | None:
+    """A maximum length as a number where it is one; what else it may be is not known here."""
+    return int(given) if given is not None and re.fullmatch(r"[+-]?\d{1,9}", given) else given
 
 
 def _run_options(

@@ -14,6 +14,9 @@ from extract.engines.pooling import choose_poolings
 from extract.texts.input import Shard
 from features.errors import InputError
 
+#: In place of a number: the maximum length that a sentence-transformers folder sets.
+FOLDER = "folder"
+
 #: What becomes of texts beyond the maximum length: cut off, or read in overlapping windows.
 LONG = ("truncate", "window")
 
@@ -34,11 +37,12 @@ class Options:
     encoder: str | Path | None = None
     revision: str | None = None
     poolings: Sequence[str] | None = None
-    max_length: int | None = None
+    max_length: int | str | None = None
     precision: str | None = None
     long: str | None = None
     stride: int | None = None
     encoder_weights: str | Path | None = None
+    prompt: str | None = None
 
     def check(self) -> None:
         """InputError for a value that can never be right, before anything is looked up."""
@@ -49,8 +53,14 @@ class Options:
             )
         if self.poolings is not None:
             choose_poolings(self.poolings)
-        refuse_fractions(max_length=self.max_length, stride=self.stride)
-        if self.max_length is not None and self.max_length < 1:
+        if isinstance(self.max_length, str) and self.max_length != FOLDER:
+            raise InputError(
+                f"max_length takes a whole number, not {self.max_length!r}: give one, or the word "
+                f"{FOLDER} for that of a sentence-transformers folder"
+            )
+        length = None if isinstance(self.max_length, str) else self.max_length
+        refuse_fractions(max_length=length, stride=self.stride)
+        if length is not None and length < 1:
             raise InputError(
                 f"a maximum length of {self.max_length} tokens holds no text: give --max-length "
                 "512, say"

@@ -35,10 +35,11 @@ def extract(
     revision: str | None = None,
     encoder_weights: str | Path | None = None,
     poolings: Sequence[str] | None = None,
-    max_length: int | None = None,
+    max_length: int | str | None = None,
     precision: str | None = None,
     long: str | None = None,
     stride: int | None = None,
+    prompt: str | None = None,
     device: str | torch.device = "auto",
     devices: str | Sequence[str] | None = None,
     shard: str | None = None,
@@ -73,7 +74,8 @@ def extract(
         What to keep of each layer. Default: the bank's, or cls, mean and max.
     max_length
         Tokens of a text, special ones included; longer ones are cut off. Default: the bank's, or
-        as many as the encoder takes.
+        as many as the encoder takes. ``"folder"`` is the maximum length that the encoder's
+        sentence-transformers folder sets.
     precision
         ``fp32``, ``bf16``, ``fp16``, or ``auto``: bf16 where the device computes it natively.
         Default: the bank's, or ``auto``.
@@ -83,6 +85,10 @@ def extract(
     stride
         Tokens from the start of one window to the start of the next. Default: the bank's, or half
         of ``max_length``.
+    prompt
+        Put before each text, before the first part of a pair: the name of a prompt in the
+        encoder's sentence-transformers folder, else the prompt itself. A text's key is that of
+        the text alone. Default: the bank's, or none.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; or torch's own of these.
     devices
@@ -124,7 +130,7 @@ def extract(
     )  # fmt: skip
     running.check()
     options = Options(
-        encoder, revision, poolings, max_length, precision, long, stride, encoder_weights
+        encoder, revision, poolings, max_length, precision, long, stride, encoder_weights, prompt
     )
     plan = prepare(Path(bank), options, like)
     if total is None and isinstance(texts, Sequence) and (progress or running.devices):

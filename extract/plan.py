@@ -16,6 +16,7 @@ from extract.checkpoint.checkpoint import Checkpoint
 from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.libraries import require_libraries
 from extract.options import Options
+from extract.sentence_options import choose_prompt, given_length, note_folder, note_prompt
 from extract.texts.stream import bank_at
 from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
@@ -30,6 +31,10 @@ DEFAULT_LENGTH = 512
 
 #: How special tokens are treated: as banks record it, and the only way that there is.
 SPECIAL_TOKENS = "included, literal ones are text"
+
+
+#: Fields of a set-up that are there only where they say something: older banks have none of them.
+WHERE_GIVEN = frozenset({"prompt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Plan:
         """The bank to add to, made where there is none, for the set-up as the model gave it."""
         self.refuse_conflict(setup)
         bank = Bank.create(self.path, setup, self.checkpoint.source)
-        if dict(bank.source) == self.checkpoint.source:
+        if self.checkpoint.is_named_by(bank.source):
             # The caller named this very encoder, now or when the bank was made.
             note_file(bank.path / MANIFEST)
         return bank
@@ -59,12 +64,14 @@ class Plan:
     def refuse_conflict(self, setup: Mapping[str, Any]) -> None:
         """FingerprintMismatch when a set-up is not that of the bank, or not the recorded one.
 
-        Fields that it leaves open are taken to agree.
+        Fields that it leaves open are taken to agree, but those that are only there where they
+        say something.
         """
         bank, like = self.bank, self.like
         if bank is not None:
-            refuse_other_setup(self.path, bank.setup, {**bank.setup, **(like or {}), **setup})
-        if like is not None and (fields := differing_fields(like, {**like, **setup})):
+            wanted = {**_lasting(bank.setup), **_lasting(like or {}), **setup}
+            refuse_other_setup(self.path, bank.setup, wanted)
+        if like is not None and (fields := differing_fields(like, {**_lasting(like), **setup})):
             raise FingerprintMismatch(
                 f"the encoder and options are not those that were recorded (they differ in "
                 f"{', '.join(fields)}): give the recorded encoder and options",
@@ -104,7 +111,16 @@ def prepare(path: Path, options: Options, like: Mapping[str, Any] | None = None)
     setup = choose_setup(options, checkpoint, like or (bank.setup if bank is not None else {}))
     plan = Plan(path, bank, checkpoint, setup, like, began)
     plan.refuse_conflict({name: value for name, value in setup.items() if value != "auto"})
+    if bank is None and like is None:
+        note_prompt(setup)
+        if checkpoint.sentence is not None:
+            note_folder(options, checkpoint.sentence, setup)
     return plan
+
+
+def _lasting(setup: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a set-up that every set-up has."""
+    return {name: value for name, value in setup.items() if name not in WHERE_GIVEN}
 
 
 def refuse_occupied(path: Path) -> None:
@@ -171,7 +187,8 @@ def choose_setup(
         When the maximum length is beyond what the encoder can use, or a stride has no windows.
     """
     usable = checkpoint.usable_length()
-    max_length = options.max_length or like.get("max_length") or usable or DEFAULT_LENGTH
+    max_length = given_length(options, checkpoint) or like.get("max_length")
+    max_length = int(max_length or usable or DEFAULT_LENGTH)
     if usable is not None and max_length > usable and not checkpoint.heeds_distances_alone:
         raise InputError(
             f"the encoder {checkpoint.found.encoder} takes at most {usable} tokens, and a maximum "
@@ -186,12 +203,14 @@ def choose_setup(
     else:
         stride = None
     precision = options.precision if options.precision != "auto" else None
+    prompt = choose_prompt(options.prompt, checkpoint, like)
     return {
         **checkpoint.identity(),
-        "max_length": int(max_length),
+        "max_length": max_length,
         "long": long,
         "stride": stride,
         "special_tokens": SPECIAL_TOKENS,
         "precision": precision or like.get("precision") or "auto",
         "poolings": list(choose_poolings(options.poolings or like.get("poolings") or DEFAULT)),
+        **({"prompt": prompt} if prompt else {}),
     }

@@ -1,13 +1,25 @@
-"""How far an extraction is, on stderr."""
+"""How far an extraction is, or a download before it, on stderr."""
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from features.console.show import import_tqdm, progress_bar
+from features.console.show import human_bytes, import_tqdm, progress_bar
+
+log = logging.getLogger(__name__)
+
+#: No bar is drawn before a download has taken so long, seconds.
+BAR_SECONDS = 0.5
+
+#: Between two lines on a download where no bar can be drawn, seconds.
+LINE_SECONDS = 10.0
 
 # Now, since transformers would let it complain in notebooks.
 import_tqdm()
@@ -72,3 +84,87 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+@contextmanager
+def download_bars(name: str) -> Iterator[type[Any]]:
+    """A class of bars for the hub's library to make while it fetches an encoder.
+
+    It makes several; what is shown is one, of all bytes on the disk, with rate and time left. Where
+    stderr is no terminal, a line is logged now and then instead. Nothing is shown where the
+    packages' notes are not (``--quiet``).
+    """
+    base: Any = import_tqdm()
+    quiet = logging.getLogger("extract").level > logging.INFO
+    drawn = sys.stderr.isatty() or "notebook" in base.__module__
+
+    made: list[Any] = []
+
+    class Bar(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            # Of the bytes that come and those that are written, the latter; and not of the files.
+            counts = options.get("unit") == "B" and options.get("desc") != "Downloading bytes"
+            self._lines = Lines(name) if counts and not drawn and not quiet else None
+            options.pop("bar_format", None)
+            options |= {
+                "desc": f"fetch {name}", "unit_divisor": 1024, "file": sys.stderr,
+                "disable": not counts or not drawn or quiet, "delay": BAR_SECONDS,
+            }  # fmt: skip
+            super().__init__(*args, **options)
+            made.append(self)
+
+        def update(self, n: float | None = 1) -> Any:
+            if self._lines is not None:
+                self._lines.advance(int(n or 0), self.total)
+            return super().update(n)
+
+        def refresh(self, *args: Any, **options: Any) -> Any:
+            # The library asks for it as soon as it knows of a file.
+            early = not self.disable and self._time() < self.start_t + BAR_SECONDS
+            return False if early else super().refresh(*args, **options)
+
+        def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
+            """Nothing: ours stays."""
+
+        def set_description_str(self, desc: str | None = None, refresh: bool = True) -> None:
+            """Nothing: ours stays."""
+
+        def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+            """Nothing: the rate stands there already."""
+
+    try:
+        yield Bar
+    finally:
+        for bar in made:  # the library leaves them as they are
+            bar.close()
+
+
+class Lines:
+    """Logs how far a download is, now and then.
+
+    >>> Lines("roberta-base").line(3 << 20, 12 << 20, 6.0)
+    'roberta-base: 3.0 MiB of 12.0 MiB, 512.0 KiB/s, 18 s left'
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._n_bytes = name, 0
+        self._began = self._last = time.monotonic()
+        self._lock = threading.Lock()
+
+    def advance(self, n_bytes: int, total: float | None) -> None:
+        """So many bytes more of what is known to come; called by any thread."""
+        with self._lock:
+            self._n_bytes += n_bytes
+            now = time.monotonic()
+            if now - self._last >= LINE_SECONDS:
+                self._last = now
+                log.info("%s", self.line(self._n_bytes, total, now - self._began))
+
+    def line(self, n_bytes: int, total: float | None, seconds: float) -> str:
+        """What is said after so many seconds."""
+        rate = n_bytes / seconds
+        of, left = "", ""
+        if total and total >= n_bytes:
+            of = f" of {human_bytes(total)}"
+            left = f", {(total - n_bytes) / rate:.0f} s left" if rate else ""
+        return f"{self._name}: {human_bytes(n_bytes)}{of}, {human_bytes(rate)}/s{left}"

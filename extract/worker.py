@@ -150,13 +150,17 @@ class Worker:
 
 def tokenizer_of(plan: Plan) -> Tokenizer:
     """The tokenizer, set up as planned."""
+    from extract.checkpoint.architecture import refuse_unknown
     from extract.texts.tokenizer import Tokenizer
 
+    refuse_unknown(plan.checkpoint.folder, plan.checkpoint.config)
     setup = plan.setup
     marked = marks_special(setup["poolings"])
-    return Tokenizer.load(
+    tokenizer = Tokenizer.load(
         plan.checkpoint, setup["max_length"], stride=setup["stride"], marked=marked
     )
+    tokenizer.prompt = setup.get("prompt", "")
+    return tokenizer
 
 
 def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:

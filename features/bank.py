@@ -31,6 +31,7 @@ from features.selection import (
     column_names,
     order_poolings,
 )
+from features.sentence import FACTS, described, sentence_poolings
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -151,11 +152,22 @@ class Bank:
             "layers": f"{self.n_layers} (0 = embeddings, 1 to {self.n_layers - 1} = transformer "
             f"layers) × {self.hidden_size}",
             "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
+            **self._sentence_facts(),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "
             f"{setup.get('max_length')} tokens",
             "folder": self.path,
             "fingerprint": f"{self.fingerprint[:12]}…",
         }
+
+    def _sentence_facts(self) -> dict[str, object]:
+        facts: dict[str, object] = {}
+        if self.source.get(FACTS) is not None:
+            offered = sentence_poolings(self.setup, self.source)
+            why_not = f" (not offered: {offered})" if isinstance(offered, str) else ""
+            facts["sentence"] = described(self.source[FACTS]) + why_not
+        if self.setup.get("prompt"):
+            facts["prompt"] = repr(self.setup["prompt"])
+        return facts
 
     @property
     def n_texts(self) -> int:
@@ -178,7 +190,10 @@ class Bank:
     @property
     def shelf(self) -> Shelf:
         """What a selection has to know of the bank."""
-        return Shelf(self.name, self.n_layers, self.poolings, self.has_pooler)
+        return Shelf(
+            self.name, self.n_layers, self.poolings, self.has_pooler,
+            sentence_poolings(self.setup, self.source),
+        )  # fmt: skip
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
         """The blocks that a selection names here; SelectionError shows what there is."""
@@ -232,7 +247,7 @@ class Bank:
 
     def width(self, term: ResolvedTerm) -> int:
         """Columns that a term gives."""
-        return self.hidden_size * (1 if term.average else len(term.blocks))
+        return self.hidden_size * term.n_parts
 
     def fill(self, out: NDArray[Any], texts: Sequence[Text], terms: Iterable[ResolvedTerm]) -> None:
         """Write the terms' columns for n texts into ``out``, shape ``(n, d)``."""

@@ -5,6 +5,7 @@
     selection := term ("+" term)*                  concatenation, left to right
     term      := [bank-name "/"] (blocks | "avg(" blocks ")")
     blocks    := pooling "[" layers "]" | "pooler"
+    term      := [bank-name "/"] "sentence"        as the encoder's own folder makes it
     layers    := integer | slice | comma list      Python's own meaning, negatives included
     pooling   := "cls" | "mean" | "max" | "*"      "*" = all that are stored, then layers
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 from features.errors import SelectionError
+from features.sentence import SENTENCE, derived, n_parts
 
 #: The order of poolings in blocks and in ``*``; others follow in the order they were asked for.
 POOLING_ORDER = ("cls", "mean", "max")
@@ -59,6 +61,19 @@ class Block(NamedTuple):
     def __str__(self) -> str:
         return self.pooling if self.layer is None else f"{self.pooling}[{self.layer}]"
 
+    @property
+    def n_parts(self) -> int:
+        """How many matrices of the bank's hidden size stand side by side in it."""
+        return n_parts(self.pooling)
+
+    @property
+    def stem(self) -> str:
+        """Beginning of the names of its columns, ``mean.12`` or ``unit(mean.12+cls.12)``."""
+        found, layer = derived(self.pooling), "" if self.layer is None else f".{self.layer}"
+        if found is None or not found.unit:
+            return f"{self.pooling}{layer}"
+        return f"unit({'+'.join(f'{part}{layer}' for part in found.parts)})"
+
 
 class ResolvedTerm(NamedTuple):
     """A term as it stands for one bank: its blocks, concatenated or averaged."""
@@ -66,6 +81,11 @@ class ResolvedTerm(NamedTuple):
     bank: str
     blocks: tuple[Block, ...]
     average: bool
+
+    @property
+    def n_parts(self) -> int:
+        """Columns that it gives, in widths of the bank's blocks."""
+        return 1 if self.average else sum(block.n_parts for block in self.blocks)
 
 
 def bank_blocks(setup: Setup) -> tuple[Block, ...]:
@@ -77,11 +97,14 @@ def bank_blocks(setup: Setup) -> tuple[Block, ...]:
 
 def column_names(term: ResolvedTerm, hidden_size: int, prefix: str = "") -> list[str]:
     """Names of a term's columns: ``mean.12.0``, or ``avg(cls.9,cls.10).0`` for an average."""
-    stems = [block.pooling if block.layer is None else f"{block.pooling}.{block.layer}"
-             for block in term.blocks]  # fmt: skip
+    stems = [(block.stem, block.n_parts) for block in term.blocks]
     if term.average:
-        stems = [f"avg({','.join(stems)})"]
-    return [f"{prefix}{stem}.{column}" for stem in stems for column in range(hidden_size)]
+        stems = [(f"avg({','.join(stem for stem, _ in stems)})", 1)]
+    return [
+        f"{prefix}{stem}.{column}"
+        for stem, n_parts in stems
+        for column in range(n_parts * hidden_size)
+    ]
 
 
 class Shelf(NamedTuple):
@@ -91,10 +114,13 @@ class Shelf(NamedTuple):
     n_layers: int
     poolings: tuple[str, ...]
     has_pooler: bool
+    sentence: tuple[str, ...] | str = "nothing is known of its encoder's folder"
+    """The last layer's poolings that ``sentence`` concatenates, or why there is none."""
 
     def __str__(self) -> str:
         poolings = ", ".join([*self.poolings, *([POOLER] if self.has_pooler else [])])
-        return f"bank {self.name!r} has {poolings} of layers 0 to {self.n_layers - 1}"
+        sentence = "" if isinstance(self.sentence, str) else f", and {SENTENCE}"
+        return f"bank {self.name!r} has {poolings} of layers 0 to {self.n_layers - 1}{sentence}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +149,14 @@ class Term:
                     f"does not hold: {shelf}"
                 )
             return ResolvedTerm(shelf.name, (Block(POOLER, None),), self.average)
+        if self.pooling == SENTENCE and self.layers is None:
+            if isinstance(shelf.sentence, str):
+                raise SelectionError(
+                    f"the bank {shelf.name!r} offers no {str(self)!r}: {shelf.sentence}"
+                )
+            last = shelf.n_layers - 1
+            blocks = tuple(Block(pooling, last) for pooling in shelf.sentence)
+            return ResolvedTerm(shelf.name, blocks, False)
         poolings = shelf.poolings if self.pooling == EVERY_POOLING else (self.pooling,)
         if self.pooling not in (EVERY_POOLING, *shelf.poolings):
             near = difflib.get_close_matches(self.pooling, shelf.poolings, 1)
@@ -235,6 +269,8 @@ class _Parser:
         name = self._pooling()
         if name == "avg" and self._accept("("):
             pooling, layers = self._blocks(self._pooling())
+            if pooling == SENTENCE and layers is None:
+                self._fail(f"avg() takes blocks, and {SENTENCE} is none: write it by itself,")
             self._expect(")")
             return Term(bank, pooling, layers, True)
         return Term(bank, *self._blocks(name), False)
@@ -247,7 +283,7 @@ class _Parser:
         return token
 
     def _blocks(self, pooling: str) -> tuple[str, int | slice | tuple[int, ...] | None]:
-        if pooling == POOLER:
+        if pooling == POOLER or (pooling == SENTENCE and self._peek() != "["):
             return pooling, None
         self._expect("[")
         layers = self._layers()

@@ -13,6 +13,7 @@ import pytest
 from features import Bank
 from layerbank import load_run
 from tests.pages import ROOT, SHELL, CodeBlock, code_blocks, pages
+from tests.sentence_folders import save_sentence_folder
 from tests.tiny_encoders import save_encoder, save_tokenizer
 from tests.typed import Reader, lay_out
 
@@ -40,6 +41,7 @@ def desk(tmp_path: Path, tiny_roberta: Path) -> Path:
     lay_out(tmp_path)
     save_tokenizer(tmp_path / "other-encoder")
     save_encoder(tmp_path / "other-encoder", "bert")
+    save_sentence_folder(tmp_path / "sentence-encoder", prompts={"query": "query: "})
     return tmp_path
 
 

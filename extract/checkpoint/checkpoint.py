@@ -8,8 +8,6 @@ so without torch.
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from extract.checkpoint.hub import Found, find_encoder
+from extract.checkpoint.json_files import read_any_json, read_json, refuse_pointer
+from extract.checkpoint.length import heeds_distances_alone, positions, tokenizer_limit
+from extract.checkpoint.sentence_folder import (
+    encoder_path,
+    has_length_of_its_own,
+    read_facts,
+    read_modules,
+)
 from extract.checkpoint.weights import weights_digest
 from features.disk.format import canonical_json
-from features.disk.system import read_file
 from features.errors import EncoderError
+from features.sentence import FACTS
 
 #: Entries of ``config.json`` that say where a model came from or how it is trained, labelled or
 #: called. Every other entry counts as deciding: a needless refusal is better than a wrong bank.
@@ -43,19 +49,6 @@ INDIFFERENT_TOKENIZER = frozenset({
 #: Without a fast tokenizer's own file, these hold its vocabulary.
 VOCABULARIES = ("vocab.json", "merges.txt", "vocab.txt", "*.model")
 
-#: Families whose positions start behind the padding index (``padding_idx + 1``), so that many
-#: rows of the position table serve no token.
-POSITIONS_AFTER_PADDING = frozenset({
-    "camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm",
-    "mluke", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
-})  # fmt: skip
-
-#: Families whose attention knows distances between tokens, and no positions.
-DISTANCES = frozenset({"t5", "mt5", "umt5"})
-
-#: A tokenizer that knows no limit records a huge number.
-NO_LIMIT = 1_000_000
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -67,6 +60,8 @@ class Checkpoint:
     weight_files: tuple[Path, ...]
     fine_tuned: Path | None = None
     """The file of weights that was given instead of the encoder's own."""
+    sentence: Mapping[str, Any] | None = None
+    """What its sentence-transformers folder says, where it stands in one."""
 
     @classmethod
     def find(
@@ -88,22 +83,13 @@ class Checkpoint:
         """
         fine_tuned = None if weights is None else _weights_file(Path(weights).expanduser())
         found = find_encoder(encoder, revision, with_weights=fine_tuned is None)
-        _refuse_irregular(found.folder)
-        config = _read_json(found.folder / "config.json")
-        if config is None:
-            raise EncoderError(
-                f"{found.folder} holds no config.json: give the folder that an encoder was saved to"
-            )
-        if not isinstance(config.get("model_type"), str):
-            raise EncoderError(
-                f"{found.folder / 'config.json'} names no model_type: give the folder that a "
-                "Hugging Face encoder was saved to"
-            )
-        if (found.folder / "adapter_config.json").exists():
-            raise EncoderError(
-                f"{found.folder} holds an adapter: merge it into its model, save that, and give "
-                "the saved folder"
-            )
+        root = found.folder
+        _refuse_irregular(root)
+        modules = read_modules(root)
+        if path := encoder_path(modules):
+            found = found._replace(folder=root / path)
+            _refuse_irregular(found.folder)
+        config = _config(found.folder)
         if not any(
             next(found.folder.glob(name), None) for name in ("tokenizer.json", *VOCABULARIES)
         ):
@@ -112,9 +98,14 @@ class Checkpoint:
                 f"{found.folder} holds no tokenizer (looked for tokenizer.json, "
                 f"{', '.join(VOCABULARIES)}): save it there with `tokenizer.save_pretrained`"
             )
-        tokenizer_config = _read_json(found.folder / "tokenizer_config.json") or {}
+        if not (found.folder / "tokenizer.json").exists():
+            read_any_json(found.folder / "vocab.json")  # which its library would call no tokenizer
+        tokenizer_config = read_json(found.folder / "tokenizer_config.json") or {}
         files = _weight_files(found.folder) if fine_tuned is None else (fine_tuned,)
-        return cls(found, config, tokenizer_config, files, fine_tuned)
+        for file in (*files, *(p for name in VOCABULARIES for p in found.folder.glob(name))):
+            refuse_pointer(file)
+        facts = None if modules is None else read_facts(root, modules, tokenizer_config)
+        return cls(found, config, tokenizer_config, files, fine_tuned, facts)
 
     @property
     def folder(self) -> Path:
@@ -129,20 +120,37 @@ class Checkpoint:
     @property
     def source(self) -> dict[str, Any]:
         """Where the encoder was found: what a bank records and never compares."""
-        source = {
+        source: dict[str, Any] = {
             "encoder": self.found.encoder,
             "revision": self.found.revision,
             "model_type": self.config["model_type"],
         }
-        return source if self.fine_tuned is None else {**source, "weights": str(self.fine_tuned)}
+        if self.fine_tuned is not None:
+            source["weights"] = str(self.fine_tuned)
+        if self.sentence is not None:
+            source[FACTS] = dict(self.sentence)
+        return source
+
+    def is_named_by(self, source: Mapping[str, Any]) -> bool:
+        """Whether a bank's ``source`` names this very encoder."""
+        names = ("encoder", "revision", "model_type", "weights")
+        return all(source.get(name) == self.source.get(name) for name in names)
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers in the files: ``weights``, ``config`` and ``tokenizer``."""
         return {
-            "weights": weights_digest(self.weight_files),
+            "weights": weights_digest(
+                self.weight_files, None if self.fine_tuned is None else self.shapes
+            ),
             "config": _without(self.config, INDIFFERENT),
             "tokenizer": self.tokenizer_digest(),
         }
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each weight of the encoder that the configuration describes."""
+        from extract.checkpoint.architecture import shapes_of
+
+        return shapes_of(self.folder)
 
     def tokenizer_digest(self) -> str:
         """SHA-256, in hexadecimal, of what decides a text's tokens."""
@@ -150,8 +158,8 @@ class Checkpoint:
             "tokenizer_config": _without(self.tokenizer_config, INDIFFERENT_TOKENIZER)
         }
         for name in ("special_tokens_map.json", "added_tokens.json"):
-            parts[name] = _read_json(self.folder / name)
-        fast = _read_json(self.folder / "tokenizer.json")
+            parts[name] = read_json(self.folder / name)
+        fast = read_json(self.folder / "tokenizer.json")
         if fast is not None:
             # A saved padding or truncation is not used: the bank's maximum length is.
             parts["tokenizer.json"] = _without(fast, frozenset({"padding", "truncation"}))
@@ -163,39 +171,51 @@ class Checkpoint:
     @property
     def heeds_distances_alone(self) -> bool:
         """Whether the encoder has no table of positions, so that its usable length is advice."""
-        if self.config["model_type"] == "deberta-v2":
-            return not self.config.get("position_biased_input", True)
-        return self.config["model_type"] in DISTANCES
+        return heeds_distances_alone(self.config)
 
     def usable_length(self) -> int | None:
         """The longest text in tokens, special ones included; None where the files set no limit.
 
-        The smaller of what the tokenizer allows and what the position table holds. In the RoBERTa
-        families positions start at ``padding_idx + 1``: 514 rows serve 512 tokens.
+        The smaller of what the tokenizer allows and what the position table holds. Where the
+        tokenizer's is the maximum length of a sentence-transformers folder, and there is a table,
+        the table's.
 
         Raises
         ------
         EncoderError
             When the padding index is no number.
         """
-        limits = []
-        tokenizer = self.tokenizer_config.get("model_max_length")
-        if isinstance(tokenizer, int | float) and 0 < tokenizer < NO_LIMIT:
-            limits.append(int(tokenizer))
-        rows = self.config.get("max_position_embeddings", self.config.get("n_positions"))
-        if isinstance(rows, int) and rows > 0:
-            family = self.config["model_type"]
-            if family in POSITIONS_AFTER_PADDING:
-                # MPNet's padding index is 1 whatever its configuration says.
-                padding = 1 if family == "mpnet" else self.config.get("pad_token_id", 1) or 0
-                if not isinstance(padding, int):
-                    raise EncoderError(
-                        f"{self.folder / 'config.json'} gives {padding!r} as pad_token_id, which "
-                        "is no whole number: fetch or save the checkpoint again"
-                    )
-                rows -= padding + 1
-            limits.append(rows)
-        return min(limits, default=None)
+        rows = positions(self.config, self.folder)
+        tokenizer = tokenizer_limit(self.tokenizer_config)
+        if rows is not None and self.sentence is not None and has_length_of_its_own(self.folder):
+            tokenizer = None
+        return min((limit for limit in (tokenizer, rows) if limit is not None), default=None)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The encoder's configuration; EncoderError where the folder is of another kind."""
+    config = read_json(folder / "config.json")
+    adapter = folder / "adapter_config.json"
+    if adapter.exists():
+        base = (read_json(adapter) or {}).get("base_model_name_or_path")
+        raise EncoderError(
+            f"{folder} holds an adapter{f' of {base}' if isinstance(base, str) else ''} and no "
+            "encoder: load it with peft, merge it (`merge_and_unload()`), save that and the "
+            "tokenizer with `save_pretrained`, and give the saved folder"
+        )
+    if config is None:
+        inner = next((path.parent for path in sorted(folder.glob("*/config.json"))
+                      if "ransformer" in path.parent.name), None)  # fmt: skip
+        raise EncoderError(
+            f"{folder} holds no config.json: give "
+            + (str(inner) if inner is not None else "the folder that an encoder was saved to")
+        )
+    if not isinstance(config.get("model_type"), str):
+        raise EncoderError(
+            f"{folder / 'config.json'} names no model_type: give the folder that a Hugging Face "
+            "encoder was saved to"
+        )
+    return config
 
 
 def _refuse_irregular(folder: Path) -> None:
@@ -213,7 +233,7 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         if (folder / name).is_file():
             return (folder / name,)
         path = folder / f"{name}.index.json"
-        index = _read_json(path)
+        index = read_json(path)
         if index is not None:
             shards = index.get("weight_map")
             if not (
@@ -252,23 +272,3 @@ def _weights_file(path: Path) -> Path:
 
 def _without(entries: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in entries.items() if name not in names}
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None when there is no such file."""
-    try:
-        content = json.loads(read_file(path).decode(), parse_float=_finite, parse_constant=_finite)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise EncoderError(f"{path} cannot be read as JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise EncoderError(f"{path} holds no JSON object")
-    return content
-
-
-def _finite(number: str) -> float:
-    """A number in a file; ValueError for one that is none, or too large to be one."""
-    if not math.isfinite(value := float(number)):
-        raise ValueError(f"{number[:20]} is no finite number")
-    return value

@@ -6,9 +6,11 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from features.errors import EncoderError, InputError
+from extract.checkpoint.sentence_folder import encoder_path, read_modules
+from extract.progress import download_bars
+from features.errors import EncoderError, InputError, LayerbankError
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +18,13 @@ log = logging.getLogger(__name__)
 SETTINGS = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "*.model",
+)  # fmt: skip
+
+#: What says that there is more to an encoder: a sentence-transformers folder, or an adapter. For
+#: the hub, a ``*`` also takes a ``/``.
+BESIDE = (
+    "modules.json", "config_sentence_transformers.json", "sentence_*_config.json",
+    "*_*/config.json", "adapter_config.json",
 )  # fmt: skip
 
 #: Weights in the order of preference; only the first kind that a checkpoint has is fetched.
@@ -70,36 +79,52 @@ def find_encoder(encoder: str, revision: str | None = None, *, with_weights: boo
 
 
 def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIGHTS) -> Path:
-    """A model's files in the hub's cache; whatever is missing there is downloaded."""
+    """A model's files in the hub's cache; whatever is missing there is downloaded.
+
+    Those of a sentence-transformers folder come along, and the encoder may stand in a folder of it.
+    """
+    from huggingface_hub.errors import IncompleteSnapshotError
+
+    settings: tuple[str, ...] = (*SETTINGS, *BESIDE)
     try:
+        try:
+            folder = _snapshot(name, revision, settings)
+        except IncompleteSnapshotError:  # there since before BESIDE was fetched, and no network now
+            settings = SETTINGS
+            folder = _snapshot(name, revision, settings)
+        inner = encoder_path(read_modules(folder))
+        within = [f"{inner}/{pattern}" for pattern in settings] if inner else []
         for weights in kinds:
-            folder = _snapshot(name, revision, [*SETTINGS, *weights])
-            if any(next(folder.glob(pattern), None) for pattern in weights):
+            files = [f"{inner}/{pattern}" if inner else pattern for pattern in weights]
+            folder = _snapshot(name, revision, [*settings, *within, *files])
+            if any(next(folder.glob(pattern), None) for pattern in files):
                 break
-    except (OSError, ValueError, LookupError) as error:
+    except LayerbankError:
+        raise
+    except Exception as error:  # the network's, the hub's and the disk's have no common base
         where = f" at revision {revision!r}" if revision else ""
         raise EncoderError(
             f"there is no encoder {name!r}{where}: no such folder here, and {_reason(error)}; "
-            "check the name, give a folder that holds config.json, or fetch it where there is a "
-            "network"
+            f"{_advice(error)}"
         ) from error
     return folder
 
 
-def _snapshot(name: str, revision: str | None, patterns: list[str]) -> Path:
+def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 
+    given: dict[str, Any] = {"revision": revision, "allow_patterns": [*patterns]}
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except (OSError, LookupError) as error:
-        # Before version 2, the hub's library asks the network for a commit that it has.
+        if are_progress_bars_disabled():
+            return Path(snapshot_download(name, **given))
+        with download_bars(name) as bars:
+            return Path(snapshot_download(name, **given, tqdm_class=bars))
+    except Exception as error:
+        # What is there whole will do, whatever ails the network.
         try:
-            return Path(
-                snapshot_download(
-                    name, revision=revision, allow_patterns=patterns, local_files_only=True
-                )
-            )
-        except (OSError, LookupError):
+            return Path(snapshot_download(name, **given, local_files_only=True))
+        except (OSError, LookupError, ValueError):
             raise error from None
 
 
@@ -120,4 +145,25 @@ def _reason(error: Exception) -> str:
         return "it is not in the hub's cache while the hub cannot be reached"
     if isinstance(error, errors.HFValidationError):
         return "it is no valid name on the Hugging Face hub"
-    return f"the Hugging Face hub answered: {(str(error).splitlines() or [''])[0]}"
+    said = (str(error).splitlines() or [""])[0] or type(error).__name__
+    if isinstance(error, errors.HfHubHTTPError):
+        return f"the Hugging Face hub answered: {said}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"its files cannot be written to the hub's cache ({error.strerror})"
+    return f"the download broke off ({said})"
+
+
+def _advice(error: Exception) -> str:
+    """What to do about it."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return "accept them on the model's page, or give a folder that holds config.json"
+    named = (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.HFValidationError)
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, named):
+        return "make room, or say with HF_HOME where there is some"
+    if not isinstance(error, named):
+        return "give the same command again, and what is there already is not fetched again"
+    return (
+        "check the name, give a folder that holds config.json, or fetch it where there is a network"
+    )

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from extract.checkpoint.torch_file import Shapes, read_torch
 from features.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -56,13 +53,15 @@ class StoredTensor(NamedTuple):
     """Its bytes, C-contiguous and little-endian; a view of the mapped file where possible."""
 
 
-def weights_digest(files: Iterable[Path]) -> str:
+def weights_digest(files: Iterable[Path], shapes: Shapes | None = None) -> str:
     """SHA-256, in hexadecimal, of all tensors in a checkpoint's weight files.
 
     Parameters
     ----------
     files
         One file, or all shards of a checkpoint; ``.safetensors``, or what ``torch.save`` wrote.
+    shapes
+        As of :func:`read_state`.
 
     Raises
     ------
@@ -75,7 +74,9 @@ def weights_digest(files: Iterable[Path]) -> str:
             if path.suffix == ".safetensors":
                 tensors |= _stored_in_safetensors(path)
             else:
-                tensors |= {name: _stored(tensor) for name, tensor in read_state(path).items()}
+                tensors |= {
+                    name: _stored(tensor) for name, tensor in read_state(path, shapes).items()
+                }
         except OSError as error:
             raise EncoderError(
                 f"the weights {path} cannot be read ({error.strerror or error})"
@@ -89,71 +90,27 @@ def weights_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, shapes: Shapes | None = None) -> dict[str, Tensor]:
     """The tensors of a state dict, on the CPU; mapped from the file where its format allows.
 
     Parameters
     ----------
     path
         ``.safetensors``, or what ``torch.save`` wrote: a zip file, or the format before it.
+    shapes
+        Of the encoder's own weights, for a file that may hold other things beside the state dict
+        (:mod:`extract.checkpoint.torch_file`); None for one that may not.
 
     Raises
     ------
     EncoderError
-        When the file is damaged, or holds anything but plain tensors; no code in it is run.
+        When the file is damaged, or holds no one mapping of plain tensors; no code in it is run.
     """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(path)
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, "cpu", weights_only=True, mmap=_can_be_mapped(path))
-        _refuse_odd(state)
-    except OSError:
-        raise
-    except Exception as error:  # a broken file can raise anything
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named:
-            raise EncoderError(
-                f"{path} was refused: its pickle names {named[1]}, which no weights need and "
-                "which could run code; use a safetensors version of the checkpoint"
-            ) from None
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        if isinstance(error, pickle.UnpicklingError):  # torch's advice would be to run the code
-            reason = "its pickle is not that of a state dict"
-        raise EncoderError(
-            f"{path} is no intact state dict ({reason}): save the checkpoint again, as safetensors"
-        ) from None
-    return {str(name): tensor for name, tensor in state.items()}
-
-
-def _can_be_mapped(path: Path) -> bool:
-    """Whether the file is a zip that holds its tensors plainly, as torch writes it.
-
-    Mapping a zip that was compressed since, torch would take compressed bytes for numbers.
-    """
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-
-
-def _refuse_odd(state: Any) -> None:
-    """ValueError unless this is a dictionary of dense tensors."""
-    import torch
-
-    if not isinstance(state, dict):
-        raise ValueError("it holds no dictionary")
-    for tensor in state.values():
-        if not isinstance(tensor, torch.Tensor):
-            raise ValueError("it holds something that is no tensor")
-        dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
-        if not dense or _dtype(tensor) not in DTYPES:
-            raise ValueError("it holds a tensor that is not dense")
+    return read_torch(path, DTYPES, shapes)
 
 
 def _stored(tensor: Tensor) -> StoredTensor:

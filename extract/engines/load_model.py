@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from extract.checkpoint.architecture import SAFELY, encoder_of, family_of, read_config
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.checkpoint.weights import read_state
@@ -56,15 +57,16 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
     except Exception as error:  # a checkpoint can be wrong in any way
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EncoderError(
-            f"the checkpoint in {given} cannot be loaded as an encoder ({reason}): save it again, "
-            "or give another one"
+            f"the checkpoint in {given} cannot be loaded as an encoder ({reason}{_code(checkpoint)}"
+            "): save it again, or give another one"
         ) from error
     missing = sorted(name for name in info["missing_keys"] if not is_pooler(name))
     wrong = missing + sorted(str(key[0]) for key in info["mismatched_keys"])
     if wrong:
         raise EncoderError(
             f"the checkpoint in {given} lacks {len(wrong)} weights of {type(model).__name__}, "
-            f"{wrong[0]} for one, and random ones would stand in: give a complete checkpoint"
+            f"{wrong[0]} for one, and random ones would stand in{_code(checkpoint)}: give a "
+            "complete checkpoint"
         )
     without_pooler = len(missing) < len(info["missing_keys"])
     if without_pooler:
@@ -78,21 +80,15 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, bool]:
     return model.eval().requires_grad_(False), has_pooler
 
 
-def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
-    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+def _code(checkpoint: Checkpoint) -> str:
+    """A word on the code that a checkpoint brings, where it may be what is missing."""
+    brings = checkpoint.fine_tuned is None and checkpoint.config.get("auto_map")
+    return "; its own code (auto_map) is never run" if brings else ""
 
-    common = {"local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(checkpoint.folder, **common)
-    # A configuration may name the code that computes attention, on the hub even.
-    config._attn_implementation = None
-    if getattr(config, "attention_type", None) == "block_sparse":
-        # BigBird takes full attention from the first short text on, for good. Which text comes
-        # first must change no number.
-        config.attention_type = "original_full"
-    in_two_halves = bool(getattr(config, "is_encoder_decoder", False))
-    # T5 and its kin have a class for the encoder alone, and so the decoder is not even read.
-    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
-    family: Any = AutoModelForTextEncoding if in_two_halves and encoder_only else AutoModel
+
+def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+    config = read_config(checkpoint.folder)
+    family = family_of(config)
     info: dict[str, Any] = {"missing_keys": [], "mismatched_keys": []}
     if checkpoint.fine_tuned is None:
         model, info = family.from_pretrained(
@@ -101,16 +97,15 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, dict[str, An
             dtype=dtype,
             use_safetensors=checkpoint.safetensors,
             output_loading_info=True,
-            **common,
+            **SAFELY,
         )
     else:
         model = family.from_config(config, dtype=dtype)
         _keep_in_fp32(model, dtype)
-    if in_two_halves and not encoder_only:
-        model = model.get_encoder()
+    model = encoder_of(model, config)
     if checkpoint.fine_tuned is not None:
         path = checkpoint.fine_tuned
-        info["missing_keys"] = put_weights(model, read_state(path), path)
+        info["missing_keys"] = put_weights(model, read_state(path, checkpoint.shapes), path)
     return model, info
 
 

@@ -111,6 +111,11 @@ def refuse_odd(text: object, number: int) -> None:
         )
 
 
+def prompted(text: Text, prompt: str) -> Text:
+    """A text with a prompt before it, before its first part where it has several."""
+    return prompt + text if isinstance(text, str) else (prompt + text[0], *text[1:])
+
+
 def n_characters(text: Text) -> int:
     """Characters of a text, or of all parts of one."""
     return len(text) if isinstance(text, str) else sum(map(len, text))

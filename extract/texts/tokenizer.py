@@ -17,7 +17,7 @@ from tokenizers.pre_tokenizers import Sequence as Chain
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.batching import Tokens
-from extract.texts.input import beginning, n_characters
+from extract.texts.input import beginning, n_characters, prompted
 from extract.texts.windows import sliding
 from features.errors import EncoderError, InputError, LayerbankError
 from features.keys import Text
@@ -54,7 +54,14 @@ class Tokenizer:
         Longer texts are not cut off, but read in windows that begin so many tokens apart.
     marked
         Whether the tokens are to say which of them are special.
+
+    Attributes
+    ----------
+    prompt
+        What is put before each text.
     """
+
+    prompt = ""
 
     def __init__(
         self,
@@ -152,6 +159,8 @@ class Tokenizer:
         EncoderError
             When the tokenizer is not the encoder's.
         """
+        if self.prompt:
+            texts = [prompted(text, self.prompt) for text in texts]
         for chunk in _chunks(texts):
             yield from self._encode_chunk(chunk)
 

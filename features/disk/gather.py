@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from features.disk.index import Keys
 from features.disk.segment import Segment
 from features.disk.snapshot import Rows, Snapshot
-from features.selection import ResolvedTerm
+from features.selection import Block, ResolvedTerm
+from features.sentence import SQRT_LEN, derived
 
 #: Rows gathered at a time, so that what is copied twice stays in the processor's cache.
 CHUNK = 256
 
 #: Values widened at a time: small enough for the processor's second cache.
 WIDEN_CHUNK = 48 * 1024
+
+#: A row that is shorter is not brought to unit length, but divided by this.
+SHORTEST = 1e-12
 
 #: After a shift by 13, the sign of a sign-extended float16 and its exponent and mantissa.
 _MASK = np.int32(-0x70002000)
@@ -68,19 +72,21 @@ def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None
     visited once.
     """
     columns = [
-        [part.segment.block(block) for block in blocks]
+        _columns(part.segment, blocks)
         for term in terms
         for blocks in ([term.blocks] if term.average else [(block,) for block in term.blocks])
     ]
     straight = isinstance(part.source, slice) and isinstance(part.target, slice)
-    if straight and len(columns) == 1 and len(columns[0]) == 1:
+    if straight and len(columns) == 1 and isinstance(columns[0], list) and len(columns[0]) == 1:
         widen(columns[0][0][part.source], out[part.target])
         return
     scratch: dict[Any, NDArray[Any]] = {}
     for source, target in zip(_chunks(part.source), _chunks(part.target), strict=True):
         start = 0
         for arrays in columns:
-            values = _rows(arrays, source, scratch)
+            values = (
+                _rows(arrays, source, scratch) if isinstance(arrays, list) else arrays.rows(source)
+            )
             stop = start + values.shape[1]
             if isinstance(target, slice):
                 widen(values, out[target, start:stop])
@@ -89,6 +95,38 @@ def gather(out: NDArray[Any], part: Part, terms: Sequence[ResolvedTerm]) -> None
                 widen(values, wide)
                 out[target, start:stop] = wide
             start = stop
+
+
+class _Derived(NamedTuple):
+    """Columns that are computed from those of several blocks."""
+
+    arrays: list[NDArray[Any]]
+    roots: list[bool]
+    """Which of them are means that are wanted as sums over the root of a text's tokens."""
+    n_tokens: NDArray[np.int32]
+    unit: bool
+
+    def rows(self, source: Any) -> NDArray[np.float64]:
+        """Some rows, as wide as the arrays together."""
+        roots = np.sqrt(self.n_tokens[source], dtype=np.float64)[:, None]
+        parts = [
+            array[source].astype(np.float64) * (roots if root else 1.0)
+            for array, root in zip(self.arrays, self.roots, strict=True)
+        ]
+        values: NDArray[np.float64] = np.concatenate(parts, axis=1)
+        if self.unit:
+            values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), SHORTEST)
+        return values
+
+
+def _columns(segment: Segment, blocks: Sequence[Block]) -> list[NDArray[Any]] | _Derived:
+    """The arrays behind one block, or behind several that are averaged."""
+    if len(blocks) > 1 or (made_of := derived(blocks[0].pooling)) is None:
+        return [segment.block(block) for block in blocks]
+    layer = blocks[0].layer
+    arrays = [segment.block(Block(pooling, layer)) for pooling in made_of.poolings]
+    roots = [part == SQRT_LEN for part in made_of.parts]
+    return _Derived(arrays, roots, segment.n_tokens, made_of.unit)
 
 
 def widen(values: NDArray[Any], out: NDArray[Any]) -> None:

@@ -26,10 +26,11 @@ from features.disk.format import (
     differing_fields,
     fingerprint,
 )
-from features.disk.schema import OBJECT, Matching, Whole, parse_json, refuse_other
+from features.disk.schema import EACH, OBJECT, Matching, Whole, parse_json, refuse_other
 from features.disk.system import disk_errors, read_errors, read_file, sync, sync_folder, write_all
 from features.errors import BankError, FingerprintMismatch, NotABank
 from features.selection import POOLER, Setup
+from features.sentence import FACTS
 
 #: Bytes of ``bank.json`` at the most; those that are written have a few thousand.
 _LARGEST = 16 << 20
@@ -39,6 +40,9 @@ _MOST_NUMBERS = 1 << 24
 
 #: Blocks of a bank at the most.
 _MOST_BLOCKS = 1 << 16
+
+#: What modules, ways of pooling and settings may be called.
+_NAME = Matching(re.compile(r"[\w. -]{1,100}"))
 
 #: What a ``bank.json`` must hold.
 _SHAPE: Mapping[str, Any] = {
@@ -64,8 +68,20 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
         "weights": str,
         "tokenizer": str,
         "config": OBJECT,
+        "prompt": str,
     },
-    "source": dict.fromkeys(("encoder", "revision", "weights", "model_type"), str),
+    "source": {
+        **dict.fromkeys(("encoder", "revision", "weights", "model_type"), str),
+        FACTS: {
+            "modules": [_NAME],
+            "poolings": [_NAME],
+            "include_prompt": bool,
+            "max_length?": Whole(1, 1 << 31),
+            "prompts": {EACH: str},
+            "default_prompt?": str,
+            "others": [_NAME],
+        },
+    },
 }
 
 

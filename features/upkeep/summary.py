@@ -23,6 +23,7 @@ from features.disk.segment import Segment, SnapshotMoved
 from features.disk.snapshot import segment_names
 from features.errors import BankError, CorruptSegment
 from features.selection import bank_blocks
+from features.sentence import FACTS, described, sentence_poolings
 from features.upkeep.findings import Finding, look
 
 #: Segments whose rows are looked at; of more, so many spread evenly stand for all.
@@ -59,6 +60,8 @@ def describe(path: str | Path) -> dict[str, Any]:
         "precision": setup["precision"],
         "max_length": setup.get("max_length"),
         "long": setup.get("long"),
+        "prompt": setup.get("prompt"),
+        "sentence": sentence(setup, manifest.source),
         "n_layers": int(setup["n_layers"]),
         "hidden_size": int(setup["hidden_size"]),
         "poolings": [*dict.fromkeys(block.pooling for block in blocks)],
@@ -195,6 +198,10 @@ def _facts(facts: Mapping[str, Any], fancy: bool) -> Iterator[tuple[str, list[st
     )
     yield "poolings", [", ".join(facts["poolings"])]
     stored = ", ".join(_share(facts["rows_by_dtype"], name) for name in facts["rows_by_dtype"])
+    if facts["sentence"] is not None:
+        yield "sentence", [*_sentence(facts["sentence"])]
+    if facts["prompt"]:
+        yield "prompt", [f"{facts['prompt']!r} before each text"]
     yield "precision", [facts["precision"] + (f", stored as {stored}" if stored else "")]
     yield "texts", [f"{facts['n_texts']:,}"]
     yield "tokens", [*_tokens(facts, fancy)]
@@ -207,6 +214,31 @@ def _facts(facts: Mapping[str, Any], fancy: bool) -> Iterator[tuple[str, list[st
         yield "made by", [*dict.fromkeys(map(_maker_text, facts["made_by"]))]
     yield "health", [*_health(facts)]
     yield "fingerprint", [facts["fingerprint"]]
+
+
+def sentence(setup: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the encoder's sentence-transformers folder says; None where there is none.
+
+    Beside what the bank recorded: ``offered``, whether the bank serves the selection ``sentence``,
+    and ``why_not``.
+    """
+    if source.get(FACTS) is None:
+        return None
+    offered = sentence_poolings(setup, source)
+    why_not = offered if isinstance(offered, str) else None
+    return {**source[FACTS], "offered": why_not is None, "why_not": why_not}
+
+
+def _sentence(facts: Mapping[str, Any]) -> Iterator[str]:
+    length = f"; at {facts['max_length']} tokens" if facts["max_length"] else ""
+    yield f"{described(facts)}{length}, by the encoder's sentence-transformers folder"
+    if facts["why_not"]:
+        yield f"not offered as a selection: {facts['why_not']}"
+    else:
+        yield "offered as the selection `sentence`"
+    if prompts := [f"{name} {text!r}" for name, text in facts["prompts"].items() if text]:
+        default = facts["default_prompt"]
+        yield f"prompts: {', '.join(prompts)}" + (f"; {default} by default" if default else "")
 
 
 def _tokens(facts: Mapping[str, Any], fancy: bool) -> Iterator[str]:

@@ -117,5 +117,4 @@ class Blend:
 
 
 def _width(term: ResolvedTerm, banks: Mapping[str, Mapping[str, Any]]) -> int:
-    hidden = int(banks[term.bank]["setup"]["hidden_size"])
-    return hidden * (1 if term.average else len(term.blocks))
+    return int(banks[term.bank]["setup"]["hidden_size"]) * term.n_parts

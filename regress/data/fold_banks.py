@@ -19,7 +19,7 @@ from typing import Any
 from features.bank import Bank
 from features.banks import Banks
 from features.disk.format import differing_fields
-from features.errors import BankError, FingerprintMismatch, InputError
+from features.errors import BankError, FingerprintMismatch, InputError, SelectionError
 from features.names import is_plain_name
 from features.selection import ResolvedTerm, Selection
 from regress.data.folds import Folds
@@ -45,8 +45,22 @@ class FoldBanks(Banks):
         self.labels = dict(zip(self.by_name, by_label, strict=True))
 
     def resolve(self, selection: str | Selection) -> tuple[ResolvedTerm, ...]:
-        """The selection's blocks in the first bank, in the second, and so on."""
-        return tuple(term for bank in self.by_name.values() for term in bank.resolve(selection))
+        """The selection's blocks in the first bank, in the second, and so on.
+
+        Raises
+        ------
+        SelectionError
+            Also where they are not the same in all of them, which ``sentence`` may not be.
+        """
+        found = {bank.name: bank.resolve(selection) for bank in self.by_name.values()}
+        (first, terms), *others = found.items()
+        for name, other in others:
+            if [term.blocks for term in other] != [term.blocks for term in terms]:
+                raise SelectionError(
+                    f"{str(selection)!r} is made of other blocks in the bank {name!r} than in "
+                    f"{first!r}, by their encoders' folders: name the blocks, such as mean[-1]"
+                )
+        return tuple(term for several in found.values() for term in several)
 
 
 def open_with_folds(bank: BankLike, folds: Callable[[], list[Folds]]) -> tuple[Banks, list[Folds]]:

@@ -87,9 +87,11 @@ def _blocks(saved: SavedModel, banks: Mapping[str, Bank]) -> tuple[list[str], li
     names, widths = [], []
     for term in saved.terms:
         prefix = f"{term.bank}/" if several else ""
-        of_term = [_average(term.blocks)] if term.average else [str(b) for b in term.blocks]
-        names += [prefix + name for name in of_term]
-        widths += [banks[term.bank].hidden_size] * len(of_term)
+        of_term = [(_average(term.blocks), 1)] if term.average else [
+            (str(block), block.n_parts) for block in term.blocks
+        ]  # fmt: skip
+        names += [prefix + name for name, _ in of_term]
+        widths += [banks[term.bank].hidden_size * n_parts for _, n_parts in of_term]
     return names, [0, *accumulate(widths)]
 
 

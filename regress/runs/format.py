@@ -42,7 +42,7 @@ SHAPE: Mapping[str, Any] = {
             "setup": {
                 "hidden_size": int, "n_layers": int, "poolings": [str], "pooler": bool,
                 "weights?": str, "max_length?": int, "long?": str, "stride?": int,
-                "precision?": str,
+                "precision?": str, "prompt?": str,
             },
         }
     ],

@@ -13,6 +13,7 @@ from typing import Any
 from features.disk.format import fingerprint
 from features.names import is_plain_name
 from features.selection import POOLER
+from features.sentence import derived, n_parts
 
 #: The folder of a run's models.
 MODELS_FOLDER = "models"
@@ -66,8 +67,14 @@ def refuse_unfitting(description: Mapping[str, Any]) -> None:
             raise ValueError(f"{where}.blocks are of none of its banks")
         if not all(_are_blocks(term["blocks"], setups[term["bank"]]) for term in result["blocks"]):
             raise ValueError(f"{where}.blocks are none of its banks' blocks")
+        if any(
+            term["average"] and any(n_parts(block[0]) > 1 for block in term["blocks"])
+            for term in result["blocks"]
+        ):
+            raise ValueError(f"{where}.blocks have no average")
         widths = [
-            setups[term["bank"]]["hidden_size"] * (1 if term["average"] else len(term["blocks"]))
+            setups[term["bank"]]["hidden_size"]
+            * (1 if term["average"] else sum(n_parts(block[0]) for block in term["blocks"]))
             for term in result["blocks"]
         ]
         if sum(widths) != result["n_columns"] or not widths:
@@ -79,9 +86,15 @@ def _are_blocks(blocks: Sequence[Any], setup: Mapping[str, Any]) -> bool:
     poolings, layers = setup["poolings"], range(setup["n_layers"])
     return bool(blocks) and all(
         block == [POOLER, None] if setup["pooler"] and block[:1] == [POOLER]
-        else len(block) == 2 and block[0] in poolings and block[1] in layers
+        else len(block) == 2 and block[1] in layers and _is_pooling(block[0], poolings)
         for block in blocks
     )  # fmt: skip
+
+
+def _is_pooling(name: Any, poolings: Sequence[str]) -> bool:
+    """Whether a bank has a pooling, or all that one is derived from."""
+    made_of = derived(name) if isinstance(name, str) else None
+    return name in poolings if made_of is None else {*made_of.poolings} <= {*poolings}
 
 
 def _refuse_size(number: int, name: str, least: int, most: int = LARGEST) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import SelectionError
-from features.selection import Block, Selection, Shelf, Term
+from features.selection import Block, Selection, Shelf, Term, column_names
+from features.sentence import derived
 
 SHELF = Shelf("roberta-base", 13, ("cls", "mean", "max"), True)
 
@@ -23,9 +24,11 @@ _layers = st.one_of(
     st.lists(_index, min_size=2, max_size=5).map(tuple),
 )
 _bank = st.none() | st.sampled_from(["roberta-base", "deberta.v3_x", "7b"])
-_terms = st.builds(
-    Term, _bank, st.sampled_from(["cls", "mean", "max", "*"]), _layers, st.booleans()
-) | st.builds(Term, _bank, st.just("pooler"), st.none(), st.booleans())
+_terms = (
+    st.builds(Term, _bank, st.sampled_from(["cls", "mean", "max", "*"]), _layers, st.booleans())
+    | st.builds(Term, _bank, st.just("pooler"), st.none(), st.booleans())
+    | st.builds(Term, _bank, st.just("sentence"), st.none(), st.just(False))
+)
 selections = st.lists(_terms, min_size=1, max_size=4).map(lambda terms: Selection(tuple(terms)))
 
 
@@ -97,6 +100,8 @@ def test_average_is_one_term() -> None:
         ("mean[::0]", "step cannot be 0"),
         ("avg(mean[1]+cls[1])", "expected '\\)'"),
         ("4[2]", "expected a pooling"),
+        ("avg(sentence)", "takes blocks, and sentence is none: .* at character 13"),
+        ("mean[1]+a/sentence mean[2]", "expected '\\+' or the end at character 20"),
         ("x/", "character 3"),
         (f"mean[{'1' * 5000}]", "at most 18 digits at character 6 .*1…'; sel"),
         (f"mean[0:-{'1' * 5000}]", "at most 18 digits at character 8"),
@@ -124,6 +129,47 @@ def test_what_the_bank_lacks(text: str, message: str) -> None:
 def test_a_checkpoint_without_pooler() -> None:
     with pytest.raises(SelectionError, match="pooler output, which this checkpoint does not hold"):
         Selection.parse("pooler").resolve([SHELF._replace(has_pooler=False)])
+
+
+@pytest.mark.parametrize(
+    ("poolings", "names"),
+    [
+        (("unit(mean)",), ["unit(mean.12).0", "unit(mean.12).1"]),
+        (
+            ("unit(mean+cls)",),
+            [f"unit(mean.12+cls.12).{column}" for column in range(4)],
+        ),
+        (("cls", "max"), ["cls.12.0", "cls.12.1", "max.12.0", "max.12.1"]),
+        (("sqrt_len(mean)",), ["sqrt_len(mean).12.0", "sqrt_len(mean).12.1"]),
+    ],
+)
+def test_sentence_is_the_last_layers_poolings(poolings: tuple[str, ...], names: list[str]) -> None:
+    shelf = SHELF._replace(sentence=poolings)
+    (term,) = Selection.parse("roberta-base/sentence").resolve([shelf])
+    assert term.blocks == tuple(Block(pooling, 12) for pooling in poolings)
+    assert column_names(term, 2) == names
+    assert 2 * term.n_parts == len(names)
+    assert str(shelf).endswith("of layers 0 to 12, and sentence")
+
+
+def test_a_bank_that_offers_no_sentence() -> None:
+    shelf = SHELF._replace(sentence="its folder ends in Dense")
+    with pytest.raises(SelectionError, match="'roberta-base' offers no 'sentence': its folder"):
+        Selection.parse("sentence").resolve([shelf])
+
+
+def test_a_stored_pooling_that_is_called_sentence() -> None:
+    shelf = Shelf("other", 3, ("sentence",), False)
+    (term,) = Selection.parse("sentence[-1]").resolve([shelf])
+    assert term.blocks == (Block("sentence", 2),)
+    assert str(Selection.parse("sentence[-1]")) == "sentence[-1]"
+
+
+@pytest.mark.parametrize(
+    "name", ["unit()", "unit(mean+)", "unit(unit(mean))", "unit(a b)", "mean["]
+)
+def test_names_of_nothing_derived(name: str) -> None:
+    assert derived(name) is None
 
 
 def test_two_banks_need_names() -> None:
