@@ -83,13 +83,11 @@ def fetch(name: str, revision: str | None, kinds: Sequence[Sequence[str]] = WEIG
 
     Those of a sentence-transformers folder come along, and the encoder may stand in a folder of it.
     """
-    from huggingface_hub.errors import IncompleteSnapshotError
-
     settings: tuple[str, ...] = (*SETTINGS, *BESIDE)
     try:
         try:
             folder = _snapshot(name, revision, settings)
-        except IncompleteSnapshotError:  # there since before BESIDE was fetched, and no network now
+        except _incomplete():  # there since before BESIDE was fetched, and no network now
             settings = SETTINGS
             folder = _snapshot(name, revision, settings)
         inner = encoder_path(read_modules(folder))
@@ -128,6 +126,14 @@ def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
             raise error from None
 
 
+def _incomplete() -> tuple[type[Exception], ...]:
+    """The hub's own error for a snapshot that lacks files; version 1 has none."""
+    from huggingface_hub import errors
+
+    found = getattr(errors, "IncompleteSnapshotError", None)
+    return () if found is None else (found,)
+
+
 def _reason(error: Exception) -> str:
     """Why the hub gave nothing, in a few words."""
     from huggingface_hub import errors
@@ -138,8 +144,7 @@ def _reason(error: Exception) -> str:
         return "the model on the Hugging Face hub has no such revision"
     if isinstance(error, errors.RepositoryNotFoundError):
         return "the Hugging Face hub has no such model (or it is private: `hf auth login`)"
-    incomplete = getattr(errors, "IncompleteSnapshotError", None)  # not in version 1
-    if incomplete is not None and isinstance(error, incomplete):
+    if isinstance(error, _incomplete()):
         return "its files in the hub's cache are incomplete while the hub cannot be reached"
     if isinstance(error, errors.LocalEntryNotFoundError):
         return "it is not in the hub's cache while the hub cannot be reached"
