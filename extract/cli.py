@@ -178,6 +178,14 @@ def extract_command(
             "of --max-length]",
         ),
     ] = None,
+    special_tokens: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="The encoder's own special tokens in a text, such as \\[SEP]: text (characters "
+            "like others), or keep (that token).  \\[default: the bank's, or text]",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     devices: DevicesOption = None,
     shard: ShardOption = None,
@@ -245,12 +253,17 @@ def extract_command(
     tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
     options = Options(
-        encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
-    )
+        encoder, revision, chosen, max_length, precision, long, stride, encoder_weights,
+        special_tokens,
+    )  # fmt: skip
     plan = prepare(bank, options)
     texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
-        say_lines(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
+        say_lines(
+            forecast(
+                try_out(plan, texts(), running), plan.setup["max_length"], kept=plan.keeps_special
+            )
+        )
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
@@ -267,7 +280,7 @@ def extract_command(
             total = count_new(plan.bank, Picked(texts(), running.shard))
             running = replace(running, total=total, progress=not quiet)
             report = run_plan(plan, texts(), running)
-    say(summary(report, plan.setup["max_length"]))
+    say(summary(report, plan.setup["max_length"], kept=plan.keeps_special))
 
 
 def _run_options(

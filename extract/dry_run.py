@@ -14,7 +14,7 @@ import numpy as np
 from extract.encode import Budget, encode
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.report import folder_bytes, took
+from extract.report import folder_bytes, literal_texts, took
 from extract.scale.devices import processes
 from extract.texts.batching import Tokens, plan_batches
 from extract.texts.input import Picked
@@ -57,6 +57,8 @@ class DryRun:
     ran_on: str
     bank_bytes: int
     added_bytes: int
+    n_literal: int = 0
+    """New texts that hold a special token of the encoder's."""
     n_gpus: int = 1
     """GPUs that share the work. Processes on one CPU share its cores, and are no faster."""
 
@@ -79,7 +81,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
     new = NewTexts(Picked(texts, options.shard), plan.bank)
     stretches = iter(new)
     first = next(stretches, None)
-    n_tokens = n_truncated = 0
+    n_tokens = n_truncated = n_literal = 0
     sample, n_gpus = Sample(None, "", 0), 1
     if first is not None:
         if options.devices:
@@ -92,6 +94,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         for tokens in chain([tokens_of_first], rest):
             n_tokens += sum(len(text.ids) for text in tokens)
             n_truncated += sum(text.truncated for text in tokens)
+            n_literal += sum(text.literal for text in tokens)
         sample = _take_sample(plan, options, first, tokens_of_first, tokenizer.pad_id)
     return DryRun(
         bank=plan.path,
@@ -103,6 +106,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         ran_on=sample.ran_on,
         bank_bytes=folder_bytes(plan.path) if plan.bank is not None else 0,
         added_bytes=sample.row_bytes * new.n_new,
+        n_literal=n_literal,
         n_gpus=n_gpus,
     )
 
@@ -157,13 +161,15 @@ def _spread(
         yield stretch.rows(rows), [tokens[row] for row in rows]
 
 
-def forecast(found: DryRun, max_length: int) -> str:
+def forecast(found: DryRun, max_length: int, *, kept: bool) -> str:
     """What a dry run says."""
     lines = [
         f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
         f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} of these "
         f"truncated at {max_length}",
     ]
+    if found.n_literal:
+        lines.append(f"special    {literal_texts(found.n_literal, kept=kept).rstrip('; ')}")
     if found.tokens_per_second:
         lines.append(
             f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s"

@@ -175,6 +175,32 @@ class Bank:
             for number in range(snapshot.n_segments)
         )
 
+    def newest_provenance(self, member: str, most: int) -> Mapping[str, Any] | None:
+        """What the newest of the segments recorded of itself that recorded a member.
+
+        Parameters
+        ----------
+        member
+            A name in the provenance.
+        most
+            Segments to look at, from the newest back: a bank may have thousands.
+        """
+        for _ in range(TRIES):
+            with contextlib.suppress(SnapshotMoved):
+                return self._newest_provenance(member, most)
+            self.refresh(use_index=False)
+        return self._newest_provenance(member, most)
+
+    def _newest_provenance(self, member: str, most: int) -> Mapping[str, Any] | None:
+        for snapshot in self._snapshots:
+            last = snapshot.n_segments
+            for number in range(last - 1, max(-1, last - 1 - most), -1):
+                made_by = snapshot.segment(number).made_by
+                found = [made for made in made_by if made.get(member) is not None]
+                if found:
+                    return found[-1]
+        return None
+
     @property
     def shelf(self) -> Shelf:
         """What a selection has to know of the bank."""

@@ -43,7 +43,7 @@ def demo_command(
     dataset = read_dataset(open_table(passages), target=["level"], id="id")
     typer.echo("1. extract: 180 passages through all-MiniLM-L6-v2, every layer kept\n")
     report = extract(dataset.texts, bank, encoder=str(encoder), progress=not quiet)
-    typer.echo(f"   {summary(report, Bank.open(bank).setup['max_length'])}\n")
+    typer.echo(f"   {summary(report, Bank.open(bank).setup['max_length'], kept=False)}\n")
     typer.echo("2. regress: reading level 1 to 12 from different layers\n")
     experiment = evaluate(
         bank,
