@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Backend
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.members import CLS, NO_CLS, NORMALISER, OWN, ROLES
-from extract.texts.piece_models import PieceModel, own_normaliser, read_piece_model
+from extract.texts.piece_models import PieceModel, follow_files, read_piece_model
 from extract.texts.probe import ODD, token_digest
 from extract.texts.special_tokens import added_tokens
 from extract.texts.template import cls_place
@@ -60,7 +60,8 @@ def load_files(checkpoint: Checkpoint, *, follow: bool) -> Loaded:
     checkpoint
         The encoder's files.
     follow
-        Whether to take the normaliser of the files where transformers leaves it out.
+        Whether to take the normaliser of the files where transformers leaves it out, and to
+        refuse what it cannot build as the files say. Banks that were made before go on without.
 
     Raises
     ------
@@ -85,10 +86,10 @@ def load_files(checkpoint: Checkpoint, *, follow: bool) -> Loaded:
         backend = loaded.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()
-        if model is not None:
+        if model is not None and follow:
             model.refuse_other(backend)
             _refuse_bare(checkpoint, loaded)
-        follows = follow and _follow_files(backend, checkpoint, model)
+        follows = follow and _follow(backend, checkpoint, model)
         named = [getattr(loaded, role) for role in ROLES]
         return Loaded(
             backend=backend,
@@ -115,16 +116,15 @@ def _piece_model(checkpoint: Checkpoint) -> PieceModel | None:
     return models[0] if models else None
 
 
-def _follow_files(backend: Backend, checkpoint: Checkpoint, model: PieceModel | None) -> bool:
-    """Put the normaliser of the files in, where it gives other tokens; whether it does."""
-    own = own_normaliser(backend, checkpoint.folder, model)
-    if own is None:
+def _follow(backend: Backend, checkpoint: Checkpoint, model: PieceModel | None) -> bool:
+    """Follow the files where that gives other tokens; whether it does."""
+    built = backend.normalizer, backend.pre_tokenizer
+    before = token_digest(backend, ODD)
+    if not follow_files(backend, checkpoint.folder, model):
         return False
-    built, before = backend.normalizer, token_digest(backend, ODD)
-    backend.normalizer = own
     if token_digest(backend, ODD) != before:
         return True
-    backend.normalizer = built
+    backend.normalizer, backend.pre_tokenizer = built
     return False
 
 
@@ -136,7 +136,9 @@ def _cls_place(loaded: Any) -> int | None:
 
 def _refuse_bare(checkpoint: Checkpoint, loaded: Any) -> None:
     """EncoderError where transformers builds a tokenizer that forgets the encoder's template."""
-    if loaded.cls_token is not None and not loaded.backend_tokenizer.num_special_tokens_to_add():
+    if loaded.cls_token is not None and not loaded.backend_tokenizer.num_special_tokens_to_add(
+        False
+    ):
         raise EncoderError(
             f"of the SentencePiece model in {checkpoint.folder}, transformers builds a tokenizer "
             f"that puts no {loaded.cls_token} in front of a text: save tokenizer.json beside it, "

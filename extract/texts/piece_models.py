@@ -27,6 +27,12 @@ LARGEST = 256 << 20
 #: How a model cuts words into pieces, by its number in the file.
 KINDS = {1: "Unigram", 2: "BPE"}
 
+#: How a model writes a space.
+SPACE = "\u2581"
+
+#: Steps by which a family prepares a text for its model (ALBERT, XLNet): as it was trained.
+PREPARING = frozenset({"NFKD", "StripAccents"})
+
 #: What a piece may stand for, by the number in the file: a byte of a character without a piece.
 _BYTE = 6
 
@@ -42,6 +48,8 @@ class PieceModel:
     """The compiled table by which characters are replaced; empty where there is none."""
     strips: bool
     """Whether spaces at the ends go, and runs of them become one."""
+    begins: bool
+    """Whether a space is put in front of a text."""
     has_bytes: bool
     """Whether characters without a piece become bytes, rather than the unknown token."""
 
@@ -59,9 +67,15 @@ class PieceModel:
                 "tokenizer.json beside it"
             )
 
-    def normaliser(self) -> Normalizer:
-        """What the model does to a text before it cuts it."""
-        steps: list[Normalizer] = []
+    def normaliser(self, *, lower: bool) -> Normalizer:
+        """What the model does to a text before it cuts it.
+
+        Parameters
+        ----------
+        lower
+            Whether the text is in lower case first: an option of the family's, not the model's.
+        """
+        steps: list[Normalizer] = [normalizers.Lowercase()] if lower else []
         if self.charsmap:
             steps.append(normalizers.Precompiled(self.charsmap))
         if self.strips:
@@ -69,6 +83,9 @@ class PieceModel:
                 normalizers.Replace(Regex("^ +| +$"), ""),
                 normalizers.Replace(Regex(" {2,}"), " "),
             ]
+        elif self.begins:
+            # The splitting of words puts one there as well, but not in front of another space.
+            steps.append(normalizers.Prepend(SPACE))
         return normalizers.Sequence(steps)
 
 
@@ -110,34 +127,50 @@ def read_piece_model(path: Path) -> PieceModel:
         )
     spec = proto.normalizer_spec
     return PieceModel(
-        path, str(kind), spec.precompiled_charsmap, spec.remove_extra_whitespaces, _BYTE in types
+        path,
+        str(kind),
+        spec.precompiled_charsmap,
+        spec.remove_extra_whitespaces,
+        spec.add_dummy_prefix,
+        _BYTE in types,
     )
 
 
-def own_normaliser(backend: Backend, folder: Path, model: PieceModel | None) -> Normalizer | None:
-    """The normaliser that a tokenizer's files hold and transformers left out; None if it did not.
+def follow_files(backend: Backend, folder: Path, model: PieceModel | None) -> bool:
+    """Put in how a tokenizer's files normalise a text, where transformers left it out.
 
     Parameters
     ----------
     backend
-        As transformers built it.
+        As transformers built it; may be changed.
     folder
         Where ``tokenizer.json`` may stand; what it says comes before what a ``.model`` says.
     model
         The ``.model`` that the tokenizer was built from; None where there is a ``tokenizer.json``.
+
+    Returns
+    -------
+    Whether anything was changed.
     """
-    built = json.loads(backend.to_str())["normalizer"]
-    if "Precompiled" in _kinds(built):
-        return None
-    if model is not None:
-        own = model.normaliser() if model.charsmap else None
-    else:
+    built = json.loads(backend.to_str())
+    steps = _kinds(built["normalizer"])
+    if "Precompiled" in steps:
+        return False
+    if model is None:
         own = _saved_normaliser(folder / "tokenizer.json")
+    elif model.charsmap or not steps & PREPARING:
+        own = model.normaliser(lower="Lowercase" in steps)
+        if not model.begins:
+            words = json.dumps(built["pre_tokenizer"])
+            for scheme in ("always", "first"):
+                words = words.replace(f'"prepend_scheme": "{scheme}"', '"prepend_scheme": "never"')
+            backend.pre_tokenizer = _alone(pre_tokenizer=json.loads(words)).pre_tokenizer
+    else:
+        own = None
     if own is None:
-        return None
-    # Lower case is an option of the family's, beside the model's own rules.
-    lower = [normalizers.Lowercase()] if "Lowercase" in _kinds(built) else []
-    return normalizers.Sequence([*lower, own]) if lower and model is not None else own
+        return False
+    backend.normalizer = own
+    return True
 
 
 def _saved_normaliser(path: Path) -> Normalizer | None:
@@ -147,12 +180,15 @@ def _saved_normaliser(path: Path) -> Normalizer | None:
     saved = json.loads(path.read_text(encoding="utf-8")).get("normalizer")
     if "Precompiled" not in _kinds(saved):
         return None
-    alone: dict[str, Any] = {
-        "version": "1.0", "normalizer": saved, "added_tokens": [],
-        "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"},
-    }  # fmt: skip
-    normaliser: Normalizer = Backend.from_str(json.dumps(alone)).normalizer
+    normaliser: Normalizer = _alone(normalizer=saved).normalizer
     return normaliser
+
+
+def _alone(**described: Any) -> Backend:
+    """A tokenizer of one word, with the parts that are described: the library makes none alone."""
+    word = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    content = {"version": "1.0", "added_tokens": [], "model": word, **described}
+    return Backend.from_str(json.dumps(content))
 
 
 def _kinds(description: Any) -> set[str]:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from tokenizers import Tokenizer as Backend
+from typing import TYPE_CHECKING, Any
 
 from features.bank import Bank
 from features.errors import FingerprintMismatch
 from features.keys import Text
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 #: The member of a segment's provenance that holds the hash.
 RECORDED = "tokens"

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer as Backend
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 #: Short texts, one of which gives a token in any tokenizer.
 _SHORT = ("a", "1", "the", "é", "我", "?")
