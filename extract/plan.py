@@ -16,7 +16,7 @@ from typing import Any
 from extract.checkpoint.checkpoint import Checkpoint
 from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.options import Options
-from extract.texts.members import CLS, KEEP, NO_CLS, OPTIONAL, TEXT, special_tokens_of
+from extract.texts.members import CLS, KEEP, NO_CLS, OPTIONAL, recorded_members, special_tokens_of
 from extract.texts.stream import bank_at
 from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
@@ -30,8 +30,6 @@ DEFAULT_ENCODER = "roberta-base"
 
 #: Where neither the tokenizer nor the model sets a limit.
 DEFAULT_LENGTH = 512
-
-SPECIAL = "special_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Plan:
     @property
     def keeps_special(self) -> bool:
         """Whether the encoder's own special tokens are tokens also within a text."""
-        return bool(self.setup[SPECIAL] == KEEP)
+        return bool(self.setup["special_tokens"] == KEEP)
 
     def complete(self, setup: Mapping[str, Any]) -> Bank:
         """The bank to add to, made where there is none, for the set-up as the model gave it."""
@@ -198,7 +196,11 @@ def choose_setup(
         stride = None
     precision = options.precision if options.precision != "auto" else None
     poolings = choose_poolings(options.poolings or like.get("poolings") or DEFAULT)
-    members = _recorded_members(options, like) if like else _new_members(options, checkpoint)
+    members = (
+        recorded_members(like, options.special_tokens)
+        if like
+        else _new_members(options, checkpoint)
+    )
     if not like and members.get(CLS) == NO_CLS:
         poolings = _without_cls(options, checkpoint, poolings)
     return {
@@ -212,19 +214,13 @@ def choose_setup(
     }
 
 
-def _recorded_members(options: Options, like: Mapping[str, Any]) -> dict[str, Any]:
-    """How texts become tokens, as a set-up says that is to be matched."""
-    policy = special_tokens_of(options.special_tokens, like.get(SPECIAL, TEXT), added=False)
-    return {SPECIAL: policy, **{name: like[name] for name in OPTIONAL if name in like}}
-
-
 def _new_members(options: Options, checkpoint: Checkpoint) -> dict[str, Any]:
     """How texts become tokens in a bank that is yet to be made, as its tokenizer tells."""
     from extract.texts.loading import load_files
 
     loaded = load_files(checkpoint, follow=True)
     policy = special_tokens_of(options.special_tokens, None, added=loaded.has_added)
-    return {SPECIAL: policy, **loaded.members()}
+    return {"special_tokens": policy, **loaded.members()}
 
 
 def _without_cls(

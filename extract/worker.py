@@ -26,7 +26,7 @@ from extract.texts.probe import RECORDED, refuse_other_tokens
 from extract.texts.stream import Stretch
 from extract.texts.windows import Windows
 from features.disk.system import is_writable, refuse_writing_banks
-from features.errors import InputError
+from features.errors import EncoderError, InputError
 
 if TYPE_CHECKING:
     from extract.texts.tokenizer import Tokenizer
@@ -171,14 +171,25 @@ def tokenizer_of(plan: Plan) -> Tokenizer:
         stride=setup["stride"],
         marked=marked,
     )
-    if "cls" in setup["poolings"] and tokenizer.cls_place != cls_place_of(setup):
-        now = "have none" if tokenizer.cls_place is None else "take that one"
-        log.warning(
-            "`cls` of this bank is the first token of a text, which is not the CLS token of its "
-            "encoder: banks that are made now %s",
-            now,
-        )
+    if "cls" in setup["poolings"]:
+        _compare_cls(cls_place_of(setup), tokenizer.cls_place)
     return tokenizer
+
+
+def _compare_cls(wanted: int | None, there: int | None) -> None:
+    """See that a bank's ``cls`` is where the tokenizer has it, or where banks once took it."""
+    if wanted == there:
+        return
+    if wanted != 0:
+        raise EncoderError(
+            f"the bank takes cls from the token at place {wanted} of a text, and the tokenizer has "
+            f"its CLS token at {there}: give the bank's own encoder, or another --bank"
+        )
+    log.warning(
+        "`cls` of this bank is the first token of a text, which is not the CLS token of its "
+        "encoder: banks that are made now %s",
+        "have none" if there is None else "take that one",
+    )
 
 
 def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
@@ -196,7 +207,7 @@ def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
             setup["precision"],
             tuple(setup["poolings"]),
             setup["max_length"],
-            cls_place_of(setup),
+            cls_place_of(setup) or 0,
         ),
         options.engine,
     )

@@ -31,6 +31,7 @@ from features.selection import (
     column_names,
     order_poolings,
 )
+from features.token_notes import token_notes
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -153,6 +154,7 @@ class Bank:
             "poolings": ", ".join([*self.poolings, *["pooler"] * self.has_pooler]),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "
             f"{setup.get('max_length')} tokens",
+            **({"tokens": "; ".join(notes)} if (notes := [*token_notes(setup, source)]) else {}),
             "folder": self.path,
             "fingerprint": f"{self.fingerprint[:12]}…",
         }

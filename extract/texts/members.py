@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from features.errors import InputError
+
 #: The special tokens that a template may use, as transformers names them.
 ROLES = (
     "bos_token", "eos_token", "cls_token", "sep_token", "pad_token", "unk_token", "mask_token",
@@ -54,7 +56,29 @@ def special_tokens_of(choice: str | None, like: str | None, *, added: bool) -> s
     return ADDED if added and like is None else TEXT
 
 
-def cls_place_of(setup: Mapping[str, Any]) -> int:
-    """Where ``cls`` of a bank is taken: from the start, or from the end where negative."""
+def recorded_members(setup: Mapping[str, Any], choice: str | None) -> dict[str, Any]:
+    """What a set-up that is to be matched says, and the way with special tokens that was chosen.
+
+    Raises
+    ------
+    InputError
+        When it says something that this code does not know.
+    """
+    members = {"special_tokens": setup.get("special_tokens", TEXT)}
+    members |= {name: setup[name] for name in OPTIONAL if name in setup}
+    known = {"special_tokens": (TEXT, ADDED, KEEP), NORMALISER: (OWN,)}
+    for name, value in members.items():
+        if name in known and value not in known[name]:
+            raise InputError(
+                f"the set-up to be matched has {value!r} as {name}, which this layerbank does not "
+                "know: install a newer one, or give another --bank"
+            )
+    return members | {
+        "special_tokens": special_tokens_of(choice, members["special_tokens"], added=False)
+    }
+
+
+def cls_place_of(setup: Mapping[str, Any]) -> int | None:
+    """Where ``cls`` is taken, from the end where negative; None where there is nothing to take."""
     place = setup.get(CLS, 0)
-    return place if isinstance(place, int) else 0
+    return place if type(place) is int else None
