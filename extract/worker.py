@@ -182,8 +182,9 @@ def _compare_cls(wanted: int | None, there: int | None) -> None:
         return
     if wanted != 0:
         raise EncoderError(
-            f"the bank takes cls from the token at place {wanted} of a text, and the tokenizer has "
-            f"its CLS token at {there}: give the bank's own encoder, or another --bank"
+            f"the bank takes cls from the token at {wanted} of a text, and the CLS token of its "
+            f"tokenizer is {'nowhere' if there is None else f'at {there}'}: give the bank's own "
+            "encoder, or another --bank"
         )
     log.warning(
         "`cls` of this bank is the first token of a text, which is not the CLS token of its "
