@@ -97,10 +97,7 @@ def read_piece_model(path: Path) -> PieceModel:
     EncoderError
         When it is damaged, or none of SentencePiece's, or of a kind that is not built from here.
     """
-    from sentencepiece import sentencepiece_model_pb2
-
-    messages: Any = sentencepiece_model_pb2
-    proto = messages.ModelProto()
+    proto = _messages().ModelProto()
     try:
         proto.ParseFromString(read_file(path, at_most=LARGEST))
         pieces = [piece.piece for piece in proto.pieces]
@@ -134,6 +131,19 @@ def read_piece_model(path: Path) -> PieceModel:
         spec.add_dummy_prefix,
         _BYTE in types,
     )
+
+
+def _messages() -> Any:
+    """The description of SentencePiece's files; EncoderError where it cannot be imported."""
+    try:
+        from sentencepiece import sentencepiece_model_pb2
+    except Exception as error:  # ImportError, or protobuf's own for versions that do not match
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EncoderError(
+            f"a SentencePiece model cannot be read here ({reason}): pip install -U sentencepiece "
+            "protobuf"
+        ) from error
+    return sentencepiece_model_pb2
 
 
 def follow_files(backend: Backend, folder: Path, model: PieceModel | None) -> bool:
