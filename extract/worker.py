@@ -22,9 +22,10 @@ from extract.engines.pooling import marks_special
 from extract.options import RunOptions
 from extract.plan import Plan
 from extract.texts.members import NORMALISER, OWN, cls_place_of
-from extract.texts.probe import RECORDED, refuse_other_tokens
+from extract.texts.probe import refuse_other_tokens
 from extract.texts.stream import Stretch
 from extract.texts.windows import Windows
+from features.disk.segment import TOKENS
 from features.disk.system import is_writable, refuse_writing_banks
 from features.errors import EncoderError, InputError
 
@@ -92,8 +93,8 @@ class Worker:
         self._tokenizer = tokenizer_of(plan)
         self._encoder, setup = load(plan, options)
         self.bank = plan.complete(setup)
-        self._provenance = {**self._encoder.provenance, RECORDED: self._tokenizer.digest()}
-        refuse_other_tokens(self.bank, self._provenance[RECORDED], self._provenance)
+        self._provenance = {**self._encoder.provenance, TOKENS: self._tokenizer.digest()}
+        refuse_other_tokens(self.bank, self._provenance[TOKENS], self._provenance)
         self._windows = Windows.planned(setup)
         # A fast device fills several batches while a segment is committed.
         self._waiting = max(1, 4 * self._encoder.ahead)

@@ -17,7 +17,7 @@ from features.disk.gather import Part, Plan, gather, plan
 from features.disk.index import Keys
 from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
-from features.disk.segment import Segment, SnapshotMoved
+from features.disk.segment import LOOKED_AT, TOKENS, Segment, SnapshotMoved
 from features.disk.snapshot import Snapshot
 from features.disk.system import read_errors
 from features.disk.writer import BankWriter
@@ -177,29 +177,24 @@ class Bank:
             for number in range(snapshot.n_segments)
         )
 
-    def newest_provenance(self, member: str, most: int) -> Mapping[str, Any] | None:
-        """What the newest of the segments recorded of itself that recorded a member.
+    def tokenised_by(self) -> Mapping[str, Any] | None:
+        """The provenance of the newest segment that recorded a hash of its tokens, as `tokens`.
 
-        Parameters
-        ----------
-        member
-            A name in the provenance.
-        most
-            Segments to look at, from the newest back: a bank may have thousands.
+        None where none did. The newest segments stand for all, since nobody adds to a bank with
+        a tokenizer that gives other tokens.
         """
         for _ in range(TRIES):
             with contextlib.suppress(SnapshotMoved):
-                return self._newest_provenance(member, most)
+                return self._tokenised_by()
             self.refresh(use_index=False)
-        return self._newest_provenance(member, most)
+        return self._tokenised_by()
 
-    def _newest_provenance(self, member: str, most: int) -> Mapping[str, Any] | None:
+    def _tokenised_by(self) -> Mapping[str, Any] | None:
         for snapshot in self._snapshots:
-            last = snapshot.n_segments
-            for number in range(last - 1, max(-1, last - 1 - most), -1):
+            last = snapshot.n_segments - 1
+            for number in range(last, max(-1, last - LOOKED_AT), -1):
                 made_by = snapshot.segment(number).made_by
-                found = [made for made in made_by if made.get(member) is not None]
-                if found:
+                if found := [made for made in made_by if made.get(TOKENS) is not None]:
                     return found[-1]
         return None
 

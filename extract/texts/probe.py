@@ -14,17 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from features.bank import Bank
+from features.disk.segment import TOKENS
 from features.errors import FingerprintMismatch
 from features.keys import Text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
-
-#: The member of a segment's provenance that holds the hash.
-RECORDED = "tokens"
-
-#: Segments, the newest first, in which a hash is looked for: versions before recorded none.
-LOOKED_AT = 64
 
 #: These MUST stay as they are, since hashes of them are kept: another list is another member.
 ODD: tuple[str, ...] = (
@@ -72,8 +67,8 @@ def refuse_other_tokens(bank: Bank, digest: str, versions: Mapping[str, Any]) ->
     versions
         What would be recorded here, by name.
     """
-    recorded = bank.newest_provenance(RECORDED, LOOKED_AT)
-    if recorded is None or recorded[RECORDED] == digest:
+    recorded = bank.tokenised_by()
+    if recorded is None or recorded[TOKENS] == digest:
         return
     there, here = (
         ", ".join(f"{name} {made[name]}" for name in ("transformers", "tokenizers") if name in made)
@@ -83,5 +78,5 @@ def refuse_other_tokens(bank: Bank, digest: str, versions: Mapping[str, Any]) ->
         f"{bank.path} was written with {there or 'other versions'}, whose tokenizer gives odd "
         f"strings other tokens than that of {here}: install those versions to add to it, or give "
         "another --bank",
-        [RECORDED],
+        [TOKENS],
     )
