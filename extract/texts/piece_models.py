@@ -162,8 +162,7 @@ def follow_files(backend: Backend, folder: Path, model: PieceModel | None) -> bo
     -------
     Whether anything was changed.
     """
-    built = json.loads(backend.to_str())
-    steps = _kinds(built["normalizer"])
+    steps = _kinds(_description(backend.normalizer))
     if "Precompiled" in steps:
         return False
     if model is None:
@@ -171,7 +170,7 @@ def follow_files(backend: Backend, folder: Path, model: PieceModel | None) -> bo
     elif model.charsmap or not steps & PREPARING:
         own = model.normaliser(lower="Lowercase" in steps)
         if not model.begins:
-            words = json.dumps(built["pre_tokenizer"])
+            words = json.dumps(_description(backend.pre_tokenizer))
             for scheme in ("always", "first"):
                 words = words.replace(f'"prepend_scheme": "{scheme}"', '"prepend_scheme": "never"')
             backend.pre_tokenizer = _alone(pre_tokenizer=json.loads(words)).pre_tokenizer
@@ -192,6 +191,11 @@ def _saved_normaliser(path: Path) -> Normalizer | None:
         return None
     normaliser: Normalizer = _alone(normalizer=saved).normalizer
     return normaliser
+
+
+def _description(part: Any) -> Any:
+    """What the library writes of a part of a tokenizer; None where there is no such part."""
+    return None if part is None else json.loads(part.__getstate__())
 
 
 def _alone(**described: Any) -> Backend:

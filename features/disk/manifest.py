@@ -221,4 +221,4 @@ def _value(setup: Setup, name: str) -> str:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:16]}…"
+    return text if len(text) <= 60 else f"{text[:16]}…"  # a hash has 64 digits
