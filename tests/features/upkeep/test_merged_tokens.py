@@ -33,7 +33,9 @@ def test_one_tokenizer_or_none_that_is_known(
 
 def test_two_tokenizers_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     banks = [made(tmp_path / "1.bank", "x", "a"), made(tmp_path / "2.bank", "y", "b")]
-    with pytest.raises(FingerprintMismatch, match="give other tokens for one text, as two versions") as caught:
+    with pytest.raises(
+        FingerprintMismatch, match="give other tokens for one text, as two versions"
+    ) as caught:
         merge(banks, tmp_path / "all.bank")
     assert caught.value.fields == ("tokens",)
     assert not (tmp_path / "all.bank").exists()
