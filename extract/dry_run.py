@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,15 @@ from extract.report import folder_bytes, literal_texts, took
 from extract.scale.devices import processes
 from extract.texts.batching import Tokens, plan_batches
 from extract.texts.input import Picked
+from extract.texts.probe import refuse_other_tokens
 from extract.texts.stream import NewTexts, Stretch
 from extract.texts.windows import Windows
 from extract.worker import load, tokenizer_of
 from features.console.show import human_bytes
 from features.keys import KEY_SIZE, Text
+
+if TYPE_CHECKING:
+    from extract.texts.tokenizer import Tokenizer
 
 #: The sample is spread over so many batches of all lengths, and ends after so many seconds.
 BATCHES, SECONDS = 8, 6.0
@@ -95,7 +99,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
             n_tokens += sum(len(text.ids) for text in tokens)
             n_truncated += sum(text.truncated for text in tokens)
             n_literal += sum(text.literal for text in tokens)
-        sample = _take_sample(plan, options, first, tokens_of_first, tokenizer.pad_id)
+        sample = _take_sample(plan, options, first, tokens_of_first, tokenizer)
     return DryRun(
         bank=plan.path,
         n_texts=new.n_read,
@@ -121,11 +125,17 @@ class Sample(NamedTuple):
 
 
 def _take_sample(
-    plan: Plan, options: RunOptions, stretch: Stretch, tokens: Sequence[Tokens], pad_id: int
+    plan: Plan,
+    options: RunOptions,
+    stretch: Stretch,
+    tokens: Sequence[Tokens],
+    tokenizer: Tokenizer,
 ) -> Sample:
     """Load the encoder, and time batches of all lengths out of a stretch."""
     encoder, setup = load(plan, options)
     plan.refuse_conflict(setup)
+    if plan.bank is not None:
+        refuse_other_tokens(plan.bank, tokenizer.digest(), encoder.provenance)
     budget = Budget(options.batch_tokens or encoder.batch_tokens)
     windows = Windows.planned(setup)
     n_done, began = 0, 0.0
@@ -133,7 +143,7 @@ def _take_sample(
         # The first batch warms up, and is not counted.
         if i and n_done and time.perf_counter() - began > SECONDS:
             break
-        for _ in encode(encoder, part, part_tokens, pad_id, budget, windows):
+        for _ in encode(encoder, part, part_tokens, tokenizer.pad_id, budget, windows):
             pass
         if i:
             n_done += sum(len(text.ids) for text in part_tokens)

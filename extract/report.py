@@ -55,6 +55,7 @@ class ExtractReport:
                     f"{self.seconds:.1f} s ({per_second:,.1f} texts/s)",
                     "there before": f"{self.n_reused:,}",
                     "cut off": f"{self.n_truncated:,}",
+                    **({"with special tokens": f"{self.n_literal:,}"} if self.n_literal else {}),
                     "on disk": f"{human_bytes(self.bank_bytes)} in {self.bank}",
                 }
             ),

@@ -18,6 +18,9 @@ from extract.texts.special_tokens import added_tokens
 from extract.texts.template import cls_place
 from features.errors import EncoderError, LayerbankError
 
+#: Where one of these is, a ``.model`` beside it is not what a tokenizer is built from.
+COMES_FIRST = ("tokenizer.json", "vocab.txt", "vocab.json")
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -72,10 +75,9 @@ def load_files(checkpoint: Checkpoint, *, follow: bool) -> Loaded:
 
     folder = checkpoint.folder
     where = f"the tokenizer in {folder} cannot be loaded"
-    model = _piece_model(checkpoint)
+    model = _piece_model(checkpoint, follow=follow)
     with as_encoder_error(where), quiet_transformers():
-        if model is not None:
-            _refuse_slow(checkpoint)
+        _refuse_slow(checkpoint)
         loaded: Any = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
@@ -103,12 +105,12 @@ def load_files(checkpoint: Checkpoint, *, follow: bool) -> Loaded:
         )
 
 
-def _piece_model(checkpoint: Checkpoint) -> PieceModel | None:
-    """The ``.model`` that the tokenizer is built from, checked; None where none is needed."""
-    if (checkpoint.folder / "tokenizer.json").exists():
+def _piece_model(checkpoint: Checkpoint, *, follow: bool) -> PieceModel | None:
+    """The ``.model`` that the tokenizer is built from, checked; None where another file is."""
+    if any((checkpoint.folder / name).exists() for name in COMES_FIRST):
         return None
     models = [read_piece_model(path) for path in sorted(checkpoint.folder.glob("*.model"))]
-    if len(models) > 1:
+    if len(models) > 1 and follow:
         raise EncoderError(
             f"{checkpoint.folder} holds {len(models)} SentencePiece models ({models[0].path.name}, "
             f"{models[1].path.name}) and no tokenizer.json that says which counts: leave one there"
@@ -147,7 +149,10 @@ def _refuse_bare(checkpoint: Checkpoint, loaded: Any) -> None:
 
 
 def _refuse_slow(checkpoint: Checkpoint) -> None:
-    """EncoderError, before its library reads the ``.model``, for a class that is not fast."""
+    """EncoderError for a class that is not fast, before its library reads a ``.model``."""
+    folder = checkpoint.folder
+    if (folder / "tokenizer.json").exists() or not any(folder.glob("*.model")):
+        return
     from transformers import PreTrainedTokenizerFast
     from transformers.models.auto import tokenization_auto as auto
 

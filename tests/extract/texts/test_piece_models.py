@@ -235,3 +235,12 @@ def test_two_models_are_one_too_many(folders: dict[str, Path], tmp_path: Path) -
     shutil.copy(folder / "spiece.model", folder / "other.model")
     with pytest.raises(EncoderError, match="holds 2 SentencePiece models"):
         load(folder)
+
+
+def test_a_model_beside_a_vocabulary_is_none_of_ours(tmp_path: Path) -> None:
+    """As beside a BERT's vocab.txt, where nobody reads it."""
+    folder = save_encoder(tmp_path / "e", "bert", layers=1)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "river"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    (folder / "some.model").write_bytes(b"no such thing")
+    assert pieces(load(folder), "the river") == ["the", "river"]

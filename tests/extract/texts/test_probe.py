@@ -11,6 +11,9 @@ import pytest
 
 from extract import extract
 from extract.checkpoint.checkpoint import Checkpoint
+from extract.dry_run import dry_run
+from extract.options import Options, RunOptions
+from extract.plan import prepare
 from extract.texts import probe
 from extract.texts.members import KEEP
 from extract.texts.tokenizer import Tokenizer
@@ -59,6 +62,9 @@ def test_other_tokens_are_refused_before_anything_is_written(
     assert caught.value.fields == ("tokens",)
     assert "was written with transformers " in str(caught.value)
     assert "\n" not in str(caught.value)
+    with pytest.raises(FingerprintMismatch):
+        plan = prepare(bank, Options(encoder))
+        dry_run(plan, ["two"], RunOptions(engine="torch"))
     assert Bank.open(bank).n_texts == 1
     fill(bank, encoder, "one")  # all is there: nothing is asked of the tokenizer
 
