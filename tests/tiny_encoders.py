@@ -22,7 +22,7 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 FAMILIES = (
     "bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "deberta-v2",
     "deberta-v2-conv", "modernbert", "albert", "longformer", "t5", "bart", "fnet", "convbert",
-    "bigbird",
+    "bigbird", "camembert", "mbart", "xlnet",
 )  # fmt: skip
 
 
