@@ -194,6 +194,7 @@ def choose_setup(
         raise InputError("--stride is of --long window: give that too, or leave --stride out")
     else:
         stride = None
+    identity = checkpoint.identity()  # before the tokenizer: it says which file is damaged
     precision = options.precision if options.precision != "auto" else None
     poolings = choose_poolings(options.poolings or like.get("poolings") or DEFAULT)
     members = (
@@ -204,7 +205,7 @@ def choose_setup(
     if not like and members.get(CLS) == NO_CLS:
         poolings = _without_cls(options, checkpoint, poolings)
     return {
-        **checkpoint.identity(),
+        **identity,
         "max_length": int(max_length),
         "long": long,
         "stride": stride,
