@@ -187,6 +187,14 @@ def extract_command(
             "name, or any text.  \\[default: the bank's, or none]",
         ),
     ] = None,
+    special_tokens: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="The encoder's own special tokens in a text, such as \\[SEP]: text (characters "
+            "like others), or keep (that token).  \\[default: the bank's, or text]",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     devices: DevicesOption = None,
     shard: ShardOption = None,
@@ -255,12 +263,16 @@ def extract_command(
     columns = [table.text_columns(text) for table in tables]
     options = Options(
         encoder, revision, chosen, _tokens(max_length), precision, long, stride, encoder_weights,
-        prompt,
+        prompt, special_tokens,
     )  # fmt: skip
     plan = prepare(bank, options)
     texts = partial(_texts, tables, columns, skip_empty)
     if dry_run:
-        say_lines(forecast(try_out(plan, texts(), running), plan.setup["max_length"]))
+        say_lines(
+            forecast(
+                try_out(plan, texts(), running), plan.setup["max_length"], kept=plan.keeps_special
+            )
+        )
         return
     with second_ctrl_c_stops():
         if on_ray is not None:
@@ -275,7 +287,7 @@ def extract_command(
             total = count_new(plan.bank, Picked(texts(), running.shard))
             running = replace(running, total=total, progress=not quiet)
             report = run_plan(plan, texts(), running)
-    say(summary(report, plan.setup["max_length"]))
+    say(summary(report, plan.setup["max_length"], kept=plan.keeps_special))
 
 
 def _tokens(given: str | None) -> int | str | None:

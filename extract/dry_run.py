@@ -7,22 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from extract.encode import Budget, encode
 from extract.options import RunOptions
 from extract.plan import Plan
-from extract.report import folder_bytes, took
+from extract.report import folder_bytes, literal_texts, took
 from extract.scale.devices import processes
 from extract.texts.batching import Tokens, plan_batches
 from extract.texts.input import Picked
+from extract.texts.probe import refuse_other_tokens
 from extract.texts.stream import NewTexts, Stretch
 from extract.texts.windows import Windows
 from extract.worker import load, tokenizer_of
 from features.console.show import human_bytes
 from features.keys import KEY_SIZE, Text
+
+if TYPE_CHECKING:
+    from extract.texts.tokenizer import Tokenizer
 
 #: The sample is spread over so many batches of all lengths, and ends after so many seconds.
 BATCHES, SECONDS = 8, 6.0
@@ -57,6 +61,8 @@ class DryRun:
     ran_on: str
     bank_bytes: int
     added_bytes: int
+    n_literal: int = 0
+    """New texts that hold a special token of the encoder's."""
     n_gpus: int = 1
     """GPUs that share the work. Processes on one CPU share its cores, and are no faster."""
 
@@ -79,7 +85,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
     new = NewTexts(Picked(texts, options.shard), plan.bank)
     stretches = iter(new)
     first = next(stretches, None)
-    n_tokens = n_truncated = 0
+    n_tokens = n_truncated = n_literal = 0
     sample, n_gpus = Sample(None, "", 0), 1
     if first is not None:
         if options.devices:
@@ -92,7 +98,8 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         for tokens in chain([tokens_of_first], rest):
             n_tokens += sum(len(text.ids) for text in tokens)
             n_truncated += sum(text.truncated for text in tokens)
-        sample = _take_sample(plan, options, first, tokens_of_first, tokenizer.pad_id)
+            n_literal += sum(text.literal for text in tokens)
+        sample = _take_sample(plan, options, first, tokens_of_first, tokenizer)
     return DryRun(
         bank=plan.path,
         n_texts=new.n_read,
@@ -103,6 +110,7 @@ def dry_run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> DryRun:
         ran_on=sample.ran_on,
         bank_bytes=folder_bytes(plan.path) if plan.bank is not None else 0,
         added_bytes=sample.row_bytes * new.n_new,
+        n_literal=n_literal,
         n_gpus=n_gpus,
     )
 
@@ -117,11 +125,17 @@ class Sample(NamedTuple):
 
 
 def _take_sample(
-    plan: Plan, options: RunOptions, stretch: Stretch, tokens: Sequence[Tokens], pad_id: int
+    plan: Plan,
+    options: RunOptions,
+    stretch: Stretch,
+    tokens: Sequence[Tokens],
+    tokenizer: Tokenizer,
 ) -> Sample:
     """Load the encoder, and time batches of all lengths out of a stretch."""
     encoder, setup = load(plan, options)
     plan.refuse_conflict(setup)
+    if plan.bank is not None:
+        refuse_other_tokens(plan.bank, tokenizer.digest(), encoder.provenance)
     budget = Budget(options.batch_tokens or encoder.batch_tokens)
     windows = Windows.planned(setup)
     n_done, began = 0, 0.0
@@ -129,7 +143,7 @@ def _take_sample(
         # The first batch warms up, and is not counted.
         if i and n_done and time.perf_counter() - began > SECONDS:
             break
-        for _ in encode(encoder, part, part_tokens, pad_id, budget, windows):
+        for _ in encode(encoder, part, part_tokens, tokenizer.pad_id, budget, windows):
             pass
         if i:
             n_done += sum(len(text.ids) for text in part_tokens)
@@ -157,13 +171,15 @@ def _spread(
         yield stretch.rows(rows), [tokens[row] for row in rows]
 
 
-def forecast(found: DryRun, max_length: int) -> str:
+def forecast(found: DryRun, max_length: int, *, kept: bool) -> str:
     """What a dry run says."""
     lines = [
         f"texts      {found.n_texts:,}, of which {found.n_new:,} are new to {found.bank}",
         f"tokens     {found.n_tokens:,} in the new ones; {found.n_truncated:,} of these "
         f"truncated at {max_length}",
     ]
+    if found.n_literal:
+        lines.append(f"special    {literal_texts(found.n_literal, kept=kept).rstrip('; ')}")
     if found.tokens_per_second:
         lines.append(
             f"time       about {took(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s"

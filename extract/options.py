@@ -12,6 +12,7 @@ from extract.engines.device import DEVICE, PRECISIONS
 from extract.engines.encoder import ENGINES
 from extract.engines.pooling import choose_poolings
 from extract.texts.input import Shard
+from extract.texts.members import CHOICES
 from features.errors import InputError
 
 #: In place of a number: the maximum length that a sentence-transformers folder sets.
@@ -43,6 +44,7 @@ class Options:
     stride: int | None = None
     encoder_weights: str | Path | None = None
     prompt: str | None = None
+    special_tokens: str | None = None
 
     def check(self) -> None:
         """InputError for a value that can never be right, before anything is looked up."""
@@ -68,6 +70,11 @@ class Options:
         if self.long not in (None, *LONG):
             raise InputError(
                 f"there is no way {self.long!r} with long texts: choose from {', '.join(LONG)}"
+            )
+        if self.special_tokens not in (None, *CHOICES):
+            raise InputError(
+                f"there is no way {self.special_tokens!r} with special tokens in a text: choose "
+                f"from {', '.join(CHOICES)}"
             )
         if self.stride is not None and (self.stride < 1 or self.long == "truncate"):
             raise InputError(

@@ -40,6 +40,7 @@ def extract(
     long: str | None = None,
     stride: int | None = None,
     prompt: str | None = None,
+    special_tokens: str | None = None,
     device: str | torch.device = "auto",
     devices: str | Sequence[str] | None = None,
     shard: str | None = None,
@@ -58,8 +59,8 @@ def extract(
     Parameters
     ----------
     texts
-        Strings, or pairs of strings that are encoded together; any iterable, read once, in
-        stretches of 16,384 at most. Taken verbatim.
+        Strings, or tuples of strings that are encoded together, joined as the encoder's template
+        joins a pair; any iterable, read once, in stretches of 16,384 at most. Taken verbatim.
     bank
         The bank's folder; made where there is none.
     encoder
@@ -73,9 +74,9 @@ def extract(
     poolings
         What to keep of each layer. Default: the bank's, or cls, mean and max.
     max_length
-        Tokens of a text, special ones included; longer ones are cut off. Default: the bank's, or
-        as many as the encoder takes. ``"folder"`` is the maximum length that the encoder's
-        sentence-transformers folder sets.
+        Tokens of a text, special ones included; longer ones are cut off, of several texts the
+        longest first. Default: the bank's, or as many as the encoder takes. ``"folder"`` is the
+        maximum length that the encoder's sentence-transformers folder sets.
     precision
         ``fp32``, ``bf16``, ``fp16``, or ``auto``: bf16 where the device computes it natively.
         Default: the bank's, or ``auto``.
@@ -89,6 +90,10 @@ def extract(
         Put before each text, before the first part of a pair: the name of a prompt in the
         encoder's sentence-transformers folder, else the prompt itself. A text's key is that of
         the text alone. Default: the bank's, or none.
+    special_tokens
+        ``text`` reads a special token of the encoder that stands in a text (``[SEP]``, ``</s>``)
+        as the characters that it is; ``keep`` takes it as that token. Tokens that were added to
+        the encoder's own are tokens in both. Default: the bank's, or ``text``.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; or torch's own of these.
     devices
@@ -130,8 +135,9 @@ def extract(
     )  # fmt: skip
     running.check()
     options = Options(
-        encoder, revision, poolings, max_length, precision, long, stride, encoder_weights, prompt
-    )
+        encoder, revision, poolings, max_length, precision, long, stride, encoder_weights,
+        prompt, special_tokens,
+    )  # fmt: skip
     plan = prepare(Path(bank), options, like)
     if total is None and isinstance(texts, Sequence) and (progress or running.devices):
         running = replace(running, total=count_new(plan.bank, Picked(texts, running.shard)))
@@ -151,6 +157,7 @@ def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport
         n_reused=new.n_read - new.n_new,
         n_truncated=counts.n_truncated,
         n_tokens=counts.n_tokens,
+        n_literal=counts.n_literal,
         seconds=time.perf_counter() - plan.began,
         bank_bytes=folder_bytes(plan.path),
     )
@@ -162,7 +169,7 @@ def _in_this_one(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewTex
     stretches = iter(new)
     first = next(stretches, None)
     if first is None:
-        return new, Counts(0, 0)
+        return new, Counts(0, 0, 0)
     worker = Worker(plan, options)
     try:
         with Progress(options.total, shown=options.progress) as bar:
@@ -184,5 +191,5 @@ def _in_several(plan: Plan, texts: Picked, options: RunOptions) -> tuple[NewStre
     new = NewStretches(plan.path, plan.bank, texts, size)
     first = new.next(all_committed=True)
     if first is None:
-        return new, Counts(0, 0)
+        return new, Counts(0, 0, 0)
     return new, Crew(plan, options, new).run(first)

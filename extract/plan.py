@@ -6,8 +6,9 @@ be matched, and an explicit one that differs from it is refused with the fields 
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from extract.engines.pooling import DEFAULT, choose_poolings
 from extract.libraries import require_libraries
 from extract.options import Options
 from extract.sentence_options import choose_prompt, given_length, note_folder, note_prompt
+from extract.texts.members import CLS, KEEP, NO_CLS, OPTIONAL, recorded_members, special_tokens_of
 from extract.texts.stream import bank_at
 from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
@@ -24,17 +26,16 @@ from features.disk.manifest import refuse_other_setup
 from features.disk.notes import is_noted, note_file
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 
+log = logging.getLogger(__name__)
+
 DEFAULT_ENCODER = "roberta-base"
 
 #: Where neither the tokenizer nor the model sets a limit.
 DEFAULT_LENGTH = 512
 
-#: How special tokens are treated: as banks record it, and the only way that there is.
-SPECIAL_TOKENS = "included, literal ones are text"
-
 
 #: Fields of a set-up that are there only where they say something: older banks have none of them.
-WHERE_GIVEN = frozenset({"prompt"})
+WHERE_GIVEN = frozenset({*OPTIONAL, "prompt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Plan:
     like: Mapping[str, Any] | None
     began: float
     """When the call began, by ``time.perf_counter``."""
+
+    @property
+    def keeps_special(self) -> bool:
+        """Whether the encoder's own special tokens are tokens also within a text."""
+        return bool(self.setup["special_tokens"] == KEEP)
 
     def complete(self, setup: Mapping[str, Any]) -> Bank:
         """The bank to add to, made where there is none, for the set-up as the model gave it."""
@@ -179,12 +185,16 @@ def choose_setup(
     checkpoint
         The encoder's files; they are read and hashed here.
     like
-        The set-up whose values stand in for options that are not given; may be empty.
+        The set-up whose values stand in for options that are not given; may be empty. Then the
+        tokenizer is loaded too, since what it has says how texts become tokens.
 
     Raises
     ------
     InputError
-        When the maximum length is beyond what the encoder can use, or a stride has no windows.
+        When the maximum length is beyond what the encoder can use, a stride has no windows, or
+        the encoder has no token that a pooling takes.
+    EncoderError
+        When the tokenizer of a new bank cannot be loaded.
     """
     usable = checkpoint.usable_length()
     max_length = given_length(options, checkpoint) or like.get("max_length")
@@ -202,15 +212,56 @@ def choose_setup(
         raise InputError("--stride is of --long window: give that too, or leave --stride out")
     else:
         stride = None
+    identity = checkpoint.identity()  # before the tokenizer: it says which file is damaged
     precision = options.precision if options.precision != "auto" else None
     prompt = choose_prompt(options.prompt, checkpoint, like)
+    poolings = choose_poolings(options.poolings or like.get("poolings") or DEFAULT)
+    members = (
+        recorded_members(like, options.special_tokens)
+        if like
+        else _new_members(options, checkpoint)
+    )
+    if not like and members.get(CLS) == NO_CLS:
+        poolings = _without_cls(options, checkpoint, poolings)
     return {
-        **checkpoint.identity(),
+        **identity,
         "max_length": max_length,
         "long": long,
         "stride": stride,
-        "special_tokens": SPECIAL_TOKENS,
         "precision": precision or like.get("precision") or "auto",
-        "poolings": list(choose_poolings(options.poolings or like.get("poolings") or DEFAULT)),
+        "poolings": list(poolings),
+        **members,
         **({"prompt": prompt} if prompt else {}),
     }
+
+
+def _new_members(options: Options, checkpoint: Checkpoint) -> dict[str, Any]:
+    """How texts become tokens in a bank that is yet to be made, as its tokenizer tells."""
+    from extract.texts.loading import load_files
+
+    loaded = load_files(checkpoint, follow=True)
+    policy = special_tokens_of(options.special_tokens, None, added=loaded.has_added)
+    return {"special_tokens": policy, **loaded.members()}
+
+
+def _without_cls(
+    options: Options, checkpoint: Checkpoint, poolings: Sequence[str]
+) -> tuple[str, ...]:
+    """The poolings of a bank whose encoder has no CLS token.
+
+    Raises
+    ------
+    InputError
+        When `cls` was asked for, or nothing else.
+    """
+    encoder = checkpoint.found.encoder
+    if options.poolings is not None and "cls" in poolings:
+        raise InputError(
+            f"the tokenizer of {encoder} puts no CLS token into a text, so there is nothing for "
+            "the pooling cls to take: leave it out of --poolings"
+        )
+    if "cls" in poolings:
+        log.warning(
+            "the tokenizer of %s puts no CLS token into a text: `cls` is not stored", encoder
+        )
+    return tuple(name for name in poolings if name != "cls")

@@ -30,6 +30,8 @@ class ExtractReport:
         Wall-clock time of the whole call.
     bank_bytes
         Size of the bank on disk afterwards.
+    n_literal
+        New texts in which one of the encoder's own special tokens stands (``[SEP]``, ``</s>``).
     """
 
     bank: Path
@@ -39,6 +41,7 @@ class ExtractReport:
     n_tokens: int
     seconds: float
     bank_bytes: int
+    n_literal: int = 0
 
     def _repr_html_(self) -> str:
         from features.console import html
@@ -52,19 +55,36 @@ class ExtractReport:
                     f"{self.seconds:.1f} s ({per_second:,.1f} texts/s)",
                     "there before": f"{self.n_reused:,}",
                     "cut off": f"{self.n_truncated:,}",
+                    **({"with special tokens": f"{self.n_literal:,}"} if self.n_literal else {}),
                     "on disk": f"{human_bytes(self.bank_bytes)} in {self.bank}",
                 }
             ),
         )
 
 
-def summary(report: ExtractReport, max_length: int) -> str:
-    """The one line that ends an extraction."""
+def summary(report: ExtractReport, max_length: int, *, kept: bool) -> str:
+    """The one line that ends an extraction; for ``kept`` see :func:`literal_texts`."""
     return (
         f"{report.bank}: {report.n_new:,} texts new, {report.n_reused:,} reused, "
         f"{report.n_truncated:,} of the new ones truncated at {max_length} tokens; "
-        f"{took(report.seconds)}; bank {human_bytes(report.bank_bytes)}"
+        f"{literal_texts(report.n_literal, kept=kept)}{took(report.seconds)}; "
+        f"bank {human_bytes(report.bank_bytes)}"
     )
+
+
+def literal_texts(n: int, *, kept: bool) -> str:
+    """What a line says of n texts that hold special tokens, ended by a semicolon; none of no text.
+
+    >>> literal_texts(0, kept=False), literal_texts(2, kept=True)
+    ('', '2 hold special tokens of the encoder, taken as tokens; ')
+    """
+    if not n:
+        return ""
+    if kept:
+        how = "taken as tokens"
+    else:
+        how = "read as text (--special-tokens keep takes them as tokens)"
+    return f"{n:,} hold{'s' * (n == 1)} special tokens of the encoder, {how}; "
 
 
 def took(seconds: float) -> str:

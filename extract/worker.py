@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -20,13 +21,18 @@ from extract.engines.load import load_encoder
 from extract.engines.pooling import marks_special
 from extract.options import RunOptions
 from extract.plan import Plan
+from extract.texts.members import NORMALISER, OWN, cls_place_of
+from extract.texts.probe import refuse_other_tokens
 from extract.texts.stream import Stretch
 from extract.texts.windows import Windows
+from features.disk.segment import TOKENS
 from features.disk.system import is_writable, refuse_writing_banks
-from features.errors import InputError
+from features.errors import EncoderError, InputError
 
 if TYPE_CHECKING:
     from extract.texts.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 #: Data in a full segment. A slow encoder of base size fills little more than the smaller one in the
 #: minute after which a segment is committed, and the larger one would only take memory.
@@ -53,6 +59,8 @@ class Counts(NamedTuple):
 
     n_tokens: int
     n_truncated: int
+    n_literal: int
+    """Those in which one of the encoder's own special tokens stands, whatever it counts as."""
 
 
 class Worker:
@@ -85,6 +93,8 @@ class Worker:
         self._tokenizer = tokenizer_of(plan)
         self._encoder, setup = load(plan, options)
         self.bank = plan.complete(setup)
+        self._provenance = {**self._encoder.provenance, TOKENS: self._tokenizer.digest()}
+        refuse_other_tokens(self.bank, self._provenance[TOKENS], self._provenance)
         self._windows = Windows.planned(setup)
         # A fast device fills several batches while a segment is committed.
         self._waiting = max(1, 4 * self._encoder.ahead)
@@ -116,7 +126,7 @@ class Worker:
             As :func:`extract.extract`.
         """
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        provenance = {**self._encoder.provenance, "began": began}
+        provenance = {**self._provenance, "began": began}
         n_writers = self._encoder.n_writers
         size = SEGMENT_BYTES if n_writers > 1 else SLOW_SEGMENT_BYTES
         new_writer = partial(self.bank.writer, provenance, segment_bytes=size)
@@ -124,14 +134,15 @@ class Worker:
         encoder, budget, windows = self._encoder, self._budget, self._windows
         tokenizer = self._tokenizer
         tokenised = one_ahead(lambda stretch: tokenizer.each(stretch.texts), stretches)
-        n_tokens = n_truncated = 0
+        done = Counts(0, 0, 0)
         before = self.n_committed
         try:
             with writer, closing(tokenised):
                 for stretch, tokens in tokenised:
                     lengths = np.array([len(text.ids) for text in tokens], np.int32)
                     truncated = np.array([text.truncated for text in tokens])
-                    counts = Counts(int(lengths.sum()), int(truncated.sum()))
+                    n_literal = sum(text.literal for text in tokens)
+                    counts = Counts(int(lengths.sum()), int(truncated.sum()), n_literal)
                     meter.expect(len(lengths), counts.n_tokens)
                     for rows, values in encode(
                         encoder, stretch, tokens, tokenizer.pad_id, budget, windows
@@ -141,26 +152,47 @@ class Worker:
                         self._heap.trim()
                     if finished is not None:
                         writer.flush(partial(finished, stretch, counts))
-                    n_tokens += counts.n_tokens
-                    n_truncated += counts.n_truncated
+                    done = Counts(*map(sum, zip(done, counts, strict=True)))
         finally:
             self.n_committed = before + writer.n_committed
-        return Counts(n_tokens, n_truncated)
+        return done
 
 
 def tokenizer_of(plan: Plan) -> Tokenizer:
     """The tokenizer, set up as planned."""
-    from extract.checkpoint.architecture import refuse_unknown
     from extract.texts.tokenizer import Tokenizer
 
-    refuse_unknown(plan.checkpoint.folder, plan.checkpoint.config)
     setup = plan.setup
     marked = marks_special(setup["poolings"])
     tokenizer = Tokenizer.load(
-        plan.checkpoint, setup["max_length"], stride=setup["stride"], marked=marked
+        plan.checkpoint,
+        setup["max_length"],
+        policy=setup["special_tokens"],
+        follow=setup.get(NORMALISER) == OWN,
+        stride=setup["stride"],
+        marked=marked,
     )
+    if "cls" in setup["poolings"]:
+        _compare_cls(cls_place_of(setup), tokenizer.cls_place)
     tokenizer.prompt = setup.get("prompt", "")
     return tokenizer
+
+
+def _compare_cls(wanted: int | None, there: int | None) -> None:
+    """See that a bank's ``cls`` is where the tokenizer has it, or where banks once took it."""
+    if wanted == there:
+        return
+    if wanted != 0:
+        raise EncoderError(
+            f"the bank takes cls from the token at {wanted} of a text, and the CLS token of its "
+            f"tokenizer is {'nowhere' if there is None else f'at {there}'}: give the bank's own "
+            "encoder, or another --bank"
+        )
+    log.warning(
+        "`cls` of this bank is the first token of a text, which is not the CLS token of its "
+        "encoder: banks that are made now %s",
+        "have none" if there is None else "take that one",
+    )
 
 
 def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
@@ -173,7 +205,13 @@ def load(plan: Plan, options: RunOptions) -> tuple[Encoder, dict[str, Any]]:
         setup["precision"] = choose_precision(device)
     encoder = load_encoder(
         plan.checkpoint,
-        EngineOptions(device, setup["precision"], tuple(setup["poolings"]), setup["max_length"]),
+        EngineOptions(
+            device,
+            setup["precision"],
+            tuple(setup["poolings"]),
+            setup["max_length"],
+            cls_place_of(setup) or 0,
+        ),
         options.engine,
     )
     setup["pooler"] = encoder.has_pooler

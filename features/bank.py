@@ -17,7 +17,7 @@ from features.disk.gather import Part, Plan, gather, plan
 from features.disk.index import Keys
 from features.disk.layout import Layout
 from features.disk.manifest import Manifest, read_manifest, refuse_other_setup, write_manifest
-from features.disk.segment import Segment, SnapshotMoved
+from features.disk.segment import LOOKED_AT, TOKENS, Segment, SnapshotMoved
 from features.disk.snapshot import Snapshot
 from features.disk.system import read_errors
 from features.disk.writer import BankWriter
@@ -32,6 +32,7 @@ from features.selection import (
     order_poolings,
 )
 from features.sentence import FACTS, described, sentence_poolings
+from features.token_notes import token_notes
 
 #: How often to look again while others rearrange the bank.
 TRIES = 5
@@ -155,6 +156,7 @@ class Bank:
             **self._sentence_facts(),
             "set-up": f"{setup['precision']}, {setup.get('long')} at "
             f"{setup.get('max_length')} tokens",
+            **({"tokens": "; ".join(notes)} if (notes := [*token_notes(setup, source)]) else {}),
             "folder": self.path,
             "fingerprint": f"{self.fingerprint[:12]}…",
         }
@@ -186,6 +188,27 @@ class Bank:
             for snapshot in self._snapshots
             for number in range(snapshot.n_segments)
         )
+
+    def tokenised_by(self) -> Mapping[str, Any] | None:
+        """The provenance of the newest segment that recorded a hash of its tokens, as `tokens`.
+
+        None where none did. The newest segments stand for all, since nobody adds to a bank with
+        a tokenizer that gives other tokens.
+        """
+        for _ in range(TRIES):
+            with contextlib.suppress(SnapshotMoved):
+                return self._tokenised_by()
+            self.refresh(use_index=False)
+        return self._tokenised_by()
+
+    def _tokenised_by(self) -> Mapping[str, Any] | None:
+        for snapshot in self._snapshots:
+            last = snapshot.n_segments - 1
+            for number in range(last, max(-1, last - LOOKED_AT), -1):
+                made_by = snapshot.segment(number).made_by
+                if found := [made for made in made_by if made.get(TOKENS) is not None]:
+                    return found[-1]
+        return None
 
     @property
     def shelf(self) -> Shelf:

@@ -22,7 +22,7 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 FAMILIES = (
     "bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "deberta-v2",
     "deberta-v2-conv", "modernbert", "albert", "longformer", "t5", "bart", "fnet", "convbert",
-    "bigbird",
+    "bigbird", "camembert", "mbart", "xlnet",
 )  # fmt: skip
 
 
@@ -146,6 +146,18 @@ def config_of(family: str, layers: int, hidden: int) -> Any:
         return t.ConvBertConfig(**usual, embedding_size=hidden)
     if family == "bigbird":
         return t.BigBirdConfig(**usual, block_size=16)
+    if family == "xlnet":
+        return t.XLNetConfig(
+            **ids, d_model=hidden, n_layer=layers, n_head=4, d_inner=2 * hidden, mem_len=None
+        )
+    if family == "camembert":
+        return t.CamembertConfig(**behind_padding)
+    if family == "mbart":
+        return t.MBartConfig(
+            **ids, d_model=hidden, encoder_layers=layers, decoder_layers=2,
+            encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
+            decoder_ffn_dim=64, max_position_embeddings=512,
+        )  # fmt: skip
     if family == "gpt2":
         return t.GPT2Config(**ids, n_embd=hidden, n_layer=layers, n_head=4)
     raise ValueError(family)

@@ -74,6 +74,8 @@ class EngineOptions:
     """Names in :data:`extract.engines.pooling.POOLINGS`, in the bank's order."""
     max_length: int
     """Tokens of the longest text that will come."""
+    cls_place: int = 0
+    """Where the CLS token is that ``cls`` takes: from the start, or from the end where negative."""
 
 
 class Encoder(Protocol):

@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import xxhash
 
 from extract.checkpoint.checkpoint import Checkpoint
+from extract.engines.encoder import EngineOptions
 from features.disk.cache import cache_folder
 from features.disk.folders import new_folder
 from features.disk.format import canonical_json
@@ -37,7 +38,7 @@ ABANDONED = 86_400
 FILES = ("graph.xml", "graph.bin")
 
 #: Of the graph that is made; another one is made anew.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,14 @@ class Graph:
 def kept_graph(
     openvino: Any,
     checkpoint: Checkpoint,
-    poolings: Sequence[str],
+    options: EngineOptions,
     make: Callable[[], tuple[Any, Mapping[str, Any]]],
 ) -> Graph:
-    """The graph of a checkpoint with these poolings: the kept one, or a new one that is kept."""
+    """The graph of a checkpoint with its poolings: the kept one, or a new one that is kept."""
     folder = cache_folder()
     if folder is None:
         return Graph(*make())
-    entry = folder / "graphs" / _name(checkpoint, poolings)
+    entry = folder / "graphs" / _name(checkpoint, options)
     facts = _intact(entry)
     if facts is not None:
         with contextlib.suppress(OSError):
@@ -70,10 +71,11 @@ def kept_graph(
     return Graph(model, facts)
 
 
-def _name(checkpoint: Checkpoint, poolings: Sequence[str]) -> str:
+def _name(checkpoint: Checkpoint, options: EngineOptions) -> str:
     decides = {
         **checkpoint.identity(),
-        "poolings": list(poolings),
+        "poolings": list(options.poolings),
+        "cls": options.cls_place,
         "version": VERSION,
         **{name: version(name) for name in ("openvino", "torch", "transformers")},
     }

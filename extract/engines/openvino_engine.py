@@ -110,9 +110,7 @@ class OpenVinoEncoder:
         EncoderError
             When the checkpoint cannot serve as an encoder, or OpenVINO does not compute it right.
         """
-        graph = kept_graph(
-            openvino(), checkpoint, options.poolings, lambda: convert(checkpoint, options)
-        )
+        graph = kept_graph(openvino(), checkpoint, options, lambda: convert(checkpoint, options))
         name = graph.facts["name"]
         refuse_long(name, graph.facts["positions"], options.max_length)
         try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from features.errors import InputError
@@ -46,7 +47,7 @@ class Pooling:
 
 
 def cls(hidden: Tensor, mask: Tensor | None) -> Tensor:
-    """The first token's state: ``[CLS]`` or ``<s>`` where the tokenizer puts one there."""
+    """The first token's state: ``[CLS]`` or ``<s>``, where most tokenizers put one."""
     return hidden[:, 0].float()
 
 
@@ -78,16 +79,26 @@ def min_(hidden: Tensor, mask: Tensor | None) -> Tensor:
 
 def last(hidden: Tensor, mask: Tensor | None) -> Tensor:
     """The last token's state: ``[SEP]`` or ``</s>`` where the tokenizer puts one there."""
-    if mask is None:
-        return hidden[:, -1].float()
-    position = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, hidden.shape[2])
-    return hidden.gather(1, position)[:, 0].float()
+    return cls_from_end(hidden, mask, back=1)
 
 
 def std(hidden: Tensor, mask: Tensor | None) -> Tensor:
     """The standard deviation over tokens (of all of them, not an estimate: divided by n)."""
     away = hidden.float() - mean(hidden, mask)[:, None]
     return mean(away.square(), mask).sqrt()
+
+
+def cls_from_end(hidden: Tensor, mask: Tensor | None, *, back: int) -> Tensor:
+    """The state of the token that stands ``back`` tokens from a text's end, 1 for the last."""
+    if mask is None:
+        return hidden[:, -back].float()
+    position = (mask.sum(1) - back)[:, None, None].expand(-1, 1, hidden.shape[2])
+    return hidden.gather(1, position)[:, 0].float()
+
+
+def cls_from_start(hidden: Tensor, mask: Tensor | None, *, place: int) -> Tensor:
+    """The state of a token behind the first."""
+    return hidden[:, place].float()
 
 
 #: Every pooling by its name in a selection, in the order in which a bank keeps them.
@@ -123,6 +134,22 @@ def choose_poolings(names: Iterable[str]) -> tuple[str, ...]:
     if not names:
         raise InputError(f"no pooling was asked for: choose from {', '.join(POOLINGS)}")
     return order_poolings(tuple(name for name in POOLINGS if name in names))
+
+
+def poolings_of(names: Iterable[str], cls_place: int = 0) -> list[Pooling]:
+    """Poolings by their names.
+
+    Parameters
+    ----------
+    cls_place
+        Where the encoder's CLS token is: from the start, or from the end where negative.
+    """
+    found = dict(POOLINGS)
+    if cls_place > 0:
+        found["cls"] = Pooling(partial(cls_from_start, place=cls_place), "first")
+    elif cls_place < 0:
+        found["cls"] = Pooling(partial(cls_from_end, back=-cls_place), "first")
+    return [found[name] for name in names]
 
 
 def marks_special(names: Iterable[str]) -> bool:

@@ -29,7 +29,7 @@ from extract.engines.encoder import (
 from extract.engines.hidden_states import Layers, find_layers
 from extract.engines.load_model import load_model
 from extract.engines.onednn import use_onednn
-from extract.engines.pooling import POOLINGS
+from extract.engines.pooling import poolings_of
 from extract.engines.probes import is_causal, padding_leaks, position_rows, probe_inputs
 from features.errors import EncoderError
 
@@ -63,7 +63,7 @@ class TorchEncoder:
     def __init__(self, model: nn.Module, options: EngineOptions, *, has_pooler: bool) -> None:
         self._model = model
         self._device = torch.device(options.device)
-        self._poolings = [POOLINGS[name] for name in options.poolings]
+        self._poolings = poolings_of(options.poolings, options.cls_place)
         self._exact = options.precision == "fp32"
         takes = inspect.signature(model.forward).parameters
         type_rows = getattr(model.config, "type_vocab_size", None)

@@ -18,7 +18,7 @@ from extract.checkpoint.checkpoint import Checkpoint
 from extract.checkpoint.quiet import quiet_transformers
 from extract.engines.encoder import Batch, EngineOptions
 from extract.engines.load_model import load_model
-from extract.engines.pooling import POOLINGS, marks_special
+from extract.engines.pooling import Pooling, marks_special, poolings_of
 from extract.engines.probes import position_rows
 from extract.engines.torch_engine import TorchEncoder
 
@@ -26,10 +26,10 @@ from extract.engines.torch_engine import TorchEncoder
 class PooledModule(nn.Module):
     """Token ids in, every block out: shape ``(B, n_blocks, hidden)``, float32."""
 
-    def __init__(self, model: nn.Module, poolings: Sequence[str], has_pooler: bool) -> None:
+    def __init__(self, model: nn.Module, poolings: Sequence[Pooling], has_pooler: bool) -> None:
         super().__init__()
         self._model = model
-        self._poolings = [POOLINGS[name] for name in poolings]
+        self._poolings = poolings
         self._has_pooler = has_pooler
 
     def forward(
@@ -118,7 +118,8 @@ def trace_encoder(checkpoint: Checkpoint, options: EngineOptions) -> Traced:
         "positions": position_rows(model),
         "name": type(model).__name__,
     }
-    module = PooledModule(model, options.poolings, plain.has_pooler).eval()
+    poolings = poolings_of(options.poolings, options.cls_place)
+    module = PooledModule(model, poolings, plain.has_pooler).eval()
     example = _inputs(model, names, [12, 7])
     return Traced(module, example, probe, expected, facts)
 

@@ -77,7 +77,7 @@ class Crew:
         self._said: set[str] = set()
         self._lost: list[str] = []
         self._n_before = plan.bank.n_texts if plan.bank is not None else 0
-        self._n_tokens = self._n_truncated = 0
+        self._counts = Counts(0, 0, 0)
         self._members: list[Member] = []
 
     def run(self, first: Stretch | None) -> Counts:
@@ -107,10 +107,13 @@ class Crew:
             self._stop()
             raise
         self._dismiss()
-        return Counts(self._n_tokens, self._n_truncated)
+        return self._counts
 
     def _done(self) -> bool:
         return self._stretches.exhausted and not self._returned and not self._in_hand()
+
+    def _count(self, *counts: int) -> None:
+        self._counts = Counts(*map(sum, zip(self._counts, counts, strict=True)))
 
     def _in_hand(self) -> bool:
         return any(member.in_hand for member in self._members)
@@ -151,10 +154,9 @@ class Crew:
         elif word == ADVANCE:
             self._bar.advance(*rest)
         elif word == FINISHED:
-            number, n_tokens, n_truncated = rest
+            number, *counts = rest
             del member.in_hand[number]
-            self._n_tokens += n_tokens
-            self._n_truncated += n_truncated
+            self._count(*counts)
         elif word == NOTE:
             self._note(*rest)
         elif word == BROKE:
@@ -201,8 +203,8 @@ class Crew:
             if bank is not None:
                 there = bank.contains_keys(stretch.keys)
                 done = [stretch.texts[i] for i in np.flatnonzero(there)]
-                self._n_tokens += int(bank.n_tokens(done).sum())
-                self._n_truncated += int(bank.truncated(done).sum())
+                n_tokens, n_cut = bank.n_tokens(done).sum(), bank.truncated(done).sum()
+                self._count(int(n_tokens), int(n_cut), 0)  # a bank does not know the third
             left = np.flatnonzero(~there)
             if len(left):
                 self._returned.append(stretch.rows(left))

@@ -76,7 +76,7 @@ def extract_on_ray(
     bank
         The bank's folder, shared by all nodes as well.
     text
-        Columns that hold the texts; two are encoded as pairs. Default: ``text``.
+        Columns that hold the texts; those of several are encoded together. Default: ``text``.
     format, encoding, delimiter, quoting, no_header, skip_empty
         As of :func:`~features.tables.table.open_table` and
         :func:`~features.tables.table.read_texts`.
@@ -93,7 +93,8 @@ def extract_on_ray(
         As of :func:`extract.extract`.
     **options
         What decides the numbers, as of :func:`extract.extract`: ``encoder``, ``revision``,
-        ``encoder_weights``, ``poolings``, ``max_length``, ``precision``, ``long``, ``stride``.
+        ``encoder_weights``, ``poolings``, ``max_length``, ``precision``, ``long``, ``stride``,
+        ``special_tokens``.
 
     Raises
     ------
@@ -165,6 +166,7 @@ def run_on_ray(
         n_reused=(total["n_read"] or n_texts) - total["n_new"],
         n_truncated=total["n_truncated"],
         n_tokens=total["n_tokens"],
+        n_literal=total["n_literal"],
         seconds=time.perf_counter() - plan.began,
         bank_bytes=folder_bytes(plan.path),
     )

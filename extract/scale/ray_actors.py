@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from extract.worker import Worker
 
 #: What an actor says of stretches that it has done.
-COUNTS = ("n_read", "n_new", "n_tokens", "n_truncated", "n_repeats")
+COUNTS = ("n_read", "n_new", "n_tokens", "n_truncated", "n_literal", "n_repeats")
 
 #: A stretch is begun so often at most.
 TRIES = 5
@@ -85,9 +85,7 @@ class EncodeStretches:
         counts = {name: np.array([n]) for name, n in zip(COUNTS, done, strict=True)}
         return {**counts, ERROR: np.array([problem], object)}
 
-    def _encode(
-        self, numbers: NDArray[np.int64], texts: list[Text]
-    ) -> tuple[int, int, int, int, int]:
+    def _encode(self, numbers: NDArray[np.int64], texts: list[Text]) -> tuple[int, ...]:
         import ray
 
         name = text_key(texts[0])
@@ -102,9 +100,7 @@ class EncodeStretches:
         ray.get(self._attempts.end.remote(name))
         return *done, attempt - 1
 
-    def _encode_new(
-        self, numbers: NDArray[np.int64], texts: list[Text]
-    ) -> tuple[int, int, int, int]:
+    def _encode_new(self, numbers: NDArray[np.int64], texts: list[Text]) -> tuple[int, ...]:
         if self._worker is None:
             self._see_folder()
             bank = bank_at(self._plan.path)
@@ -114,13 +110,13 @@ class EncodeStretches:
         new = NewTexts(texts, bank, STRETCH)
         found = [stretch._replace(numbers=numbers[stretch.numbers - 1]) for stretch in new]
         if not found:
-            return new.n_read, 0, 0, 0
+            return new.n_read, 0, 0, 0, 0
         if self._worker is None:
             from extract.worker import Worker
 
             self._worker = Worker(_found_here(self._plan), self._options)
         counts = self._worker.run(found, _Unwatched())
-        return new.n_read, new.n_new, counts.n_tokens, counts.n_truncated
+        return new.n_read, new.n_new, *counts
 
     def _see_folder(self) -> None:
         """InputError unless the bank's folder is the one that everybody sees."""

@@ -26,6 +26,8 @@ class Tokens(NamedTuple):
     """Shape ``(n_tokens,)``, False at special tokens; None where no pooling asks for it."""
     slides: tuple[int, int] | None = None
     """Where the part begins and ends over which windows slide; None for a text that fits."""
+    literal: bool = False
+    """Whether one of the encoder's own special tokens stands in the text, whatever it counts as."""
 
 
 def plan_batches(

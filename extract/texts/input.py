@@ -99,16 +99,13 @@ class Picked:
 
 
 def refuse_odd(text: object, number: int) -> None:
-    """InputError unless a text is a string or a pair of them; ``number`` says which one it is."""
+    """InputError unless a text is a string, or several of them; ``number`` says which one it is."""
     parts = text if isinstance(text, tuple) else (text,)
     if not all(isinstance(part, str) for part in parts):
         kind = type(next(part for part in parts if not isinstance(part, str))).__name__
         raise InputError(f"text {number} is no string but {kind}: leave it out or write it as one")
-    if not 1 <= len(parts) <= 2:
-        raise InputError(
-            f"text {number} has {len(parts)} parts, and an encoder takes one text or a pair: join "
-            "some of them first"
-        )
+    if not parts:
+        raise InputError(f"text {number} is a tuple of no strings: leave it out")
 
 
 def prompted(text: Text, prompt: str) -> Text:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
-from tokenizers import Regex
+from numpy.typing import NDArray
+from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
-from tokenizers.pre_tokenizers import PreTokenizer, Split
-from tokenizers.pre_tokenizers import Sequence as Chain
 
 from extract.checkpoint.checkpoint import Checkpoint
-from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.batching import Tokens
 from extract.texts.input import beginning, n_characters, prompted
+from extract.texts.loading import as_encoder_error, load_files
+from extract.texts.members import TEXT
+from extract.texts.probe import odd_texts, token_digest
+from extract.texts.special_tokens import literals, obey
+from extract.texts.template import Template, room_for_each
 from extract.texts.windows import sliding
-from features.errors import EncoderError, InputError, LayerbankError
+from features.errors import EncoderError, InputError
 from features.keys import Text
 
 #: Texts, and their characters, tokenised at one time: the tokenizer's own objects are some 100
@@ -28,24 +29,33 @@ CHUNK, CHUNK_CHARACTERS = 512, 1 << 20
 
 
 class Tokenizer:
-    """A fast tokenizer that takes texts literally and cuts them off at a maximum length.
+    """A fast tokenizer that cuts texts off at a maximum length.
 
-    A ``<pad>``, ``</s>`` or ``[MASK]`` that stands in a text is text: its characters are
-    tokenised like any others. Special tokens are only those that the encoder's template adds.
+    What becomes of a special token that stands in a text is the policy's to say
+    (:mod:`extract.texts.special_tokens`); by default it is text, and its characters are tokenised
+    like any others.
 
     Parameters
     ----------
     backend
         The ``tokenizers`` object; it is changed, and is this object's own from then on.
     special_tokens
-        The tokens that may not come out of a text.
+        All of its special tokens.
     max_length
-        Tokens of a text, special ones included; what is beyond is cut off, of a pair from the
-        longer text first.
+        Tokens of a text, special ones included; what is beyond is cut off, of several texts from
+        the longest first.
+    roles
+        The special tokens that have a role. Default: all.
+    policy
+        How special tokens within a text are read.
+    cls_place
+        Where the CLS token is in a text; None where there is none, or where nobody asks.
     pad_id
         The id that fills the end of shorter texts.
     n_ids
         Rows of the encoder's embedding, when known; no text may give an id beyond.
+    n_types
+        Rows of its table of token types, when known; no text may give a type beyond.
     typed
         Whether the encoder tells the texts of a pair apart by token types.
     side
@@ -69,6 +79,9 @@ class Tokenizer:
         special_tokens: Iterable[str],
         max_length: int,
         *,
+        roles: Iterable[str] | None = None,
+        policy: str = TEXT,
+        cls_place: int | None = None,
         pad_id: int = 0,
         n_ids: int | None = None,
         n_types: int | None = None,
@@ -77,7 +90,6 @@ class Tokenizer:
         stride: int | None = None,
         marked: bool = False,
     ) -> None:
-        self._backend = backend
         self._typed = typed
         self._n_ids, self._n_types = n_ids, n_types
         if n_ids is not None and pad_id >= n_ids:
@@ -87,17 +99,24 @@ class Tokenizer:
             )
         self.max_length = max_length
         self.pad_id = pad_id
-        keep_literal(backend, special_tokens)
-        self._refuse_short(pair=False)
+        self.cls_place = cls_place
+        special_tokens = [*special_tokens]
+        roles = special_tokens if roles is None else [*roles]
+        self._special_tokens, self._policy = special_tokens, policy
+        self._backend = backend = obey(backend, policy, roles, special_tokens)
+        self._literals = literals(roles)
+        self._refuse_short(1)
         backend.no_padding()
+        backend.no_truncation()
+        self._template = Template.of(backend)
+        self._side = side
         self._windows = stride is not None
         self._marked = marked
+        self._typed_singles = typed and any(backend.encode("a").type_ids)
         if stride is None:
             backend.enable_truncation(max_length, strategy="longest_first", direction=side)
         else:
-            backend.no_truncation()
             self._refuse_gaps(stride)
-        self._typed_singles = typed and any(backend.encode("a").type_ids)
 
     @classmethod
     def load(
@@ -105,10 +124,19 @@ class Tokenizer:
         checkpoint: Checkpoint,
         max_length: int,
         *,
+        policy: str = TEXT,
+        follow: bool = False,
         stride: int | None = None,
         marked: bool = False,
     ) -> Tokenizer:
         """The tokenizer of a checkpoint.
+
+        Parameters
+        ----------
+        policy, stride, marked
+            As above.
+        follow
+            See :func:`extract.texts.loading.load_files`.
 
         Raises
         ------
@@ -118,32 +146,33 @@ class Tokenizer:
             When ``max_length`` leaves no room for a single token of text, or ``stride`` would
             leave out some.
         """
-        from transformers import AutoTokenizer
-
-        where = f"the tokenizer in {checkpoint.folder} cannot be loaded"
-        with _as_encoder_error(where), quiet_transformers():
-            loaded: Any = AutoTokenizer.from_pretrained(
-                checkpoint.folder, local_files_only=True, trust_remote_code=False
-            )
-        if not loaded.is_fast:
-            raise EncoderError(
-                f"the tokenizer in {checkpoint.folder} is not a fast one (it has no "
-                "tokenizer.json): save its fast version there"
-            )
-        pads = loaded.pad_token_id, checkpoint.config.get("pad_token_id")
-        with _as_encoder_error(where):
+        loaded = load_files(checkpoint, follow=follow)
+        with as_encoder_error(f"the tokenizer in {checkpoint.folder} cannot be loaded"):
             return cls(
-                loaded.backend_tokenizer,
-                loaded.all_special_tokens,
+                loaded.backend,
+                loaded.special_tokens,
                 max_length,
-                pad_id=next((i for i in pads if i is not None), 0),
+                roles=loaded.roles,
+                policy=policy,
+                cls_place=loaded.cls_place,
+                pad_id=loaded.pad_id,
                 n_ids=checkpoint.config.get("vocab_size"),
                 n_types=checkpoint.config.get("type_vocab_size"),
-                typed="token_type_ids" in loaded.model_input_names,
-                side=loaded.truncation_side,
+                typed=loaded.typed,
+                side=loaded.side,
                 stride=stride,
                 marked=marked,
             )
+
+    def digest(self) -> str:
+        """What tells this tokenizer, set up in this way, from one that gives other tokens."""
+        texts = odd_texts(self._special_tokens)
+        with as_encoder_error("the encoder's tokenizer fails"):
+            parts = [self._policy, self._side, token_digest(self._backend, texts)]
+            if self._template is not None and self._template.between.ids:
+                ids, types, _ = self._template.join([np.array([7], np.int32)] * 3)
+                parts.append(f"{ids.tolist()} {types.tolist()}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def encode(self, texts: Sequence[Text]) -> list[Tokens]:
         """Token ids of n texts, in their order; see :meth:`each`."""
@@ -166,44 +195,113 @@ class Tokenizer:
 
     def _encode_chunk(self, texts: Sequence[Text]) -> Iterator[Tokens]:
         parts = [text if isinstance(text, str) or len(text) > 1 else text[0] for text in texts]
-        if any(isinstance(text, tuple) for text in parts):
-            self._refuse_short(pair=True)
-        with _as_encoder_error("the encoder's tokenizer fails"):
-            encodings = self._backend.encode_batch_fast(parts)
-        for text, encoding in zip(parts, encodings, strict=True):
-            ids = np.array(encoding.ids, np.int32)
-            if not len(ids):
-                raise InputError(f"the text {beginning(text)} gives no token: leave it out")
-            if self._n_ids is not None and ids.max() >= self._n_ids:
-                raise EncoderError(
-                    f"the tokenizer gives the id {ids.max()} for {beginning(text)}, and the "
-                    f"encoder knows only {self._n_ids}: the two do not belong together"
+        self._refuse_short(max((len(t) for t in parts if isinstance(t, tuple)), default=1))
+        joined = [text for text in parts if _is_several(text)]
+        with as_encoder_error("the encoder's tokenizer fails"):
+            whole = iter(self._backend.encode_batch_fast([t for t in parts if not _is_several(t)]))
+            pieces = iter(
+                self._backend.encode_batch_fast(
+                    [part for text in joined for part in text], add_special_tokens=False
                 )
-            types = None
-            if self._typed_singles or (self._typed and isinstance(text, tuple)):
-                # None and 0 mean that the encoder has no table of types.
-                if self._n_types and max(encoding.type_ids) >= self._n_types:
-                    raise EncoderError(
-                        f"the tokenizer gives the type {max(encoding.type_ids)}, and the encoder "
-                        f"knows only {self._n_types}: the two do not belong together"
-                    )
-                types = np.array(encoding.type_ids, np.int8)
-            content = None
-            if self._marked:
-                content = np.array(encoding.special_tokens_mask, bool)
-                np.logical_not(content, out=content)
-            if self._windows and len(ids) > self.max_length:
-                part_of = np.array([-1 if i is None else i for i in encoding.sequence_ids])
-                yield sliding(Tokens(ids, types, False, content), part_of, self.max_length)
+            )
+        for text in parts:
+            if _is_several(text):
+                yield self._join(text, [next(pieces) for _ in text])
             else:
-                yield Tokens(ids, types, bool(encoding.overflowing), content)
+                yield self._whole(text, next(whole))
 
-    def _refuse_short(self, *, pair: bool) -> None:
-        needed = self._backend.num_special_tokens_to_add(pair) + 1
+    def _whole(self, text: Text, encoding: Encoding) -> Tokens:
+        """One text, or a pair, as the tokenizer's own library put it together."""
+        ids = np.array(encoding.ids, np.int32)
+        typed = self._typed_singles or (self._typed and isinstance(text, tuple))
+        types = encoding.type_ids if typed else None
+        content = None
+        if self._marked:
+            content = np.array(encoding.special_tokens_mask, bool)
+            np.logical_not(content, out=content)
+        if self._windows and len(ids) > self.max_length:
+            part_of = np.array([-1 if i is None else i for i in encoding.sequence_ids])
+            return self._checked(text, ids, types, False, content, part_of)
+        return self._checked(text, ids, types, bool(encoding.overflowing), content)
+
+    def _join(self, text: tuple[str, ...], pieces: Sequence[Encoding]) -> Tokens:
+        """Three texts or more."""
+        template = self._template
+        if template is None or not template.between.ids:
+            raise EncoderError(
+                f"the encoder's tokenizer puts nothing between two texts, so {len(text)} cannot "
+                "be joined: join them into one first"
+            )
+        parts = [np.array(piece.ids, np.int32) for piece in pieces]
+        lengths = [len(part) for part in parts]
+        room = self.max_length - template.n_special(len(parts))
+        cut = not self._windows and sum(lengths) > room
+        if cut:
+            kept = zip(parts, room_for_each(lengths, room), strict=True)
+            left = self._side == "left"
+            parts = [part[len(part) - n :] if left else part[:n] for part, n in kept]
+        ids, types, part_of = template.join(parts)
+        long = part_of if self._windows and len(ids) > self.max_length else None
+        content = part_of >= 0 if self._marked else None
+        return self._checked(text, ids, types if self._typed else None, cut, content, long)
+
+    def _checked(
+        self,
+        text: Text,
+        ids: NDArray[np.int32],
+        types: Sequence[int] | NDArray[np.int64] | None,
+        truncated: bool,
+        content: NDArray[np.bool_] | None,
+        part_of: NDArray[np.int64] | None = None,
+    ) -> Tokens:
+        """A text's tokens, once they are known to be the encoder's.
+
+        Parameters
+        ----------
+        part_of
+            Of a text that is to be read in windows: which part of it each token is of.
+        """
+        if not len(ids):
+            raise InputError(f"the text {beginning(text)} gives no token: leave it out")
+        if self._n_ids is not None and ids.max() >= self._n_ids:
+            raise EncoderError(
+                f"the tokenizer gives the id {ids.max()} for {beginning(text)}, and the "
+                f"encoder knows only {self._n_ids}: the two do not belong together"
+            )
+        # None and 0 mean that the encoder has no table of types.
+        if types is not None and self._n_types and max(types) >= self._n_types:
+            raise EncoderError(
+                f"the tokenizer gives the type {max(types)}, and the encoder "
+                f"knows only {self._n_types}: the two do not belong together"
+            )
+        tokens = Tokens(
+            ids,
+            None if types is None else np.array(types, np.int8),
+            truncated,
+            content,
+            literal=self._has_literal(text),
+        )
+        return tokens if part_of is None else sliding(tokens, part_of, self.max_length)
+
+    def _has_literal(self, text: Text) -> bool:
+        """Whether a special token that has a role stands in a text."""
+        find = self._literals
+        if find is None:
+            return False
+        parts = (text,) if isinstance(text, str) else text
+        return any(find.search(part) for part in parts)
+
+    def _refuse_short(self, n_texts: int) -> None:
+        """InputError when the maximum length has no room for so many texts together."""
+        if n_texts > 2 and self._template is not None:
+            needed = self._template.n_special(n_texts) + 1
+        else:
+            needed = self._backend.num_special_tokens_to_add(n_texts > 1) + 1
         if self.max_length < needed:
+            together = {1: "", 2: " for pairs"}.get(n_texts, f" for {n_texts} texts together")
             raise InputError(
                 f"a maximum length of {self.max_length} leaves no room for text: this encoder "
-                f"needs at least --max-length {needed}{' for pairs' if pair else ''}"
+                f"needs at least --max-length {needed}{together}"
             )
 
     def _refuse_gaps(self, stride: int) -> None:
@@ -215,18 +313,9 @@ class Tokenizer:
             )
 
 
-@contextmanager
-def _as_encoder_error(what: str) -> Iterator[None]:
-    """Whatever a tokenizer's files make its library do, a panic of its Rust code as well."""
-    try:
-        yield
-    except (LayerbankError, MemoryError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic is no Exception
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise EncoderError(
-            f"{what} ({reason}): save it beside the encoder with `tokenizer.save_pretrained`"
-        ) from error
+def _is_several(text: Text) -> TypeGuard[tuple[str, ...]]:
+    """Whether a text has more parts than the tokenizer's own library joins."""
+    return isinstance(text, tuple) and len(text) > 2
 
 
 def _chunks(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
@@ -238,26 +327,3 @@ def _chunks(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
         size += n_characters(text)
     if start < len(texts):
         yield texts[start:]
-
-
-def keep_literal(backend: Backend, special_tokens: Iterable[str]) -> None:
-    """Make a tokenizer treat special tokens that stand in a text as ordinary characters.
-
-    ``encode_special_tokens`` is the tokenizer's own switch for that, and suffices where words are
-    split at punctuation first. A Unigram model (XLM-R, T5, DeBERTa-v3) also keeps ``<pad>`` among
-    its pieces and finds it again in the text; there, words are split inside such a literal, behind
-    its first character. Nothing changes for other texts.
-    """
-    backend.encode_special_tokens = True
-    if type(backend.model).__name__ != "Unigram":
-        return
-    rests = defaultdict(list)
-    for token in special_tokens:
-        if len(token) > 1:
-            rests[token[0]].append(re.escape(token[1:]))
-    if not rests:
-        return
-    inside = "|".join(f"(?<={re.escape(first)})(?={'|'.join(r)})" for first, r in rests.items())
-    split = Split(Regex(inside), "isolated")
-    before: PreTokenizer | None = backend.pre_tokenizer
-    backend.pre_tokenizer = split if before is None else Chain([before, split])

@@ -3,11 +3,14 @@
 Each window is a whole input of the encoder: the special tokens of its template, and as many tokens
 of the text as then fit. Window k begins ``k * stride`` tokens into the text, and the last is the
 first that reaches its end. Of a pair, the longer text is split and the shorter stands whole in
-every window; should it take more than half of the room, the rest of it is cut off.
+every window; should it take more than half of the room, the rest of it is cut off. Of more texts,
+the longest is split and the others stand in every window, with half of the room together: what is
+beyond is cut off, of the longest of them first.
 
 Every token state counts in every window in which it stands, so that tokens in an overlap count
 once for each window, and special tokens once a window. ``mean`` is then the mean of all these
-states: the windows' means, weighted by their tokens.
+states: the windows' means, weighted by their tokens. ``cls`` is that of the first window, also
+where the template has it at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 
 from extract.engines.pooling import POOLINGS, OverWindows
 from extract.texts.batching import Tokens
+from extract.texts.template import room_for_each
 
 #: Windows that are encoded together, whole texts at a time: bounds what waits to be combined.
 TOGETHER = 512
@@ -34,19 +38,24 @@ def sliding(tokens: Tokens, parts: NDArray[np.int64], length: int) -> Tokens:
     tokens
         All of its n tokens.
     parts
-        Which text of a pair each token is of: 0 or 1, and -1 for special tokens; shape ``(n,)``.
+        Which of several texts each token is of, from 0, and -1 for special tokens; shape ``(n,)``.
     length
         Tokens of a window.
     """
     counts = np.bincount(parts[parts >= 0], minlength=2)
-    longer = int(counts.argmax())
-    beside = np.flatnonzero(parts == 1 - longer)
+    longest = int(counts.argmax())
+    others = [part for part in range(len(counts)) if part != longest]
     room = length - int((parts < 0).sum())
-    excess = beside[room // 2 :]
+    # Where the longest leaves more than half (never of a pair), the others need not be cut so far.
+    share = max(room // 2, room - int(counts[longest]))
+    kept = room_for_each([int(counts[part]) for part in others], share)
+    excess = np.concatenate(
+        [np.flatnonzero(parts == part)[n:] for part, n in zip(others, kept, strict=True)]
+    )
     if len(excess):
         tokens = _taken(tokens, np.setdiff1d(np.arange(len(parts)), excess))
         parts = np.delete(parts, excess)
-    inside = np.flatnonzero(parts == longer)
+    inside = np.flatnonzero(parts == longest)
     return tokens._replace(
         truncated=bool(len(excess)), slides=(int(inside[0]), int(inside[-1]) + 1)
     )
@@ -165,12 +174,13 @@ class Combined:
 
 
 def _taken(tokens: Tokens, places: NDArray[np.int64]) -> Tokens:
-    ids, types, truncated, content, _ = tokens
+    ids, types, truncated, content, *_ = tokens
     return Tokens(
         ids[places],
         None if types is None else types[places],
         truncated,
         None if content is None else content[places],
+        literal=tokens.literal,
     )
 
 

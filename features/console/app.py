@@ -51,7 +51,7 @@ TextOption = Annotated[
     typer.Option(
         "--text",
         metavar="COL",
-        help="Column with the texts (default: text); give it twice to encode pairs.",
+        help="Column with the texts (default: text); give it again for texts to encode together.",
         show_default=False,
     ),
 ]

@@ -67,6 +67,9 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
         "stride": Whole(1, 1 << 31),
         "weights": str,
         "tokenizer": str,
+        "special_tokens": str,
+        "cls": (int, str),
+        "normaliser": str,
         "config": OBJECT,
         "prompt": str,
     },
@@ -243,4 +246,4 @@ def _value(setup: Setup, name: str) -> str:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:16]}…"
+    return text if len(text) <= 60 else f"{text[:16]}…"  # a hash has 64 digits

@@ -28,6 +28,12 @@ _PROVENANCE = {"provenance": OBJECT}
 #: In the provenance of a compacted segment: a list of those of the segments it replaced.
 COMPACTED = "compacted"
 
+#: In the provenance of a segment: a hash of the tokens that its writer's tokenizer gives.
+TOKENS = "tokens"
+
+#: Segments, the newest first, in which that is looked for: earlier versions recorded none.
+LOOKED_AT = 64
+
 
 class SnapshotMoved(BankError):
     """The segments changed under a reader, or the kept index was wrong: look again."""

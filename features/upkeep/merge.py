@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from features.bank import Bank
+from features.bank import Bank, is_bank
 from features.disk.atomic import sweep
 from features.disk.commit import commit, committing
 from features.disk.format import MANIFEST, segment_name
@@ -18,9 +18,9 @@ from features.disk.index import KeyIndex
 from features.disk.journal import note
 from features.disk.manifest import refuse_other_setup
 from features.disk.notes import is_noted, note_file
-from features.disk.segment import Segment
+from features.disk.segment import TOKENS, Segment
 from features.disk.snapshot import all_keys
-from features.errors import CorruptSegment, InputError
+from features.errors import CorruptSegment, FingerprintMismatch, InputError
 from features.upkeep.part import part_of
 
 
@@ -44,7 +44,8 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
     Raises
     ------
     FingerprintMismatch
-        When a bank was made by another encoder or set-up; nothing was written.
+        When a bank was made by another encoder or set-up, or by a tokenizer that gives other
+        tokens; nothing was written.
     CorruptSegment, CommitError
     """
     banks = [Bank.open(source) for source in sources]
@@ -54,6 +55,7 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
         refuse_other_setup(bank.path, bank.setup, banks[0].setup)
         if bank.path.resolve() == Path(into).resolve():
             raise InputError(f"{bank.path} is both a bank to take from and the one to add to")
+    _refuse_other_tokens([*banks, *([Bank.open(into)] if is_bank(into) else [])])
     target = Bank.create(into, banks[0].setup, banks[0].source)
     if target.source == banks[0].source and is_noted(banks[0].path / MANIFEST):
         note_file(target.path / MANIFEST)
@@ -69,6 +71,23 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
         segment.forget()
     target.refresh()  # keeps a new index where one is due
     return int(new.sum())
+
+
+def _refuse_other_tokens(banks: Sequence[Bank]) -> None:
+    """FingerprintMismatch when tokenizers wrote them that give other tokens for one text."""
+    first: tuple[Bank, object] | None = None
+    for bank in banks:
+        made = bank.tokenised_by()
+        if made is None:
+            continue
+        if first is None:
+            first = bank, made[TOKENS]
+        elif first[1] != made[TOKENS]:
+            raise FingerprintMismatch(
+                f"{first[0].path} and {bank.path} were written by tokenizers that give other "
+                "tokens for one text, as two versions of transformers may: extract one anew",
+                [TOKENS],
+            )
 
 
 def _add(target: Bank, segment: Segment, new: NDArray[np.int64]) -> None:

@@ -24,6 +24,7 @@ from features.disk.snapshot import segment_names
 from features.errors import BankError, CorruptSegment
 from features.selection import bank_blocks
 from features.sentence import FACTS, described, sentence_poolings
+from features.token_notes import token_notes
 from features.upkeep.findings import Finding, look
 
 #: Segments whose rows are looked at; of more, so many spread evenly stand for all.
@@ -65,6 +66,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         "n_layers": int(setup["n_layers"]),
         "hidden_size": int(setup["hidden_size"]),
         "poolings": [*dict.fromkeys(block.pooling for block in blocks)],
+        "token_notes": [*token_notes(setup, manifest.source)],
         "n_texts": _n_texts(folder, lengths),
         "n_truncated": rows.n_truncated,
         "truncated_share": rows.n_truncated / len(lengths) if len(lengths) else 0.0,
@@ -196,7 +198,7 @@ def _facts(facts: Mapping[str, Any], fancy: bool) -> Iterator[tuple[str, list[st
             f"{facts['hidden_size']}"
         ],
     )
-    yield "poolings", [", ".join(facts["poolings"])]
+    yield "poolings", [", ".join(facts["poolings"]), *facts["token_notes"]]
     stored = ", ".join(_share(facts["rows_by_dtype"], name) for name in facts["rows_by_dtype"])
     if facts["sentence"] is not None:
         yield "sentence", [*_sentence(facts["sentence"])]

@@ -31,13 +31,17 @@ def plain_blocks(
     max_length: int = 512,
     poolings: Sequence[str] = ("cls", "mean", "max"),
     pooler: bool = False,
+    literal: bool = True,
 ) -> np.ndarray:
-    """Every block of every text in fp32, shape (n, n_blocks, hidden), in a bank's order."""
+    """Every block of every text in fp32, shape (n, n_blocks, hidden), in a bank's order.
+
+    `literal`: whether special tokens that stand in a text are text.
+    """
     import torch
     from transformers import AutoModel, AutoModelForTextEncoding, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.split_special_tokens = True
+    tokenizer.split_special_tokens = literal
     encoder_only = "t5" in str(folder)
     family = AutoModelForTextEncoding if encoder_only else AutoModel
     model: Any = family.from_pretrained(folder, dtype=torch.float32).eval()

@@ -82,6 +82,9 @@ def test_pairs_and_several_files(
     assert call(*files, *columns, "--bank", bank, "--encoder", tiny_roberta, "-q") == 0
     assert "2 texts new" in capsys.readouterr().out
     assert Bank.open(bank).contains([("Why?", "Because it froze.")]).all()
+    assert call(files[0], *columns, "--text", "prompt", "--bank", bank, "-q") == 0
+    assert "1 texts new" in capsys.readouterr().out
+    assert Bank.open(bank).contains([("Why?", "Because it froze.", "Why?")]).all()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_pairs_and_several_files(
         (["train.csv", "--text", "excerpt", "--poolings", "mean,sum"], "no pooling 'sum'"),
         (["train.csv", "--text", "excerpt", "--max-length", "513"], "--max-length 512"),
         (["train.csv", "--text", "excerpt", "--revision", "main"], "no revisions"),
-        (["train.csv", *["--text", "excerpt"] * 3], "3 parts"),
+        (["train.csv", "--text", "excerpt", "--special-tokens", "some"], "choose from text, keep"),
     ],
 )
 def test_bad_input_gets_one_sentence(

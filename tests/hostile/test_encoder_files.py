@@ -15,6 +15,7 @@ import pytest
 
 from extract import extract
 from features.errors import EncoderError
+from tests.piece_models import save_piece_model
 from tests.tiny_encoders import save_encoder, save_tokenizer
 
 FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
@@ -148,6 +149,110 @@ def test_random_bytes_in_a_tokenizer(encoder: Path, saved: Path, n: int) -> None
         bank = encoder.with_name(f"{number}.bank")
         try:
             extract(["the river froze"], bank, encoder=str(encoder), engine="torch")
+        except EncoderError:
+            n_refused += 1
+    assert 0 < n_refused < n
+
+
+@pytest.fixture(scope="module")
+def saved_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DeBERTa-v3 as the hub has it: a SentencePiece model, and no tokenizer.json."""
+    folder = tmp_path_factory.mktemp("pieces") / "encoder"
+    save_piece_model(folder, "deberta-v2")
+    return save_encoder(folder, "deberta-v2", layers=1)
+
+
+@pytest.fixture
+def with_pieces(saved_pieces: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved_pieces, tmp_path / "encoder"))
+
+
+def change_pieces(path: Path, change: Callable[[Any], object]) -> None:
+    from sentencepiece import sentencepiece_model_pb2
+
+    messages: Any = sentencepiece_model_pb2
+    proto = messages.ModelProto.FromString(path.read_bytes())
+    change(proto)
+    path.write_bytes(proto.SerializePartialToString())
+
+
+#: What a damaged or forged SentencePiece model may say.
+FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
+    "no pieces": (lambda proto: proto.ClearField("pieces"), "it holds no pieces"),
+    "no number": (
+        lambda proto: setattr(proto.pieces[5], "score", float("nan")), "is no finite number",
+    ),
+    "a piece twice": (
+        lambda proto: setattr(proto.pieces[6], "piece", proto.pieces[5].piece), "not distinct",
+    ),
+    "an empty piece": (lambda proto: setattr(proto.pieces[6], "piece", ""), "not distinct"),
+    "no unknown token": (
+        lambda proto: setattr(proto.trainer_spec, "unk_id", 10**6), "is none of its pieces",
+    ),
+    "words": (lambda proto: setattr(proto.trainer_spec, "model_type", 3), "words or characters"),
+    "a table that leads outside": (
+        lambda proto: setattr(proto.normalizer_spec, "precompiled_charsmap", b"\4\0\0\0abcd"),
+        "tokenizer",
+    ),
+    "a table cut short": (
+        lambda proto: setattr(proto.normalizer_spec, "precompiled_charsmap", b"\xff\xff\xff\x7f"),
+        "tokenizer",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "why"), FORGED.values(), ids=FORGED)
+def test_a_sentencepiece_model_that_cannot_be(
+    with_pieces: Path, change: Callable[[Any], object], why: str
+) -> None:
+    change_pieces(with_pieces / "spm.model", change)
+    refused(with_pieces, why)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\x0a\xff\xff\xff\xff\x0f", b"a YW==\n"])
+def test_a_file_that_is_no_sentencepiece_model(with_pieces: Path, content: bytes) -> None:
+    (with_pieces / "spm.model").write_bytes(content)
+    refused(with_pieces, "spm.model cannot be read as a SentencePiece model")
+
+
+@pytest.mark.parametrize("name", ["MarianTokenizer", "M2M100Tokenizer"])
+def test_no_class_that_hands_the_model_to_its_own_library(
+    with_pieces: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sentencepiece
+
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("SentencePiece's own library reads a stranger's file")
+
+    for method in ("Load", "LoadFromFile", "LoadFromSerializedProto", "__init__"):
+        monkeypatch.setattr(sentencepiece.SentencePieceProcessor, method, load, raising=False)
+    extract(["one"], with_pieces.with_name("b.bank"), encoder=str(with_pieces), engine="torch")
+    (with_pieces / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    refused(with_pieces, "is not a fast one")
+
+
+@pytest.mark.parametrize("n", [60, pytest.param(500, marks=pytest.mark.slow)])
+def test_random_bytes_in_a_sentencepiece_model(
+    with_pieces: Path, saved_pieces: Path, n: int
+) -> None:
+    """Refused, or some tokenizer; never a panic, a crash or a hang."""
+    from extract.checkpoint.checkpoint import Checkpoint
+    from extract.texts.tokenizer import Tokenizer
+
+    rng = np.random.default_rng(n)
+    whole = (saved_pieces / "spm.model").read_bytes()
+    n_refused = 0
+    for number in range(n):
+        content = bytearray(whole)
+        # The table of characters is most of the file; the pieces stand in front of it.
+        last = len(whole) if number % 2 else min(len(whole), 6_000)
+        for place in rng.integers(0, last, size=8):
+            content[place] = rng.integers(256)
+        cut = int(rng.integers(len(content))) if number % 10 == 0 else len(content)
+        (with_pieces / "spm.model").write_bytes(content[:cut])
+        try:
+            tokenizer = Tokenizer.load(Checkpoint.find(str(with_pieces)), 64, follow=True)
+            tokenizer.encode(["the river froze … ½", "é ﬁ"])
         except EncoderError:
             n_refused += 1
     assert 0 < n_refused < n

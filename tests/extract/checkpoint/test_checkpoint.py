@@ -53,6 +53,9 @@ def test_the_usable_length_is_what_the_model_takes(family: str, tmp_path: Path) 
 
     folder = save_encoder(save_tokenizer(tmp_path / family, max_length=10**30), family)
     usable = Checkpoint.find(str(folder)).usable_length()
+    if family == "xlnet":  # its attention knows distances alone, and its files set no limit
+        assert usable is None
+        return
     assert usable == 512
     model: Any = AutoModel.from_pretrained(folder).eval()
     if model.config.is_encoder_decoder:

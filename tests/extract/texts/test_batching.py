@@ -88,8 +88,8 @@ def test_the_stream_is_read_no_further_than_needed() -> None:
         (None, "text 2 is no string but NoneType"),
         (3.5, "text 2 is no string but float"),
         (("a", None), "text 2 is no string but NoneType"),
-        (("a", "b", "c"), "text 2 has 3 parts"),
-        ((), "text 2 has 0 parts"),
+        (("a", "b", "c", None), "text 2 is no string but NoneType"),
+        ((), "text 2 is a tuple of no strings"),
     ],
 )
 def test_what_is_no_text_is_refused(text: object, message: str) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from features import Bank
 from features.console.app import new_app
 from features.console.app import run as run_app
 from features.filling import Encode
 from regress import evaluate
 from regress.commands.predict import predict_command_with
+from tests.made_up import SETUP, SOURCE, add
 from tests.regress.conftest import Cli, MadeUpTask
 
 pytestmark = pytest.mark.usefixtures("without_reports")
@@ -74,3 +76,23 @@ def test_with_stage_1_banks_are_told_by_what_they_were_made_with(
         run_app(app, arguments)
     assert caught.value.code == 2
     assert f"was fitted on none like the bank {other}" in capsys.readouterr().err
+
+
+def test_three_text_columns_are_read_as_one_text_each(cli: Cli, tmp_path: Path) -> None:
+    """Scored and predicted, in the order in which the columns are named."""
+    texts = [(f"anchor {i}", f"target {i % 5}", "context") for i in range(40)]
+    bank = Bank.create(tmp_path / "three.bank", SETUP, SOURCE)
+    add(bank, texts)
+    table = tmp_path / "three.csv"
+    rows = [f"{a},{b},{c},{i % 7}" for i, (a, b, c) in enumerate(texts)]
+    table.write_text("\n".join(["a,b,c,y", *rows]) + "\n", encoding="utf-8")
+    columns = ["--text", "a", "--text", "b", "--text", "c"]
+    run = tmp_path / "run"
+    asked = ["--target", "y", "--bank", bank.path, "--select", "mean[-1]", "--out", run]
+    assert cli("regress", table, *columns, *asked)[0] == 0
+    assert cli("predict", run, table, *columns, "--out", tmp_path / "p.csv")[0] == 0
+    assert (tmp_path / "p.csv").read_text(encoding="utf-8").count("\n") == 41
+    swapped = ["--text", "b", "--text", "a", "--text", "c"]
+    code, _, err = cli("predict", run, table, *swapped, "--out", tmp_path / "q.csv")
+    assert code == 2
+    assert "lacks 40 of the texts" in err
