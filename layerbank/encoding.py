@@ -62,7 +62,7 @@ class Encoding:
 
         plan = self._plan(into, {})
         found = dry_run(plan, texts, RunOptions(device=self.device))
-        return forecast(found, plan.setup["max_length"])
+        return forecast(found, plan.setup["max_length"], kept=plan.keeps_special)
 
     def _plan(self, into: Path, recorded: Mapping[str, Any]) -> Plan:
         from extract.options import Options
