@@ -112,6 +112,11 @@ class MissingTexts(BankError):
         return MissingTexts(self.bank, self.count, self.positions, source=source, row=row)
 
 
+    def among(self, rows: Sequence[int]) -> MissingTexts:
+        """The same of a longer sequence: where in that each text that was asked for stands."""
+        return MissingTexts(self.bank, self.count, [int(rows[i]) for i in self.positions])
+
+
 class CorruptSegment(BankError):
     """A file of the bank does not hold what was written to it.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 
 from features.errors import InputError
 from features.keys import Text
+from features.tables.labels import is_missing, label_of
 
 #: Row numbers that an error lists.
 LISTED_ROWS = 10
@@ -53,6 +54,12 @@ def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
     return parts[0] if len(parts) == 1 else parts
 
 
+def filled_text(cells: Sequence[object]) -> Text:
+    """A row's text, with an empty string for each part that is missing."""
+    parts = tuple("" if cell is None else str(cell) for cell in cells)
+    return parts[0] if len(parts) == 1 else parts
+
+
 def finite_number(cell: object) -> float:
     """A cell's number, NaN where it holds no finite one.
 
@@ -71,9 +78,22 @@ def finite_number(cell: object) -> float:
 
 
 class Strings:
-    """Columns of strings as they are read, of which some need a value in every row."""
+    """Columns of strings as they are read, of which some need a value in every row.
 
-    def __init__(self, table: str, names: Sequence[str], needed: Sequence[str]) -> None:
+    Parameters
+    ----------
+    verbatim
+        Columns that are no labels, whose 1 and 1.0 are two.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        names: Sequence[str],
+        needed: Sequence[str],
+        verbatim: Container[str | None] = (),
+    ) -> None:
+        self._verbatim = verbatim
         self.columns: dict[str, list[str]] = {name: [] for name in names}
         self._absent = {
             name: Faults(table, f"no value in column {name!r}", "fill them in") for name in needed
@@ -87,15 +107,20 @@ class Strings:
             for name in names
         }
 
-    def add(self, row: int, cells: Iterable[object]) -> None:
-        """Take in a row's cells, one a column."""
+    def add(self, row: int, cells: Iterable[object], *, needed: bool = True) -> None:
+        """Take in a row's cells, one a column; unless `needed`, labels may be missing."""
         for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-            string = "" if cell is None else str(cell)
-            if not string and name in self._absent:
+            # What is a string already is what the user wrote, "nan" as well.
+            string = "" if not isinstance(cell, str) and is_missing(cell) else self._of(name, cell)
+            required = name in self._absent and (needed or name in self._verbatim)
+            if required and not string:
                 self._absent[name].add(row)
             if _HALF_PAIR.search(string):
                 self._halved[name].add(row)
             column.append(string)
+
+    def _of(self, name: str, cell: object) -> str:
+        return str(cell) if name in self._verbatim else label_of(cell)
 
     @property
     def faults(self) -> list[Faults]:

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
-from features.tables.cells import Faults, Strings, finite_number, text_of
+from features.tables.cells import Faults, Strings, filled_text, finite_number, text_of
+from features.tables.labels import MISSING, is_missing
 from features.tables.readers import READERS, Row, refuse_workbook
 
 #: How many columns an error names, and how much of each name.
 LISTED, NAME_LENGTH = 20, 60
+
+#: What else can be done about targets that are no numbers.
+LEAVE_OUT = ", or leave missing ones out with --skip-missing"
 
 
 class Table:
@@ -153,7 +157,7 @@ class Dataset:
     ids, groups
         n strings, where a column was named.
     targets
-        Shape ``(n, n_targets)``, float64, finite.
+        Shape ``(n, n_targets)``, float64, finite; NaN where a target is missing and may be.
     extra
         Further columns as strings, by name.
     n_skipped
@@ -178,8 +182,20 @@ def read_dataset(
     group: str | None = None,
     extra: Sequence[str] = (),
     skip_empty: bool = False,
+    keep_empty: bool = False,
+    skip_missing: bool = False,
 ) -> Dataset:
     """Read columns into memory and check them.
+
+    Parameters
+    ----------
+    skip_empty
+        Whether to leave out rows with an empty or missing text.
+    keep_empty
+        Whether to take what is missing of a text for an empty string.
+    skip_missing
+        Whether targets may be missing. A row without any of them is still there, and need have
+        neither text nor group.
 
     Raises
     ------
@@ -190,29 +206,38 @@ def read_dataset(
     text_columns = table.text_columns(text)
     named = [name for name in (id, group) if name is not None]
     empty = _empty_texts(table)
+    advice = "mend or drop them" + ("" if skip_missing else LEAVE_OUT)
     not_numbers = {
-        name: Faults(table.name, f"no finite number in column {name!r}", "mend or drop them")
-        for name in target
+        name: Faults(table.name, f"no finite number in column {name!r}", advice) for name in target
     }
     texts: list[Text] = []
     rows: list[int] = []
     numbers: list[list[float]] = []
-    strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named)
+    strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named, verbatim=[id])
     skipped = 0
     for row, cells in table.rows([*text_columns, *target, *strings.columns]):
-        value = text_of(cells[: len(text_columns)], table.name, row)
+        parts, rest = cells[: len(text_columns)], iter(cells[len(text_columns) :])
+        own = [next(rest) for _ in target]
+        absent = [skip_missing and is_missing(cell, MISSING) for cell in own]
+        left_out = bool(target) and all(absent)
+        value = text_of(parts, table.name, row)
         if value is None:
-            skipped += 1
-            empty.add(row)
             if skip_empty:
+                skipped += 1
                 continue
-        texts.append(value or "")
+            value = filled_text(parts)
+            if not keep_empty and not left_out:
+                empty.add(row)
+        texts.append(value)
         rows.append(row)
-        rest = iter(cells[len(text_columns) :])
-        numbers.append([_number(next(rest), row, not_numbers[name]) for name in target])
-        strings.add(row, rest)
-    if not skip_empty:
-        empty.raise_if_any()
+        numbers.append(
+            [
+                math.nan if is_absent else _number(cell, row, not_numbers[name])
+                for name, cell, is_absent in zip(target, own, absent, strict=True)
+            ]
+        )
+        strings.add(row, rest, needed=not left_out)
+    empty.raise_if_any()
     for faults in (*not_numbers.values(), *strings.faults):
         faults.raise_if_any()
     if not texts:

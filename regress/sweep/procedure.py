@@ -17,13 +17,16 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from features.banks import Banks
 from features.errors import InputError
 from features.keys import Text
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
 from regress.data.near_duplicates import near_duplicates
+from regress.data.patterns import TaskPart, task_parts
 from regress.data.task import checked_task
+from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.oof import refuse_oof_names
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
@@ -31,7 +34,7 @@ from regress.sweep.candidates import combinations, distinct, single_blocks
 from regress.sweep.choice import RIDGE
 from regress.sweep.outcomes import leaderboard_rows, results_of
 from regress.sweep.progress import stage_progress
-from regress.sweep.results import N_BEST, Sweep
+from regress.sweep.results import N_BEST, AutoResult, Sweep
 from regress.sweep.search import estimated_work, search
 from regress.sweep.splits import open_split
 
@@ -50,9 +53,10 @@ def sweep(
     greedy: bool = True,
     cv: int = 5,
     folds: str | Sequence[object] = "stratified",
-    groups: Sequence[str] | None = None,
+    groups: Sequence[object] | None = None,
     random_state: int | Sequence[int] = 0,
     sample_weight: ArrayLike | None = None,
+    skip_missing: bool = False,
     ids: Sequence[object] | None = None,
     id_name: str = "id",
     rows: Sequence[int] | None = None,
@@ -66,8 +70,8 @@ def sweep(
 
     Parameters
     ----------
-    bank, texts, y, cv, folds, groups, sample_weight
-        As `regress.experiment.evaluate`.
+    bank, texts, y, cv, folds, groups, sample_weight, skip_missing
+        As `regress.experiment.evaluate`; each target is searched and ranked by itself.
     ids, id_name, rows, target_names, n_jobs, progress
         As there.
     models
@@ -96,7 +100,7 @@ def sweep(
     n_jobs = n_workers(n_jobs)
     task = checked_task(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
-        sample_weight=sample_weight, rows=rows,
+        sample_weight=sample_weight, skip_missing=skip_missing, rows=rows,
     )  # fmt: skip
     seeds = several_seeds(random_state)
     regressors = _regressors(models, seeds[0] if seeds else 0)
@@ -106,39 +110,74 @@ def sweep(
     among = regressors if len(regressors) > 1 else ()
     refuse_oof_names(task, ["auto", *(f"auto {name}" for name in among)], splits[1:])
     extra = [select] if isinstance(select, str) else list(select)
+    results: list[AutoResult] = []
+    tried: dict[str, list[LeaderboardRow]] = {}
+    parts = task_parts(task, splits)
     with ExitStack() as stack:
         folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
-        opened = [
-            open_split(
-                banks, task, split, regressors, cache=Path(folder), memory=memory, n_jobs=n_jobs
-            )
-            for split in splits
-        ]
-        named_by = opened[0].banks
-        fixed = distinct([*single_blocks(named_by), *combinations(named_by, extra)])
-        what = (opened, fixed, [*regressors], len(task.target_names))
-        work = estimated_work(*what, n_best, greedy)
-        on_stage, on_done = stack.enter_context(stage_progress(work, shown=progress))
-        searches = search(
-            *what, n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_stage=on_stage, on_done=on_done
-        )
-        results = [
-            result for found in searches for result in results_of(found, banks, task, [*regressors])
-        ]
-        seconds = time.perf_counter() - began
-        results = [replace(result, seconds=seconds) for result in results]
-        tried = {
-            name: leaderboard_rows(
-                found, banks, task, [result for result in results if result.target == name]
-            )
-            for name, found in zip(task.target_names, searches, strict=True)
-        }
+        stack.enter_context(task.as_given())
+        for bank_read in banks.by_name.values():  # of all parts before any is fitted
+            bank_read.require_keys(task.keys)
+        for part in parts:
+            found, of_targets = _searched(
+                part, banks, regressors, extra, n_best=n_best, greedy=greedy, cache=Path(folder),
+                memory=memory, n_jobs=n_jobs, progress=progress,
+            )  # fmt: skip
+            results += found
+            tried |= of_targets
+    seconds = time.perf_counter() - began
+    n = len(task.texts)
+    by_target = {name: part.rows for part in parts for name in part.task.target_names}
+    results = [
+        replace(result, seconds=seconds).spread(by_target[name], n)
+        for name in task.target_names
+        for result in results
+        if result.target == name
+    ]
+    tried = {
+        name: [row.spread(by_target[name], n) for row in tried[name]] for name in task.target_names
+    }
     return Sweep(
         banks, task, splits[0], [*results], regressors,
         selections=extra, repeats=splits[1:], memory=memory,
         near=near_duplicates(task.texts, splits[0].numbers),
         tried=tried, n_best=n_best, greedy=greedy,
     )  # fmt: skip
+
+
+def _searched(
+    part: TaskPart,
+    banks: Banks,
+    regressors: dict[str, TunedRegressor],
+    extra: Sequence[str],
+    *,
+    n_best: int,
+    greedy: bool,
+    cache: Path,
+    memory: int | None,
+    n_jobs: int | None,
+    progress: bool,
+) -> tuple[list[AutoResult], dict[str, list[LeaderboardRow]]]:
+    """Results of targets that the same rows have, and by target all that was tried."""
+    task = part.task
+    opened = [
+        open_split(banks, task, split, regressors, cache=cache, memory=memory, n_jobs=n_jobs)
+        for split in part.splits
+    ]
+    named_by = opened[0].banks
+    fixed = distinct([*single_blocks(named_by), *combinations(named_by, extra)])
+    what = (opened, fixed, [*regressors], len(task.target_names))
+    work = estimated_work(*what, n_best, greedy)
+    with stage_progress(work, shown=progress) as (on_stage, on_done):
+        searches = search(
+            *what, n_best=n_best, greedy=greedy, n_jobs=n_jobs, on_stage=on_stage, on_done=on_done
+        )
+        results, tried = [], {}
+        for name, found in zip(task.target_names, searches, strict=True):
+            of_target = results_of(found, banks, task, [*regressors])
+            tried[name] = leaderboard_rows(found, banks, task, of_target)
+            results += of_target
+    return results, tried
 
 
 def _regressors(

@@ -1,0 +1,42 @@
+"""Labels, such as groups and folds: which of them are one, and where there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from numbers import Real
+
+#: What files say, in any case, where a number or a fold is missing.
+MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>"})
+
+#: What a missing value becomes where it is made a string. ``NA`` and ``None`` may be names.
+NAN = frozenset({"", "nan", "<na>", "nat"})
+
+#: Whole numbers up to here are exact in float64.
+_EXACT = 2.0**53
+
+
+def is_missing(cell: object, words: Container[str] = NAN) -> bool:
+    """Whether nothing stands in a cell: None, NaN of any library, or one of some words.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(" "), is_missing("None")
+    (True, True, True, False)
+    """
+    if isinstance(cell, str):
+        return cell.strip().lower() in words
+    # pandas' own NA is neither equal to itself nor the opposite.
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
+
+
+def label_of(cell: object) -> str:
+    """What a label is called: equal numbers are one label, and truth values are no numbers.
+
+    >>> label_of(1), label_of(1.0), label_of(True), label_of("1.0")
+    ('1', '1', 'True', '1.0')
+    """
+    # Decimal registers as no Real, and a column of it has one number of places.
+    if isinstance(cell, Real) and not isinstance(cell, bool):
+        number = float(cell)
+        if math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT:
+            return str(int(number))
+    return str(cell)
