@@ -6,7 +6,7 @@ import difflib
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +171,22 @@ class Dataset:
     groups: list[str] | None
     extra: dict[str, list[str]] = field(default_factory=dict)
     n_skipped: int = 0
+
+    def of_rows(self, places: Sequence[int]) -> Dataset:
+        """Some of the rows, by their places from 0."""
+
+        def some(values: list[str]) -> list[str]:
+            return [values[place] for place in places]
+
+        return replace(
+            self,
+            texts=[self.texts[place] for place in places],
+            rows=self.rows[places],
+            ids=None if self.ids is None else some(self.ids),
+            targets=self.targets[places],
+            groups=None if self.groups is None else some(self.groups),
+            extra={name: some(cells) for name, cells in self.extra.items()},
+        )
 
 
 def read_dataset(

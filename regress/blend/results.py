@@ -64,7 +64,7 @@ def _texts(description: Mapping[str, Any]) -> tuple[Sequence[Text] | None, Seque
     if not recorded:
         return None, None
     try:
-        dataset = Source.recorded(recorded).read()[1]
+        dataset = Source.recorded(recorded).read_kept()
     except (LayerbankError, OSError):
         return None, None
     if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:

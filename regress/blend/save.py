@@ -24,6 +24,7 @@ from regress.evaluation.oof import (
     TARGET,
     WEIGHT,
     WEIGHTS,
+    as_cells,
     refuse_shared_names,
     seeded,
 )
@@ -106,7 +107,7 @@ def _oof_columns(blend: Blend) -> dict[str, Sequence[object]]:
     refuse_shared_names([*kept, *((name, PREDICTIONS) for name, _ in predicted)])
     return {
         **{name: table[name] for name, _ in kept},
-        **{name: values.tolist() for name, values in predicted},
+        **{name: as_cells(values) for name, values in predicted},
     }
 
 

@@ -132,7 +132,7 @@ class Scoring:
     sample_weight: Annotated[
         str | None,
         typer.Option(
-            "--sample-weight", metavar="COL", help="Column with how much each row counts, above 0."
+            "--sample-weight", metavar="COL", help="Column with how much each row counts, 0 or above."
         ),
     ] = None
     by: Annotated[
@@ -189,6 +189,13 @@ class Scoring:
     format: FormatOption = None
     encoding: EncodingOption = "utf-8"
     skip_empty: SkipEmptyOption = False
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing",
+            help="Leave out rows without a target; of several, each is fitted where it is there.",
+        ),
+    ] = False
     repeated: Annotated[
         Path | None,
         typer.Option(
@@ -276,7 +283,7 @@ class Scoring:
             "--folds": self.folds, "--group": self.group, "--fold-column": self.fold_column,
             "--seed": self.seed, "--repeats": self.repeats, "--sample-weight": self.sample_weight,
             "--id": self.id, "--memory": self.memory, "--format": self.format,
-            "--skip-empty": self.skip_empty, "--by": self.by,
+            "--skip-empty": self.skip_empty, "--skip-missing": self.skip_missing, "--by": self.by,
         }  # fmt: skip
 
     def _read(self, input: Path, target: list[str]) -> tuple[Source, Dataset, dict[str, Any]]:
@@ -291,7 +298,8 @@ class Scoring:
         source, dataset = Source(
             path=str(input), target=target, text=self.text, format=self.format,
             encoding=self.encoding, id=self.id, group=self.group, fold=self.fold_column,
-            sample_weight=self.sample_weight, skip_empty=self.skip_empty, by=tuple(self.by or ()),
+            sample_weight=self.sample_weight, skip_empty=self.skip_empty,
+            skip_missing=self.skip_missing, by=tuple(self.by or ()),
         ).read()  # fmt: skip
         settled = {"cv": 5 if self.cv is None else self.cv, "random_state": seeds, "memory": memory}
         return source, dataset, {"folds": scheme, **settled, **source.arguments(dataset)}

@@ -48,6 +48,8 @@ def task_part(task: Task, splits: Sequence[Folds], targets: Sequence[int]) -> Ta
     """Targets that the same rows have."""
     rows = task.known(targets[0])
     weights = weights_of(task.weights, rows)
+    if weights is not None and len(rows) < len(task.texts):
+        weights = scaled_weights(weights)
     given = rows if task.kept is None else task.kept.rows[rows]
     part = Task(
         texts=[task.texts[row] for row in rows.tolist()],
@@ -57,7 +59,7 @@ def task_part(task: Task, splits: Sequence[Folds], targets: Sequence[int]) -> Ta
         ids=[task.ids[row] for row in rows.tolist()],
         id_name=task.id_name,
         groups=None if task.groups is None else [task.groups[row] for row in rows.tolist()],
-        weights=None if weights is None else scaled_weights(weights),
+        weights=weights,
         kept=Kept(given, 0, 0, 0),
     )
     own = [_folds_of(folds, rows, part) for folds in splits]

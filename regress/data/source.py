@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from features.errors import InputError, MissingTexts
+from features.tables.labels import is_missing
 from features.tables.table import Dataset, open_table, read_dataset
+from regress.data.task import kept_rows
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Source:
     fold: str | None = None
     sample_weight: str | None = None
     skip_empty: bool = False
+    skip_missing: bool = False
     by: Sequence[str] = ()
 
     def read(self) -> tuple[Source, Dataset]:
@@ -36,11 +42,18 @@ class Source:
         extra = dict.fromkeys(name for name in wanted if name is not None)
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
-            extra=[*extra], skip_empty=self.skip_empty,
+            extra=[*extra], skip_empty=self.skip_empty, skip_missing=self.skip_missing,
         )  # fmt: skip
         absolute = str(Path(self.path).absolute())
         named = {**vars(self), "path": absolute, "text": table.text_columns(self.text)}
         return Source(**named), dataset
+
+    def read_kept(self) -> Dataset:
+        """The rows that are fitted and scored: with a target, and a weight above 0."""
+        source, dataset = self.read()
+        weights = source.arguments(dataset).get("sample_weight")
+        kept = kept_rows(dataset.targets, None if weights is None else np.array(weights))
+        return dataset.of_rows(np.flatnonzero(kept).tolist())
 
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         """What `evaluate` is given of the data set, beside texts and targets."""
@@ -54,6 +67,8 @@ class Source:
         }
         if self.sample_weight is not None:
             given["sample_weight"] = _weights(dataset, self.sample_weight, self.path)
+        if self.skip_missing:
+            given["skip_missing"] = True
         if self.fold is not None:
             given["folds"] = dataset.extra[self.fold]
         return given
@@ -82,18 +97,20 @@ def further_columns(source: Mapping[str, Any] | None) -> dict[str, Sequence[obje
     if not source or not source.get("by"):
         return {}
     recorded = Source.recorded(source)
-    extra = recorded.read()[1].extra
+    extra = recorded.read_kept().extra
     return {name: extra[name] for name in recorded.by}
 
 
 def _weights(dataset: Dataset, column: str, path: str) -> list[float]:
+    """Weights, NaN where there is none: a row without a target need have no weight."""
     weights = []
     for row, cell in zip(dataset.rows.tolist(), dataset.extra[column], strict=True):
         try:
-            weights.append(float(cell.replace("_", "?")))  # 1_0 is a number to Python alone
+            # 1_0 is a number to Python alone.
+            weights.append(math.nan if is_missing(cell) else float(cell.replace("_", "?")))
         except ValueError:
             raise InputError(
                 f"{path} has {cell!r} for a sample weight in row {row} of column {column!r}: give "
-                "a number above 0"
+                "a number from 0 on"
             ) from None
     return weights

@@ -13,6 +13,7 @@ from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, digest, text_keys
 from regress.data.source import Source
+from regress.evaluation.oof import as_numbers
 from regress.runs.folder import RunFolder
 
 
@@ -29,7 +30,7 @@ class TrainingTexts:
     numbers
         Shape (n_samples,): equal for equal texts.
     targets
-        Shape (n_samples,) of each target, by name.
+        Shape (n_samples,) of each target, by name; NaN where a row lacks it.
     """
 
     texts: Sequence[Text]
@@ -84,7 +85,7 @@ def training_texts(
                 "--train, or leave neighbours out with -k 0"
             )
         where = source.path
-        training = source.read()[1].texts
+        training = source.read_kept().texts
     keys = text_keys(training)
     if digest(keys) != run.description["texts"]["keys"]:
         raise InputError(
@@ -97,7 +98,7 @@ def training_texts(
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
-        targets={name: np.array(table[name], dtype=np.float64) for name in run.targets},
+        targets={name: as_numbers(table[name]) for name in run.targets},
     )
 
 
