@@ -145,9 +145,7 @@ def evaluate(
         with task.as_given():
             for name in used:
                 banks.by_name[name].require_keys(task.keys)
-    nested = [
-        NestedCV(banks, part.task, part.splits, regressors, memory, n_jobs) for part in parts
-    ]
+    nested = [NestedCV(banks, part.task, part.splits, regressors, memory, n_jobs) for part in parts]
     results: list[Result] = []
     n_steps = len(selections) * sum(each.n_steps for each in nested)
     with progress_bar(

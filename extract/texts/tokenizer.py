@@ -19,7 +19,7 @@ from extract.checkpoint.quiet import quiet_transformers
 from extract.texts.batching import Tokens
 from extract.texts.input import beginning, n_characters
 from extract.texts.windows import sliding
-from features.errors import EncoderError, InputError, LayerbankError
+from features.errors import EncoderError, InputError, LayerbankError, NoTokens
 from features.keys import Text
 
 #: Texts, and their characters, tokenised at one time: the tokenizer's own objects are some 100
@@ -147,8 +147,10 @@ class Tokenizer:
 
         Raises
         ------
+        NoTokens
+            When texts give no token at all.
         InputError
-            When a text gives no token at all, or a pair does not fit at all.
+            When a pair does not fit at all.
         EncoderError
             When the tokenizer is not the encoder's.
         """
@@ -161,10 +163,10 @@ class Tokenizer:
             self._refuse_short(pair=True)
         with _as_encoder_error("the encoder's tokenizer fails"):
             encodings = self._backend.encode_batch_fast(parts)
+        if tokenless := [t for t, given in zip(parts, encodings, strict=True) if not given.ids]:
+            raise NoTokens(tokenless)
         for text, encoding in zip(parts, encodings, strict=True):
             ids = np.array(encoding.ids, np.int32)
-            if not len(ids):
-                raise InputError(f"the text {beginning(text)} gives no token: leave it out")
             if self._n_ids is not None and ids.max() >= self._n_ids:
                 raise EncoderError(
                     f"the tokenizer gives the id {ids.max()} for {beginning(text)}, and the "

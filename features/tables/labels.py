@@ -35,7 +35,7 @@ def label_of(cell: object) -> str:
     ('1', '1', 'True', '1.0')
     """
     # Decimal registers as no Real, and a column of it has one number of places.
-    if isinstance(cell, Real) and not isinstance(cell, bool):
+    if not isinstance(cell, bool) and isinstance(cell, Real):
         number = float(cell)
         if math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT:
             return str(int(number))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from features.console.app import say, set_verbosity
 from features.errors import InputError
 from regress.commands.saved import EncodeWith, NewTexts
+
+if TYPE_CHECKING:
+    from features.keys import Text
 
 
 def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
@@ -26,12 +29,23 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 show_default=False,
             ),
         ],
+        empty: Annotated[
+            str | None,
+            typer.Option(
+                "--empty",
+                metavar="HOW",
+                help="What becomes of empty texts: predict (from the encoder's special tokens; the "
+                "default), mean (of the training target) or skip (no row, as --skip-empty).",
+                show_default=False,
+            ),
+        ] = None,
         *,
         new: NewTexts,
     ) -> None:
         """Predict new texts with a saved run; texts that the bank lacks are encoded first.
 
-        Encoding takes the very encoder that the run names, and refuses any other.
+        Encoding takes the very encoder that the run names, and refuses any other. A text that
+        gives no token gets the mean of the training target.
 
         Examples:
 
@@ -40,9 +54,17 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         [bold]layerbank predict run test.csv --text excerpt --encoder ./roberta-base
         --scratch /tmp/new.bank --out submission.csv[/bold]
         """
+        import numpy as np
+
         from regress.data.fold_banks import BankLike
         from regress.data.source import Source
-        from regress.runs.predict import predict_file, prediction_report, refuse_out
+        from regress.runs.empty_texts import checked_empty, has_empty_part
+        from regress.runs.predict import (
+            notes_on_empty,
+            predict_file,
+            prediction_report,
+            refuse_out,
+        )
         from regress.runs.run import load_run
 
         set_verbosity(quiet=new.quiet)
@@ -58,15 +80,22 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                     "predict`"
                 )
         refuse_out(out, force=new.force)
+        way = checked_empty(empty or ("skip" if new.skip_empty else "predict"))
+        if new.skip_empty and way != "skip":
+            raise InputError(f"--skip-empty is --empty skip: drop it, or --empty {way}")
         loaded = load_run(new.run)
         loaded.chosen(new.model)
         source, dataset = Source(
             path=str(new.input), target=(), text=new.text, format=new.format,
-            encoding=new.encoding, id=new.id, skip_empty=new.skip_empty,
-        ).read()  # fmt: skip
+            encoding=new.encoding, id=new.id, skip_empty=way == "skip",
+        ).read(keep_empty=way != "skip")  # fmt: skip
+        lacking = [way == "mean" and has_empty_part(text) for text in dataset.texts]
+        tokenless: set[Text] = set()
         banks: BankLike | None = new.bank or None
         if encode_with is not None:
-            banks = new.banks_with(encode_with, loaded, dataset.texts)
+            wanted = [t for t, mean in zip(dataset.texts, lacking, strict=True) if not mean]
+            banks, tokenless = new.banks_and_tokenless(encode_with, loaded, wanted)
+        by_mean = np.array(lacking) | [text in tokenless for text in dataset.texts]
         with source.named_where_missing(dataset):
             predict_file(
                 loaded,
@@ -76,8 +105,16 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 model=new.model,
                 id_name=new.id or "row",
                 force=new.force,
+                by_mean=by_mean,
             )
+        for note in [] if new.quiet else notes_on_empty(dataset, by_mean):
+            say(note, err=True)
         echo = typer.echo if new.json else say
-        echo(prediction_report(loaded, dataset, out, model=new.model, as_json=new.json))
+        n_by_mean = int(by_mean.sum())
+        echo(
+            prediction_report(
+                loaded, dataset, out, model=new.model, as_json=new.json, n_by_mean=n_by_mean
+            )
+        )
 
     return predict_command

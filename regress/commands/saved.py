@@ -20,6 +20,7 @@ from features.console.app import (
     SkipEmptyOption,
     TextOption,
 )
+from features.errors import NoTokens
 
 if TYPE_CHECKING:
     from features.bank import Bank
@@ -90,6 +91,21 @@ class NewTexts:
     json: JsonOption = False
     quiet: QuietOption = False
 
+    def banks_and_tokenless(
+        self, encode_with: EncodeWith, run: Run, texts: Sequence[Text]
+    ) -> tuple[list[Bank], set[Text]]:
+        """As `banks_with`, and the texts that the encoder's tokenizer makes nothing of."""
+        # White space first, so that all that gives no token is found at once.
+        wanted = sorted(dict.fromkeys(texts), key=_says_something)
+        tokenless: set[Text] = set()
+        while wanted:
+            try:
+                return self.banks_with(encode_with, run, wanted), tokenless
+            except NoTokens as error:
+                tokenless.update(error.texts)
+                wanted = [text for text in wanted if text not in tokenless]
+        return [], tokenless
+
     def banks_with(
         self,
         encode_with: EncodeWith,
@@ -108,3 +124,8 @@ class NewTexts:
             run, texts, encode, model=self.model, bank=self.bank or (), scratch=self.scratch,
             training=training, encoder_named=self.encoder is not None,
         )  # fmt: skip
+
+
+def _says_something(text: Text) -> bool:
+    parts = (text,) if isinstance(text, str) else text
+    return any(part.strip() for part in parts)

@@ -132,7 +132,9 @@ class Scoring:
     sample_weight: Annotated[
         str | None,
         typer.Option(
-            "--sample-weight", metavar="COL", help="Column with how much each row counts, 0 or above."
+            "--sample-weight",
+            metavar="COL",
+            help="Column with how much each row counts, 0 or above.",
         ),
     ] = None
     by: Annotated[

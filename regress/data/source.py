@@ -35,14 +35,21 @@ class Source:
     skip_missing: bool = False
     by: Sequence[str] = ()
 
-    def read(self) -> tuple[Source, Dataset]:
-        """The data set, and this with its columns of texts by name."""
+    def read(self, *, keep_empty: bool = False) -> tuple[Source, Dataset]:
+        """The data set, and this with its columns of texts by name.
+
+        Parameters
+        ----------
+        keep_empty
+            As `features.tables.table.read_dataset`.
+        """
         table = open_table(self.path, format=self.format, encoding=self.encoding)
         wanted = (self.fold, self.sample_weight, *self.by)
         extra = dict.fromkeys(name for name in wanted if name is not None)
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
             extra=[*extra], skip_empty=self.skip_empty, skip_missing=self.skip_missing,
+            keep_empty=keep_empty,
         )  # fmt: skip
         absolute = str(Path(self.path).absolute())
         named = {**vars(self), "path": absolute, "text": table.text_columns(self.text)}

@@ -173,7 +173,7 @@ def checked_task(
 
 def kept_rows(Y: Matrix, weights: Matrix | None) -> NDArray[np.bool_]:
     """Shape (n_samples,): which rows are fitted and scored: with some target and some weight."""
-    there: NDArray[np.bool_] = ~np.isnan(Y).all(axis=1)
+    there: NDArray[np.bool_] = (~np.isnan(Y)).any(axis=1)
     return there if weights is None else there & (weights != 0)
 
 

@@ -118,7 +118,7 @@ class FoldData:
     def grams_bytes(self) -> int:
         """Memory that the X'X of every fold takes, with X'Y."""
         n_features = self.X.shape[1]
-        return 8 * self.folds.n_folds * n_features * (n_features + self.Y.shape[1])
+        return int(8 * self.folds.n_folds * n_features * (n_features + self.Y.shape[1]))
 
     @cached_property
     def keeps_grams(self) -> bool:

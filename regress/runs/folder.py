@@ -19,6 +19,7 @@ from features.disk.folders import new_folder, recover
 from features.disk.system import read_file
 from features.errors import LayerbankError, RunError
 from features.tables.readers import csv_reader
+from regress.compute.arrays import Matrix
 from regress.compute.memory import available_memory
 from regress.evaluation.oof import FOLD, WEIGHT, as_numbers, seeded
 from regress.models.base import load_arrays
@@ -143,6 +144,24 @@ class RunFolder:
             raise self._damaged(OOF, "two of its columns have one name")
         self._refuse_no_numbers(table)
         return table
+
+    def target_means(self) -> Matrix:
+        """Mean of each target over the rows that were fitted, weighted as these; (n_targets,).
+
+        Raises
+        ------
+        RunError
+            ``oof.csv`` is missing, or not what the run wrote.
+        """
+        table = self.read_oof()
+        weighted = self.description["texts"].get("weighted")
+        weights = as_numbers(table[WEIGHT]) if weighted else np.ones(len(table[FOLD]))
+        means = []
+        for target in self.targets:
+            y = as_numbers(table[target])
+            known = ~np.isnan(y)
+            means.append(np.average(y[known], weights=weights[known]))
+        return np.array(means)
 
     def read_inner(self) -> dict[str, NDArray[np.float64]]:
         """Arrays of ``inner.npz``, shape (n_folds, n_samples); none where the run has none.

@@ -7,12 +7,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.disk.atomic import replacing
 from features.errors import InputError
 from features.tables.table import Dataset
 from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike
 from regress.runs.csv_writing import write_rows
+from regress.runs.empty_texts import has_empty_part
 from regress.runs.run import Run
 
 #: Endings that promise another format than the two that are written; any further one is CSV.
@@ -31,6 +35,7 @@ def predict_file(
     model: str | None = None,
     id_name: str = "id",
     force: bool = False,
+    by_mean: NDArray[np.bool_] | None = None,
 ) -> Matrix:
     """Predict a data set and write ids and predictions.
 
@@ -48,6 +53,8 @@ def predict_file(
         Name of the ids' column.
     force
         Whether to replace a file that is there.
+    by_mean
+        Shape (n_texts,): texts that get the mean of the training target; None for none.
 
     Returns
     -------
@@ -64,19 +71,28 @@ def predict_file(
     """
     out = Path(out)
     refuse_out(out, force=force)
-    predicted = run.predict(dataset.texts, bank, model=model)
+    by_mean = np.zeros(len(dataset.texts), bool) if by_mean is None else by_mean
+    predicted = run.predict_but(by_mean, dataset.texts, bank, model=model)
+    if by_mean.any():
+        predicted[by_mean] = run.target_means()
     ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids
     several = [f"prediction {target}" for target in run.targets]
     header = ["row" if dataset.ids is None else id_name]
-    header += ["prediction"] if predicted.ndim == 1 else several
-    columns = [ids, *predicted.reshape(len(predicted), -1).T.tolist()]
+    header += ["prediction"] if len(several) == 1 else several
+    columns = [ids, *predicted.T.tolist()]
     write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
     write(out, header, columns)
-    return predicted
+    return predicted[:, 0] if len(several) == 1 else predicted
 
 
 def prediction_report(
-    run: Run, dataset: Dataset, out: Path, *, model: str | None = None, as_json: bool = False
+    run: Run,
+    dataset: Dataset,
+    out: Path,
+    *,
+    model: str | None = None,
+    as_json: bool = False,
+    n_by_mean: int = 0,
 ) -> str:
     """What was predicted, by which models, in a line or as JSON."""
     chosen = run.chosen(model)
@@ -85,11 +101,40 @@ def prediction_report(
             {"target": saved.target, "model": saved.model, "select": saved.select, **saved.scores}
             for saved in chosen
         ]
-        return json.dumps({"out": str(out), "n_texts": len(dataset.texts), "models": models})
+        counts = {
+            "n_texts": len(dataset.texts),
+            "n_empty": sum(map(has_empty_part, dataset.texts)),
+            "n_by_mean": n_by_mean,
+            "n_skipped": dataset.n_skipped,
+        }
+        return json.dumps({"out": str(out), **counts, "models": models})
     scored = ", ".join(
         f"{saved.label} (nested RMSE {saved.scores['rmse']:.4f})" for saved in chosen
     )
     return f"{out}: {len(dataset.texts)} predictions by {scored}"
+
+
+def notes_on_empty(dataset: Dataset, by_mean: NDArray[np.bool_]) -> list[str]:
+    """What has to be said of texts that are empty or give no token, a sentence each."""
+    empty = np.array([has_empty_part(text) for text in dataset.texts], bool)
+    found = []
+    if n := dataset.n_skipped:
+        found.append(f"{n} of the texts {_are(n)} empty, and left out")
+    if n := int((empty & ~by_mean).sum()):
+        found.append(
+            f"{n} of the texts {_are(n)} empty, or in part: predicted like any other, from what "
+            "the encoder makes of its special tokens (--empty mean gives the training mean)"
+        )
+    if n := int((empty & by_mean).sum()):
+        found.append(f"{n} of the texts {_are(n)} empty, or in part: given the training mean")
+    if n := int((by_mean & ~empty).sum()):
+        give = "gives" if n == 1 else "give"
+        found.append(f"{n} of the texts {give} no token: given the training mean")
+    return found
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def refuse_out(out: Path, *, force: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.console import html
 from features.disk.format import differing_fields
-from features.errors import BankError, FingerprintMismatch, InputError, RunError
+from features.errors import BankError, FingerprintMismatch, InputError, MissingTexts, RunError
 from features.keys import Text, text_keys
 from features.selection import ResolvedTerm
-from regress.compute.arrays import Matrix
+from regress.compute.arrays import Matrix, Rows
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
+from regress.runs.empty_texts import checked_empty, filled_texts, has_empty_part
 from regress.runs.folder import MANIFEST, RunFolder, damaged, recover_run
 from regress.runs.format import read_description
 from regress.runs.saved_model import SavedModel
@@ -110,17 +112,18 @@ class Run(RunFolder):
 
     def predict(
         self,
-        texts: Sequence[Text],
+        texts: Sequence[Text | None],
         bank: BankLike | None = None,
         *,
         model: str | None = None,
+        empty: str = "predict",
     ) -> Matrix:
         """Predict texts that the banks hold.
 
         Parameters
         ----------
         texts
-            n_texts texts.
+            n_texts texts; one that is missing (None, NaN) counts as empty.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
             called: their fingerprints tell which is which. A run that was not made here, or by
@@ -128,6 +131,10 @@ class Run(RunFolder):
         model
             A label such as ``"ridge mean[-1]"``, or a regressor's name for its best selection;
             None for the model with the lowest nested RMSE.
+        empty
+            What becomes of a text that is empty, or has an empty part: ``"predict"`` takes it like
+            any other, which the banks hold; ``"mean"`` gives the mean of the training target; and
+            ``"skip"`` gives NaN.
 
         Returns
         -------
@@ -142,19 +149,50 @@ class Run(RunFolder):
             A bank was made by another encoder or set-up than the run's.
         MissingTexts
             The banks lack some of the texts.
+        InputError
+            They lack none but empty ones.
         """
+        way = checked_empty(empty)
+        filled, lacking = filled_texts(texts)
+        if way == "predict":
+            lacking[:] = False
+        predicted = self.predict_but(lacking, filled, bank, model=model)
+        if way == "mean" and lacking.any():
+            predicted[lacking] = self.target_means()
+        return predicted[:, 0] if len(self.targets) == 1 else predicted
+
+    def predict_but(
+        self,
+        left_out: NDArray[np.bool_],
+        texts: Sequence[Text],
+        bank: BankLike | None = None,
+        *,
+        model: str | None = None,
+    ) -> Matrix:
+        """As `predict`, shape (n_texts, n_targets), with NaN for texts that are left out.
+
+        Parameters
+        ----------
+        left_out
+            Shape (n_texts,). No bank is opened where these are all.
+        """
+        predicted = np.full((len(texts), len(self.targets)), np.nan)
+        kept = np.flatnonzero(~left_out)
+        if not len(kept) and len(texts):
+            return predicted
         banks = self.open_banks(bank, model=model)
         # By blocks: blends of two targets may have one selection and another order of its blocks.
         matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
-        keys, columns = text_keys(texts), []
-        for saved in self.chosen(model):
+        keys = text_keys([texts[row] for row in kept.tolist()])
+        for target, saved in enumerate(self.chosen(model)):
             if saved.terms not in matrices:
-                matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
+                with _told_of_empty(texts, kept):
+                    matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
             with np.errstate(over="ignore", invalid="ignore"):  # it is said in one sentence
-                columns.append(saved.fitted.predict(matrices[saved.terms]))
-            if not np.isfinite(columns[-1]).all():
+                predicted[kept, target] = saved.fitted.predict(matrices[saved.terms])
+            if not np.isfinite(predicted[kept, target]).all():
                 raise damaged(saved.path, "it predicts what is no number")
-        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+        return predicted
 
     def explain(
         self,
@@ -279,6 +317,22 @@ class Run(RunFolder):
             html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
                        strong=frozenset({0})),
         )  # fmt: skip
+
+
+@contextmanager
+def _told_of_empty(texts: Sequence[Text], rows: Rows) -> Iterator[None]:
+    """A `MissingTexts` names rows among all texts; InputError where all that lacks is empty."""
+    try:
+        yield
+    except MissingTexts as error:
+        missing = error.among(rows.tolist())
+        if all(has_empty_part(texts[row]) for row in missing.positions):
+            raise InputError(
+                f"text {missing.positions[0] + 1} is empty, or a part of it is, and the bank "
+                f"{error.bank} lacks its vectors: call `layerbank predict`, which encodes it, or "
+                "give --empty mean (in Python empty='mean')"
+            ) from None
+        raise missing from None
 
 
 def _shown(score: float | None) -> str:
