@@ -173,8 +173,8 @@ def checked_task(
 
 def kept_rows(Y: Matrix, weights: Matrix | None) -> NDArray[np.bool_]:
     """Shape (n_samples,): which rows are fitted and scored: with some target and some weight."""
-    there: NDArray[np.bool_] = (~np.isnan(Y)).any(axis=1)
-    return there if weights is None else there & (weights != 0)
+    there = (~np.isnan(Y)).any(axis=1)
+    return np.asarray(there if weights is None else there & (weights != 0), dtype=bool)
 
 
 def _kept(Y: Matrix, weights: Matrix | None, rows: Sequence[int]) -> Kept | None:

@@ -135,6 +135,6 @@ def _beside_base(experiment: Results, result: Result, base: Result) -> str:
     verdict = "ties with" if further.ties else "loses to" if further.value > 0 else "beats"
     return (
         f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "
-        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {further.value:+.4f}, "
-        f"standard error {further.se:.4f})"
+        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference "
+        f"{further.value:+.4f}, standard error {further.se:.4f})"
     )
