@@ -14,10 +14,10 @@ from typer.core import TyperCommand
 
 from extract.interrupts import second_ctrl_c_stops
 from features.console.app import (
+    INPUT,
     BankOption,
-    EncodingOption,
-    FormatOption,
     QuietOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
     new_app,
@@ -114,7 +114,7 @@ def extract_command(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help=".csv, .tsv, .jsonl, .parquet or .txt files (one text a line).",
+            help=INPUT.replace("A .csv", "Any number of: a .csv") + " A .txt has one text a line.",
             show_default=False,
         ),
     ],
@@ -202,10 +202,10 @@ def extract_command(
             "the bank.",
         ),
     ] = False,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
     quiet: QuietOption = False,
+    *,
+    reading: ReadingOptions,
 ) -> None:
     """Run a frozen encoder over texts, once, and keep every layer in a bank.
 
@@ -242,7 +242,7 @@ def extract_command(
     chosen = None if poolings is None else [name.strip() for name in poolings.split(",")]
     running = _run_options(device, devices, shard, engine, batch_tokens)
     on_ray = _ray_options(ray, ray_actors, ray_cpus, running, dry_run=dry_run)
-    tables = [open_table(path, format=format, encoding=encoding) for path in inputs]
+    tables = [open_table(path, **reading.how_read()) for path in inputs]
     columns = [table.text_columns(text) for table in tables]
     options = Options(
         encoder, revision, chosen, max_length, precision, long, stride, encoder_weights
@@ -257,9 +257,7 @@ def extract_command(
             from extract.scale.on_ray import run_on_ray
             from extract.scale.ray_input import sources_of
 
-            sources = sources_of(
-                inputs, text, format=format, encoding=encoding, skip_empty=skip_empty
-            )
+            sources = sources_of(inputs, text, skip_empty=skip_empty, **reading.how_read())
             running = replace(running, progress=not quiet)
             report = run_on_ray(plan, sources, running, on_ray)
         else:

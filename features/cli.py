@@ -9,11 +9,10 @@ import typer
 
 from features.console.app import (
     BankArgument,
-    EncodingOption,
     ForceOption,
-    FormatOption,
     IdOption,
     JsonOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
     new_app,
@@ -53,10 +52,10 @@ def export_command(
     ],
     text: TextOption = None,
     id: IdOption = None,
-    format: FormatOption = None,
-    encoding: EncodingOption = "utf-8",
     skip_empty: SkipEmptyOption = False,
     force: ForceOption = False,
+    *,
+    reading: ReadingOptions,
 ) -> None:
     """Write chosen blocks for chosen texts, in their order, as one plain file.
 
@@ -68,7 +67,7 @@ def export_command(
     from features.tables.table import open_table, read_dataset
 
     with saying_when_stopped():
-        table = open_table(rows, format=format, encoding=encoding)
+        table = open_table(rows, **reading.how_read())
         dataset = read_dataset(table, text=text, id=id, skip_empty=skip_empty)
         opened = Bank.open(bank)
         path = export(opened, dataset.texts, select, out, ids=dataset.ids, force=force)

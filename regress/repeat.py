@@ -126,7 +126,7 @@ def _as_it_was(
         run.require_written_here(
             f"the file {source.path}", "give it as INPUT, beside --from (in Python input=…)"
         )
-    source, dataset = (replace(source, path=str(input)) if input else source).read()
+    source, dataset = (replace(source, path=str(input), spooled=False) if input else source).read()
     arguments = source.arguments(dataset)
     _refuse_changes(run, source, dataset.texts, dataset.targets, arguments)
     banks = run.open_all(bank)

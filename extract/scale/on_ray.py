@@ -52,6 +52,9 @@ def extract_on_ray(
     text: Sequence[str] | None = None,
     format: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: str | None = None,
+    no_header: bool = False,
     skip_empty: bool = False,
     address: str = "local",
     actors: str | None = None,
@@ -68,12 +71,13 @@ def extract_on_ray(
     Parameters
     ----------
     inputs
-        CSV, TSV, JSONL, Parquet or text files in a folder that all nodes share.
+        Files as :func:`~features.tables.table.open_table` takes them, in a folder that all nodes
+        share.
     bank
         The bank's folder, shared by all nodes as well.
     text
         Columns that hold the texts; two are encoded as pairs. Default: ``text``.
-    format, encoding, skip_empty
+    format, encoding, delimiter, quoting, no_header, skip_empty
         As of :func:`~features.tables.table.open_table` and
         :func:`~features.tables.table.read_texts`.
     address
@@ -105,7 +109,10 @@ def extract_on_ray(
     running.check()
     on_ray = RayOptions.parse(address, actors, cpus)
     on_ray.check(running)
-    sources = sources_of(inputs, text, format=format, encoding=encoding, skip_empty=skip_empty)
+    sources = sources_of(
+        inputs, text, skip_empty=skip_empty, format=format, encoding=encoding,
+        delimiter=delimiter, quoting=quoting, no_header=no_header,
+    )  # fmt: skip
     return run_on_ray(prepare(Path(bank), Options(**options)), sources, running, on_ray)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from extract.texts.stream import count_new
 from features.bank import Bank
 from features.errors import InputError, LayerbankError
 from features.keys import Text
+from features.tables.reading import Reading
+from features.tables.spool import flows
 from features.tables.table import open_table, read_texts
 
 if TYPE_CHECKING:
@@ -34,18 +36,17 @@ class Source:
     """An input file and what to read of it, as :func:`features.tables.table.open_table` has it."""
 
     path: Path
-    format: str | None
-    encoding: str
+    reading: Reading
     columns: tuple[str, ...]
     skip_empty: bool
 
     def texts(self) -> Iterator[Text]:
         """The texts, streaming and verbatim; InputError as anywhere."""
-        if not self.path.is_file():
+        if not self.path.exists():
             raise InputError(
                 f"{self.path} is not on {this_node()}: put it in a folder that all nodes share"
             )
-        table = open_table(self.path, format=self.format, encoding=self.encoding)
+        table = open_table(self.path, **asdict(self.reading))
         return read_texts(table, self.columns, skip_empty=self.skip_empty)
 
 
@@ -53,16 +54,20 @@ def sources_of(
     inputs: Sequence[str | Path],
     text: Sequence[str] | None = None,
     *,
-    format: str | None = None,
-    encoding: str = "utf-8",
     skip_empty: bool = False,
+    **how_read: Any,
 ) -> list[Source]:
-    """Files to read, seen to be there and to have the columns."""
+    """Files to read as :class:`~features.tables.reading.Reading` says; there, with the columns."""
     sources = []
     for path in inputs:
-        columns = open_table(path, format=format, encoding=encoding).text_columns(text)
+        if flows(path):
+            raise InputError(
+                f"{path} is seen by this process alone, and the nodes of a cluster share files: "
+                "write it to one first"
+            )
+        columns = open_table(path, **how_read).text_columns(text)
         path = Path(path).absolute()
-        sources.append(Source(path, format, encoding, tuple(columns), skip_empty))
+        sources.append(Source(path, Reading(**how_read), tuple(columns), skip_empty))
     return sources
 
 

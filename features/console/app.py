@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -22,12 +22,16 @@ from features.errors import LayerbankError
 #: The packages, whose loggers say what is to be said on stderr.
 ROOMS = ("extract", "features", "regress", "layerbank")
 
-InputArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="INPUT", help="A .csv, .tsv, .jsonl, .parquet or .txt file.", show_default=False
-    ),
-]
+#: Help of an argument that is an input file.
+INPUT = (
+    "A .csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather, .xlsx or .txt file, packed or not, "
+    "a saved data set's folder, or - for standard input."
+)
+
+#: Where ``--help`` shows how the input is read.
+INPUT_PANEL = "How the input is read"
+
+InputArgument = Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT, show_default=False)]
 
 TextOption = Annotated[
     list[str] | None,
@@ -52,14 +56,70 @@ IdOption = Annotated[
     typer.Option("--id", metavar="COL", help="Column with ids, kept as they are written."),
 ]
 
-FormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format", metavar="NAME", help="csv, tsv, jsonl, parquet or txt, whatever the ending."
-    ),
-]
 
-EncodingOption = Annotated[str, typer.Option("--encoding", help="Encoding of text formats.")]
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """How an input is read, as `features.tables.table.open_table` takes it."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="csv, tsv, jsonl, json, parquet, arrow, feather, xlsx or txt, whatever the "
+            "ending.",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None
+    encoding: Annotated[
+        str,
+        typer.Option("--encoding", help="Encoding of text formats.", rich_help_panel=INPUT_PANEL),
+    ] = "utf-8"
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            "--delimiter",
+            metavar="NAME",
+            help="What parts the cells of csv and tsv: comma, tab, semicolon, pipe, or one "
+            "character.",
+            show_default="what the file shows",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None
+    quoting: Annotated[
+        str | None,
+        typer.Option(
+            "--quoting",
+            metavar="KIND",
+            help="How cells of csv and tsv are quoted: double, single, backslash (quotes inside "
+            "stand behind one), or none (quotes are text).",
+            show_default="what the file shows",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None
+    decimal: Annotated[
+        str | None,
+        typer.Option(
+            "--decimal",
+            metavar="SIGN",
+            help="point (3.5) or comma (3,5) in columns of numbers.",
+            show_default="what each column shows",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header",
+            help="The first row is data; columns are c1, c2 and so on.",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = False
+
+    def how_read(self) -> dict[str, Any]:
+        """These options by name."""
+        return {field.name: getattr(self, field.name) for field in fields(ReadingOptions)}
+
 
 SkipEmptyOption = Annotated[
     bool, typer.Option("--skip-empty", help="Leave out rows whose text is empty.")

@@ -14,6 +14,7 @@ from typing import Any
 
 import xxhash
 
+from features.addresses import refuse_address
 from features.disk.atomic import locked_temporary
 from features.disk.format import (
     CHECKSUM,
@@ -83,11 +84,14 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises
     ------
+    InputError
+        When the folder is an address.
     NotABank
         When there is none, or it is of a version that this code does not read.
     BankError
         When it was damaged or edited.
     """
+    _refuse_address(folder)
     path = folder / MANIFEST
     try:
         with read_errors(path):
@@ -153,6 +157,10 @@ def checked_manifest(content: Mapping[str, Any]) -> Manifest:
     return Manifest(content["version"], content["fingerprint"], setup, content["source"])
 
 
+def _refuse_address(folder: Path) -> None:
+    refuse_address(folder, "a bank", "name a folder, and copy it to that address afterwards")
+
+
 def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Manifest:
     """Write ``bank.json``, or read the one that is there when it says the same.
 
@@ -167,6 +175,7 @@ def write_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> Man
 
 def publish_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> None:
     """Write ``bank.json`` where there is none; what another process just wrote stays."""
+    _refuse_address(folder)
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,

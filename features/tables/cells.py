@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from features.errors import InputError
 from features.keys import Text
-from features.tables.labels import is_missing, label_of
+from features.tables.labels import is_empty, label_of
 
 #: Row numbers that an error lists.
 LISTED_ROWS = 10
@@ -43,7 +43,7 @@ class Faults:
 def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
     """A row's text, None where a part is empty or missing."""
     for cell in cells:
-        if cell is None or cell == "":
+        if is_empty(cell):
             return None
         if not isinstance(cell, str):
             raise InputError(
@@ -56,7 +56,7 @@ def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
 
 def filled_text(cells: Sequence[object]) -> Text:
     """A row's text, with an empty string for each part that is missing."""
-    parts = tuple("" if cell is None else str(cell) for cell in cells)
+    parts = tuple("" if is_empty(cell) else str(cell) for cell in cells)
     return parts[0] if len(parts) == 1 else parts
 
 
@@ -110,8 +110,7 @@ class Strings:
     def add(self, row: int, cells: Iterable[object], *, needed: bool = True) -> None:
         """Take in a row's cells, one a column; unless `needed`, labels may be missing."""
         for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-            # What is a string already is what the user wrote, "nan" as well.
-            string = "" if not isinstance(cell, str) and is_missing(cell) else self._of(name, cell)
+            string = "" if is_empty(cell) else self._of(name, cell)
             required = name in self._absent and (needed or name in self._verbatim)
             if required and not string:
                 self._absent[name].add(row)

@@ -28,6 +28,15 @@ def is_missing(cell: object, words: Container[str] = NAN) -> bool:
     return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
 
 
+def is_empty(cell: object) -> bool:
+    """Whether nothing stands in a cell, as each format has it: null, NaN, nothing between commas.
+
+    >>> is_empty(None), is_empty(""), is_empty(float("nan")), is_empty(" "), is_empty("NaN")
+    (True, True, True, False, False)
+    """
+    return not cell if isinstance(cell, str) else is_missing(cell)
+
+
 def label_of(cell: object) -> str:
     """What a label is called: equal numbers are one label, and truth values are no numbers.
 

@@ -1,244 +1,142 @@
-"""Rows of a CSV, TSV, JSONL, Parquet or text file, streaming and verbatim.
+"""From a file to its reader: what formats there are, and which one a file is in.
 
-Each reader is a class with ``columns`` and ``rows``. Nothing is stripped, parsed or taken for
-missing: a text ``NA`` stays ``NA``.
+Nothing is stripped, parsed or taken for missing: a text ``NA`` stays ``NA``.
 """
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-import csv
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Protocol
 
 from features.errors import InputError
+from features.tables.arrow import ArrowReader, ParquetReader, dataset_reader, is_dataset
+from features.tables.content import Content
+from features.tables.delimited import DelimitedReader
+from features.tables.excel import ExcelReader
+from features.tables.json_tables import JsonLinesReader, json_reader
+from features.tables.lines import LinesReader
+from features.tables.packing import ending_of, packing_of
+from features.tables.reader import Reader
+from features.tables.reading import Reading
+from features.tables.spool import flows, spooled
 
-#: A row's number, from 1, and its cells.
-Row = tuple[int, tuple[object, ...]]
+log = logging.getLogger(__name__)
 
-#: First bytes of a ZIP archive, which new Excel files are, and of an OLE file, as the old ones.
-WORKBOOK_HEADS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+#: First bytes of an OLE file, as the workbooks of old Excels are.
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-WORKBOOK_ENDINGS = ("xlsx", "xlsm", "xls")
+#: Endings of workbooks that are not read.
+OTHER_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
+
+#: Format name, which is also the file ending -> what makes its reader, of text.
+TEXTUAL: dict[str, Callable[[Content, Reading], Reader]] = {
+    "csv": lambda content, reading: DelimitedReader(content, reading, ","),
+    "tsv": lambda content, reading: DelimitedReader(content, reading, "\t"),
+    "jsonl": lambda content, reading: JsonLinesReader(content, reading.encoding),
+    "json": lambda content, reading: json_reader(content, reading.encoding),
+    "txt": lambda content, reading: LinesReader(content, reading.encoding),
+}
+
+#: The same of formats that are read where they stand in the file, never packed.
+BINARY: dict[str, Callable[[Path, str, Reading], Reader]] = {
+    "parquet": lambda path, name, reading: ParquetReader(path, name),
+    "arrow": lambda path, name, reading: ArrowReader([path], name),
+    "feather": lambda path, name, reading: ArrowReader([path], name),
+    "xlsx": lambda path, name, reading: ExcelReader(path, name, no_header=reading.no_header),
+}
+
+FORMATS = (*TEXTUAL, *BINARY)
+
+#: Other endings of the same formats.
+ALIASES = {"ndjson": "jsonl", "tab": "tsv", "pq": "parquet", "ipc": "arrow", "xlsm": "xlsx"}
+
+#: What --delimiter, --quoting and --no-header are for.
+_DELIMITED = ("csv", "tsv")
 
 
-class Reader(Protocol):
-    """One file format."""
+def reader_of(path: Path, reading: Reading) -> tuple[Reader, str]:
+    """A file's reader, and what messages call the file.
 
-    columns: list[str]
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """``(row number from 1, cells)`` of each data row."""
-
-
-def refuse_workbook(path: Path, ending: str) -> None:
-    """InputError for a file from Excel, by its first bytes or by its ending."""
+    Raises
+    ------
+    InputError
+        The file is missing, of no format that is known, or not what its name says.
+    OSError
+        It cannot be opened.
+    """
+    name = str(path)
+    if reading.format is not None and reading.format not in FORMATS:
+        raise InputError(f"unknown --format {reading.format!r}: it is one of {', '.join(FORMATS)}")
+    flowing = flows(path)
+    if flowing:
+        path, name = spooled(path)
+    elif path.is_dir():
+        if not is_dataset(path):
+            raise InputError(
+                f"{path} is a folder, and no saved data set: give a {', '.join(FORMATS)} file"
+            )
+        _refuse_unused(reading, "arrow", name)
+        return dataset_reader(path, name), name
+    elif not path.is_file():
+        raise InputError(f"{path} does not exist: give a {', '.join(FORMATS)} file")
     with path.open("rb") as file:
-        head = file.read(8)
-    if ending in WORKBOOK_ENDINGS:
-        raise InputError(f"{path} is an Excel workbook: save it as CSV")
-    if head.startswith(WORKBOOK_HEADS):
-        # A workbook by any name; decoding it as latin-1 would even succeed.
+        head = file.read(10)
+    ending = reading.format or ("" if flowing else _format(ending_of(name)))
+    _refuse_other_workbook(head, ending, name)
+    if ending in BINARY:
+        packing = packing_of(head)
+        if packing is not None and (ending != "xlsx" or packing != "zip"):
+            raise InputError(f"{name} is a packed {ending} file: unpack it, and give that")
+        _refuse_unused(reading, ending, name)
+        return BINARY[ending](path, name, reading), name
+    content = Content.of(path, name)
+    if content.member is not None and reading.format is None:
+        ending = _format(ending_of(content.member)) or ending
+    if ending not in TEXTUAL:
+        raise InputError(_unknown(ending, content, flowing=flowing))
+    _refuse_unused(reading, ending, name)
+    codec = content.codec(reading.encoding)
+    if codec == "cp1252" != reading.encoding:
+        log.warning(
+            "%s: not UTF-8, and read as cp1252 like Excel's CSV in Western Europe; --encoding if "
+            "it is another", name,
+        )  # fmt: skip
+    elif codec in ("utf-16", "utf-32") and codec != reading.encoding:
+        log.info("%s: %s, as its first bytes say", name, codec.upper())
+    return TEXTUAL[ending](content, reading), name
+
+
+def _format(ending: str) -> str:
+    return ALIASES.get(ending, ending)
+
+
+def _unknown(ending: str, content: Content, *, flowing: bool) -> str:
+    if ending in BINARY:
+        return f"{content.name} is a packed {ending} file: unpack it, and give that"
+    if flowing:
+        return f"{content.name} has no ending: say what it is with --format ({', '.join(FORMATS)})"
+    what = "ends" if content.member is None else "holds a file that ends"
+    return (
+        f"{content.name} {what} in none of {', '.join('.' + own for own in FORMATS)}: say what it "
+        "is with --format"
+    )
+
+
+def _refuse_other_workbook(head: bytes, ending: str, name: str) -> None:
+    if ending in OTHER_WORKBOOKS or head.startswith(OLD_WORKBOOK):
         raise InputError(
-            f"{path} is an Excel workbook or another archive, not text: save it as CSV"
+            f"{name} is an Excel workbook of another kind than .xlsx: save it as .xlsx or CSV"
         )
 
 
-@contextlib.contextmanager
-def _opened(path: Path, encoding: str, newline: str) -> Iterator[IO[str]]:
-    """The file as text; a clear error where it cannot be opened or decoded."""
-    # Spreadsheets put a byte-order mark in front of UTF-8; it is no part of the first name.
-    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    try:
-        with path.open(encoding=codec, newline=newline) as file:
-            yield file
-    except UnicodeError as error:
-        if isinstance(error, UnicodeDecodeError):
-            what = f"is not {encoding} at byte {_bad_byte(path, codec)}"
-        else:  # codecs that do not say where, such as UTF-16 of a file without a byte-order mark
-            what = f"cannot be read as {encoding} ({_one_line(error)})"
-        raise InputError(
-            f"{path} {what}: save it as UTF-8, or say how it is written with --encoding (cp1252 "
-            "and latin-1 are common)"
-        ) from None
-
-
-def csv_reader(file: Iterable[str], delimiter: str = ",") -> Any:
-    """A reader of CSV that takes cells of any length and forgives no stray quote."""
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a C long, which has 32 bits on Windows
-    return csv.reader(file, delimiter=delimiter, strict=True)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _bad_byte(path: Path, codec: str) -> int:
-    """Offset of the first byte that cannot be decoded."""
-    decoder = codecs.getincrementaldecoder(codec)()
-    n_read = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            held = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk)
-            except UnicodeError as error:
-                # Of longer pieces than before, some codecs no longer say where.
-                return n_read - held + (error.start if isinstance(error, UnicodeDecodeError) else 0)
-            n_read += len(chunk)
-    return n_read
-
-
-class DelimitedReader:
-    """CSV or TSV with a header row; quoted cells may hold line breaks."""
-
-    def __init__(self, path: Path, encoding: str, delimiter: str) -> None:
-        self.path, self.encoding, self.delimiter = path, encoding, delimiter
-        with self._reader() as reader:
-            self.columns: list[str] = next(reader, [])
-        if not self.columns:
-            raise InputError(f"{path} is empty: it needs a header row with the columns' names")
-
-    @contextlib.contextmanager
-    def _reader(self) -> Iterator[Any]:
-        with _opened(self.path, self.encoding, newline="") as file:
-            reader = csv_reader(file, self.delimiter)
-            try:
-                yield reader
-            except csv.Error as error:
-                raise InputError(
-                    f"{self.path} cannot be read near line {reader.line_num} ({error}): check the "
-                    "quotes there"
-                ) from None
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        places = [self.columns.index(name) for name in columns]
-        width = len(self.columns)
-        with self._reader() as reader:
-            next(reader)
-            number = 0
-            for cells in reader:
-                if not cells and width > 1:
-                    continue  # a blank line, as at the end of many files
-                number += 1
-                cells = cells or [""]
-                if len(cells) != width:
-                    raise InputError(
-                        f"{self.path} has {len(cells)} cells in row {number} (line "
-                        f"{reader.line_num}) and {width} in its header: quote cells that hold a "
-                        f"{'comma' if self.delimiter == ',' else 'tab'} or a line break"
-                    )
-                yield number, tuple(cells[place] for place in places)
-
-
-class JsonLinesReader:
-    """One JSON object a line; a name that is absent is a missing cell."""
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path, self.encoding = path, encoding
-        first = next(self._objects(), None)
-        if first is None:
-            raise InputError(f"{path} is empty: it needs one JSON object a line")
-        self.columns = list(first[1])
-
-    def _objects(self) -> Iterator[tuple[int, dict[str, object]]]:
-        number = 0
-        with _opened(self.path, self.encoding, newline="\n") as file:
-            for line_number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                number += 1
-                try:
-                    value = json.loads(line)
-                except ValueError as error:
-                    raise InputError(
-                        f"{self.path} holds no JSON in line {line_number} ({error}): each line "
-                        "must be one object"
-                    ) from None
-                except RecursionError:
-                    raise InputError(
-                        f"{self.path} holds brackets within brackets too deep to be read in line "
-                        f"{line_number}: each line must be one object"
-                    ) from None
-                if not isinstance(value, dict):
-                    raise InputError(
-                        f"{self.path} holds no object in line {line_number}: each line must be "
-                        'one, such as {"text": "…", "target": 1.5}'
-                    )
-                yield number, value
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        for number, value in self._objects():
-            yield number, tuple(value.get(name) for name in columns)
-
-
-class ParquetReader:
-    """A Parquet file, a batch of rows at a time."""
-
-    def __init__(self, path: Path) -> None:
-        from pyarrow.parquet import ParquetFile
-
-        self.path = path
-        with self._reading():
-            self._file = ParquetFile(path)
-            self.columns = list(self._file.schema_arrow.names)
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """A clear error where the file cannot be read, or holds what Python has no value for."""
-        from pyarrow import ArrowException
-
-        try:
-            yield
-        except (ArrowException, OSError, OverflowError, ValueError) as error:
-            raise InputError(
-                f"{self.path} is no Parquet file that can be read ({_one_line(error)}): write it "
-                "anew"
-            ) from None
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        number = 0
-        wanted = list(dict.fromkeys(columns))
-        with self._reading():
-            for batch in self._file.iter_batches(batch_size=4096, columns=wanted):
-                cells = [self._cells(batch, name) for name in columns]
-                for row in zip(*cells, strict=True):
-                    number += 1
-                    yield number, row
-
-    def _cells(self, batch: Any, name: str) -> list[object]:
-        try:
-            cells: list[object] = batch.column(name).to_pylist()
-        except UnicodeDecodeError:  # Arrow does not look into strings when it reads them
-            raise InputError(
-                f"{self.path} has a string that is not UTF-8 in column {name!r}: write it anew as "
-                "UTF-8"
-            ) from None
-        return cells
-
-
-class LinesReader:
-    """Plain text, one text a line, in a column named ``text``."""
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path, self.encoding = path, encoding
-        self.columns = ["text"]
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        with _opened(self.path, self.encoding, newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                yield number, (line.removesuffix("\n").removesuffix("\r"),) * len(columns)
-
-
-#: Format name -> what makes its reader. The name is also the file ending.
-READERS: dict[str, Callable[[Path, str], Reader]] = {
-    "csv": lambda path, encoding: DelimitedReader(path, encoding, ","),
-    "tsv": lambda path, encoding: DelimitedReader(path, encoding, "\t"),
-    "jsonl": JsonLinesReader,
-    "parquet": lambda path, encoding: ParquetReader(path),
-    "txt": LinesReader,
-}
+def _refuse_unused(reading: Reading, format: str, name: str) -> None:
+    """InputError for options that say something of other formats."""
+    given = {
+        "--delimiter": reading.separator is not None,
+        "--quoting": reading.quotes is not None,
+        "--no-header": reading.no_header and format != "xlsx",
+    }
+    wrong = [option for option, is_given in given.items() if is_given]
+    if wrong and format not in _DELIMITED:
+        raise InputError(f"{wrong[0]} is for csv and tsv, and {name} is {format}: leave it out")

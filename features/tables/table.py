@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from features.addresses import refuse_address
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
 from features.tables.cells import Faults, Strings, filled_text, finite_number, text_of
+from features.tables.decimals import with_points
+from features.tables.delimited import DelimitedReader
 from features.tables.labels import MISSING, is_missing
-from features.tables.readers import READERS, Row, refuse_workbook
+from features.tables.reader import Row
+from features.tables.readers import reader_of
+from features.tables.reading import Reading
+from features.tables.spool import flows
 
 #: How many columns an error names, and how much of each name.
 LISTED, NAME_LENGTH = 20, 60
@@ -27,13 +32,28 @@ LEAVE_OUT = ", or leave missing ones out with --skip-missing"
 
 
 class Table:
-    """An input file that is read row by row; make one with :func:`open_table`."""
+    """An input file that is read row by row; make one with :func:`open_table`.
 
-    def __init__(self, path: Path, format: str, encoding: str) -> None:
-        self.path = path
-        self.name = str(path)
-        self._reader = READERS[format](path, encoding)
-        self.columns: list[str] = self._reader.columns
+    Attributes
+    ----------
+    path
+        As it was given.
+    name
+        What messages call it.
+    spooled
+        Whether it is standard input or a pipe, which cannot be read by another process.
+    columns
+        The names that its beginning shows; `require` looks further.
+    """
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        self.path, self.reading = path, reading
+        self._reader, self.name = reader_of(path, reading)
+        self.spooled = flows(path)
+
+    @property
+    def columns(self) -> list[str]:
+        return self._reader.columns
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """``(row number from 1, cells)``; strings for csv, tsv and txt, typed values otherwise."""
@@ -41,8 +61,22 @@ class Table:
             self.require(name)
         return self._reader.rows(columns)
 
+    def rows_of_numbers(self, columns: Sequence[str], numbers: Sequence[str]) -> Iterator[Row]:
+        """As :meth:`rows`, in memory, with ``3,5`` as ``3.5`` in the columns of numbers."""
+        if not numbers:
+            return self.rows(columns)
+        delimiter = None
+        if isinstance(self._reader, DelimitedReader):
+            delimiter = self._reader.dialect.delimiter
+        return with_points(
+            self.rows(columns), columns, numbers,
+            table=self.name, decimal=self.reading.decimal_sign, delimiter=delimiter,
+        )  # fmt: skip
+
     def require(self, column: str) -> str:
         """The column's name; InputError with those there are when it is not one of them."""
+        if column not in self.columns:
+            self._reader.all_columns()
         if self.columns.count(column) == 1:
             return column
         if column in self.columns:
@@ -55,8 +89,8 @@ class Table:
         """The columns that hold the texts: those given, or ``text`` where there is one."""
         if given:
             return [self.require(name) for name in given]
-        if "text" in self.columns:
-            return ["text"]
+        if "text" in self.columns or "text" in self._reader.all_columns():
+            return [self.require("text")]
         raise InputError(
             f"{self.name} has no column 'text': say which one holds the texts with --text "
             f"({self._columns()})"
@@ -65,10 +99,8 @@ class Table:
     def _columns(self) -> str:
         """Which columns there are, on one line; and what to do where one holds them all."""
         names = ", ".join(_shown(name) for name in self.columns[:LISTED])
-        if len(self.columns) == 1 and ";" in self.columns[0]:
-            return f"its only column is {names}, so save it with commas in place of semicolons"
-        if len(self.columns) == 1 and "\t" in self.columns[0]:
-            return f"its only column is {names}, so read it as tab-separated with --format tsv"
+        if len(self.columns) == 1 and isinstance(self._reader, DelimitedReader):
+            return f"its only column is {names}; --delimiter says what else parts them"
         more = f" and {len(self.columns) - LISTED} more" if len(self.columns) > LISTED else ""
         return f"its columns are {names}{more}"
 
@@ -78,49 +110,42 @@ def _shown(name: str) -> str:
     return printable(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…")
 
 
-def open_table(path: str | Path, *, format: str | None = None, encoding: str = "utf-8") -> Table:
-    """Open an input file.
+def open_table(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: str | None = None,
+    decimal: str | None = None,
+    no_header: bool = False,
+) -> Table:
+    """Open an input file, folder of a data set, or pipe.
+
+    What the file shows by itself is logged where it is not the ordinary way of its format.
 
     Parameters
     ----------
     path
-        A ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.txt`` file.
-    format
-        One of these names, where the ending does not say it.
-    encoding
-        Of the text formats.
+        A ``.csv``, ``.tsv``, ``.jsonl``, ``.json``, ``.parquet``, ``.arrow``, ``.feather``,
+        ``.xlsx`` or ``.txt`` file; text formats may be packed as ``.gz``, ``.bz2``, ``.xz``,
+        ``.zst`` or ``.zip``. A folder that ``datasets`` saved. ``-`` for standard input.
+    format, encoding, delimiter, quoting, decimal, no_header
+        As `Reading`: how to read it, where it does not say so itself.
 
     Raises
     ------
     InputError
-        When the file is missing, empty, undecodable or of an unknown format.
+        When the file is missing, empty, undecodable, damaged or of an unknown format, or could
+        be read in two ways.
     """
+    reading = Reading(format, encoding, delimiter, quoting, decimal, no_header)
+    refuse_address(path, "an input", "copy it here, and give that file")
     path = Path(path)
-    if format is not None and format not in READERS:
-        raise InputError(f"unknown --format {format!r}: it is one of {', '.join(READERS)}")
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {what}: give a {', '.join(READERS)} file")
-    _refuse_unknown(encoding)
-    ending = format or path.suffix.lower().removeprefix(".")
     try:
-        refuse_workbook(path, ending)
-        if ending not in READERS:
-            raise InputError(
-                f"{path} ends in none of {', '.join('.' + name for name in READERS)}: say what it "
-                "is with --format"
-            )
-        return Table(path, ending, encoding)
+        return Table(path, reading)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
-
-
-def _refuse_unknown(encoding: str) -> None:
-    """InputError for what is no encoding, or one of no text, as hex and base64 are."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding)
-    except (LookupError, ValueError):
-        raise InputError(f"unknown --encoding {encoding!r}: utf-8 and cp1252 are two") from None
 
 
 def read_texts(
@@ -197,6 +222,7 @@ def read_dataset(
     id: str | None = None,
     group: str | None = None,
     extra: Sequence[str] = (),
+    numeric: Sequence[str] = (),
     skip_empty: bool = False,
     keep_empty: bool = False,
     skip_missing: bool = False,
@@ -205,6 +231,8 @@ def read_dataset(
 
     Parameters
     ----------
+    numeric
+        Which of the extra columns hold numbers, with a point or a comma as targets.
     skip_empty
         Whether to leave out rows with an empty or missing text.
     keep_empty
@@ -231,7 +259,8 @@ def read_dataset(
     numbers: list[list[float]] = []
     strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named, verbatim=[id])
     skipped = 0
-    for row, cells in table.rows([*text_columns, *target, *strings.columns]):
+    columns = [*text_columns, *target, *strings.columns]
+    for row, cells in table.rows_of_numbers(columns, [*target, *numeric]):
         parts, rest = cells[: len(text_columns)], iter(cells[len(text_columns) :])
         own = [next(rest) for _ in target]
         absent = [skip_missing and is_missing(cell, MISSING) for cell in own]

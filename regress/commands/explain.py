@@ -76,7 +76,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
         loaded.chosen(new.model)
         # Before new texts are encoded, which may take long.
         training = training_texts(loaded, train).texts if neighbours else None
-        table = open_table(new.input, format=new.format, encoding=new.encoding)
+        table = open_table(new.input, **new.how_read())
         dataset = read_dataset(table, text=new.text, id=new.id, skip_empty=new.skip_empty)
         names = dataset.ids or [str(row) for row in dataset.rows.tolist()]
         kept = _kept(dataset, names, only, new.id)

@@ -86,8 +86,8 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         loaded = load_run(new.run)
         loaded.chosen(new.model)
         source, dataset = Source(
-            path=str(new.input), target=(), text=new.text, format=new.format,
-            encoding=new.encoding, id=new.id, skip_empty=way == "skip",
+            path=str(new.input), target=(), text=new.text, id=new.id, skip_empty=way == "skip",
+            **new.how_read(),
         ).read(keep_empty=way != "skip")  # fmt: skip
         lacking = [way == "mean" and has_empty_part(text) for text in dataset.texts]
         tokenless: set[Text] = set()

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.console.app import (
-    EncodingOption,
     ForceOption,
-    FormatOption,
     IdOption,
     InputArgument,
     JsonOption,
     QuietOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
 )
@@ -34,7 +33,7 @@ EncodeWith = Callable[[str | None, Path | None, str, bool], "Encode"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewTexts:
+class NewTexts(ReadingOptions):
     """A saved run, the texts that it is taken to, and what encodes those that its bank lacks."""
 
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
@@ -84,8 +83,6 @@ class NewTexts:
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = (
         "auto"
     )
-    format: FormatOption = None
-    encoding: EncodingOption = "utf-8"
     skip_empty: SkipEmptyOption = False
     force: ForceOption = False
     json: JsonOption = False

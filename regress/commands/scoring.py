@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from features.console.app import (
-    EncodingOption,
+    INPUT,
     ForceOption,
-    FormatOption,
     IdOption,
     JsonOption,
     QuietOption,
+    ReadingOptions,
     SkipEmptyOption,
     TextOption,
     say_lines,
@@ -43,16 +43,14 @@ FOLDS, MACHINE = "Folds", "Machine"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scoring:
+class Scoring(ReadingOptions):
     """The options that ``regress`` and ``sweep`` share, as they were given."""
 
     out: OutOption
 
     input: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="INPUT", help="A .csv, .tsv, .jsonl or .parquet file.", show_default=False
-        ),
+        typer.Argument(metavar="INPUT", help=INPUT, show_default=False),
     ] = None
     target: Annotated[
         list[str] | None,
@@ -188,8 +186,6 @@ class Scoring:
             rich_help_panel=MACHINE,
         ),
     ] = None
-    format: FormatOption = None
-    encoding: EncodingOption = "utf-8"
     skip_empty: SkipEmptyOption = False
     skip_missing: Annotated[
         bool,
@@ -285,7 +281,9 @@ class Scoring:
             "--folds": self.folds, "--group": self.group, "--fold-column": self.fold_column,
             "--seed": self.seed, "--repeats": self.repeats, "--sample-weight": self.sample_weight,
             "--id": self.id, "--memory": self.memory, "--format": self.format,
-            "--skip-empty": self.skip_empty, "--skip-missing": self.skip_missing, "--by": self.by,
+            "--delimiter": self.delimiter, "--quoting": self.quoting, "--decimal": self.decimal,
+            "--no-header": self.no_header, "--skip-empty": self.skip_empty,
+            "--skip-missing": self.skip_missing, "--by": self.by,
         }  # fmt: skip
 
     def _read(self, input: Path, target: list[str]) -> tuple[Source, Dataset, dict[str, Any]]:
@@ -298,10 +296,9 @@ class Scoring:
         if self.fold_column is not None and self.cv is not None:
             raise InputError("--fold-column gives the folds: drop --cv")
         source, dataset = Source(
-            path=str(input), target=target, text=self.text, format=self.format,
-            encoding=self.encoding, id=self.id, group=self.group, fold=self.fold_column,
-            sample_weight=self.sample_weight, skip_empty=self.skip_empty,
-            skip_missing=self.skip_missing, by=tuple(self.by or ()),
+            path=str(input), target=target, text=self.text, id=self.id, group=self.group,
+            fold=self.fold_column, sample_weight=self.sample_weight, skip_empty=self.skip_empty,
+            skip_missing=self.skip_missing, by=tuple(self.by or ()), **self.how_read(),
         ).read()  # fmt: skip
         settled = {"cv": 5 if self.cv is None else self.cv, "random_state": seeds, "memory": memory}
         return source, dataset, {"folds": scheme, **settled, **source.arguments(dataset)}

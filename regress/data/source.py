@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from features.errors import InputError, MissingTexts
 from features.tables.labels import is_missing
+from features.tables.reading import Reading
 from features.tables.table import Dataset, open_table, read_dataset
 from regress.data.task import kept_rows
 
@@ -34,6 +35,17 @@ class Source:
     skip_empty: bool = False
     skip_missing: bool = False
     by: Sequence[str] = ()
+    delimiter: str | None = None
+    quoting: str | None = None
+    decimal: str | None = None
+    no_header: bool = False
+    spooled: bool = False
+    """Whether it was standard input or a pipe, which cannot be read a second time."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(**{own.name: getattr(self, own.name) for own in fields(Reading)})
 
     def read(self, *, keep_empty: bool = False) -> tuple[Source, Dataset]:
         """The data set, and this with its columns of texts by name.
@@ -43,17 +55,22 @@ class Source:
         keep_empty
             As `features.tables.table.read_dataset`.
         """
-        table = open_table(self.path, format=self.format, encoding=self.encoding)
+        if self.spooled:
+            raise InputError(
+                f"the run was made from {self.path}, which cannot be read a second time: keep what "
+                "came through it in a file, and give that"
+            )
+        table = open_table(self.path, **asdict(self.reading))
         wanted = (self.fold, self.sample_weight, *self.by)
         extra = dict.fromkeys(name for name in wanted if name is not None)
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
-            extra=[*extra], skip_empty=self.skip_empty, skip_missing=self.skip_missing,
-            keep_empty=keep_empty,
+            extra=[*extra], numeric=[name for name in [self.sample_weight] if name is not None],
+            skip_empty=self.skip_empty, skip_missing=self.skip_missing, keep_empty=keep_empty,
         )  # fmt: skip
-        absolute = str(Path(self.path).absolute())
-        named = {**vars(self), "path": absolute, "text": table.text_columns(self.text)}
-        return Source(**named), dataset
+        path = self.path if table.spooled else str(Path(self.path).absolute())
+        found = replace(self, path=path, text=table.text_columns(self.text), spooled=table.spooled)
+        return found, dataset
 
     def read_kept(self) -> Dataset:
         """The rows that are fitted and scored: with a target, and a weight above 0."""
@@ -87,8 +104,7 @@ class Source:
             yield
         except MissingTexts as error:
             words = [self.path, *(word for name in self.text or () for word in ("--text", name))]
-            words += ["--format", self.format] if self.format is not None else []
-            words += ["--encoding", self.encoding] if self.encoding != "utf-8" else []
+            words += self.reading.words()
             words += ["--skip-empty"] if self.skip_empty else []
             raise error.of(shlex.join(words), dataset.rows.tolist()) from None
 

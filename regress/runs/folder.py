@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from features.disk.folders import new_folder, recover
 from features.disk.system import read_file
 from features.errors import LayerbankError, RunError
-from features.tables.readers import csv_reader
+from features.tables.dialect import Dialect
 from regress.compute.arrays import Matrix
 from regress.compute.memory import available_memory
 from regress.evaluation.oof import FOLD, WEIGHT, as_numbers, seeded
@@ -209,7 +209,7 @@ class RunFolder:
         """Rows of ``oof.csv`` under its header, one a text and all of one length."""
         content, n_rows = self.content(OOF), self.description["texts"]["n"]
         try:
-            rows = list(csv_reader(io.StringIO(content.decode(), newline="")))
+            rows = list(Dialect(",", "double").reader(io.StringIO(content.decode(), newline="")))
         except (csv.Error, ValueError) as error:
             raise self._damaged(OOF, str(error)) from None
         if len(rows) != n_rows + 1:

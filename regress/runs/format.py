@@ -82,7 +82,8 @@ SHAPE: Mapping[str, Any] = {
         "path": str, "target": [str], "text?": [str], "format?": str, "encoding?": str,
         "id?": str, "group?": str, "fold?": str, "sample_weight?": str, "skip_empty?": bool,
         "skip_missing?": bool,
-        "by?": [str],
+        "by?": [str], "delimiter?": str, "quoting?": str, "decimal?": str, "no_header?": bool,
+        "spooled?": bool,
     },
     "sweep?": {"n_best?": int, "greedy?": bool},
     "blend?": {

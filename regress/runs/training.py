@@ -78,8 +78,8 @@ def training_texts(
                 f"the training file {source.path}",
                 "say where it is with --train, or leave neighbours out with -k 0",
             )
-        source = source if training is None else replace(source, path=str(training))
-        if not Path(source.path).is_file():
+        source = source if training is None else replace(source, path=str(training), spooled=False)
+        if not source.spooled and not Path(source.path).exists():
             raise InputError(
                 f"the run's training file {source.path} is not there: say where it is now with "
                 "--train, or leave neighbours out with -k 0"
