@@ -38,6 +38,7 @@ from extract.texts.stream import bank_at, stretch_size
 from features.disk.atomic import locked_temporary
 from features.disk.system import disk_errors
 from features.errors import InputError
+from features.paths import as_path
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def extract_on_ray(
     on_ray = RayOptions.parse(address, actors, cpus)
     on_ray.check(running)
     sources = sources_of(inputs, text, format=format, encoding=encoding, skip_empty=skip_empty)
-    return run_on_ray(prepare(Path(bank), Options(**options)), sources, running, on_ray)
+    return run_on_ray(prepare(as_path(bank), Options(**options)), sources, running, on_ray)
 
 
 def run_on_ray(

@@ -17,6 +17,7 @@ from extract.texts.stream import count_new
 from features.bank import Bank
 from features.errors import InputError, LayerbankError
 from features.keys import Text
+from features.paths import as_paths
 from features.tables.table import open_table, read_texts
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ def sources_of(
 ) -> list[Source]:
     """Files to read, seen to be there and to have the columns."""
     sources = []
-    for path in inputs:
+    for path in map(Path.absolute, as_paths(inputs)):
         columns = open_table(path, format=format, encoding=encoding).text_columns(text)
-        path = Path(path).absolute()
         sources.append(Source(path, format, encoding, tuple(columns), skip_empty))
     return sources
 

@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from features.console.show import harmless
 from features.errors import LayerbankError
+from features.paths import as_path
 
 #: The packages, whose loggers say what is to be said on stderr.
 ROOMS = ("extract", "features", "regress", "layerbank")
@@ -77,7 +79,9 @@ QuietOption = Annotated[
 class _App(typer.Typer):
     """Commands whose help flows over the width of the terminal, however the source breaks it.
 
-    A parameter whose type is a dataclass stands for an option for each of its fields.
+    A parameter whose type is a dataclass stands for an option for each of its fields, and every
+    parameter that is a path, or several, takes what `as_path` takes: a shell leaves the ``~`` of
+    ``--bank=~/x`` as it is.
     """
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
@@ -99,6 +103,7 @@ def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, parameter in inspect.signature(function).parameters.items():
         own = parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
         parameters += _parameters(groups[name]) if name in groups else [own]
+    parameters = [each.replace(annotation=_with_home(each.annotation)) for each in parameters]
 
     def command(**given: Any) -> Any:
         for name, group in groups.items():
@@ -115,6 +120,23 @@ def _parameters(group: Any) -> Iterator[inspect.Parameter]:
         default = inspect.Parameter.empty if field.default is MISSING else field.default
         kind = inspect.Parameter.KEYWORD_ONLY
         yield inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name])
+
+
+def _with_home(annotation: Any) -> Any:
+    """The annotation of a parameter; that of a path says how a word becomes one."""
+    kind, *metadata = get_args(annotation) or (annotation,)
+    if not metadata or Path not in _types_in(kind):
+        return annotation
+    option = copy(metadata[0])
+    option.parser = as_path
+    return Annotated[kind, option]
+
+
+def _types_in(kind: Any) -> Iterator[Any]:
+    """A type, and those that it is put together from."""
+    yield kind
+    for part in get_args(kind):
+        yield from _types_in(part)
 
 
 def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:

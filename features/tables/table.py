@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
+from features.paths import as_path
 from features.tables.cells import Faults, Strings, finite_number, text_of
 from features.tables.readers import READERS, Row, refuse_workbook
 
@@ -91,7 +92,7 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
     InputError
         When the file is missing, empty, undecodable or of an unknown format.
     """
-    path = Path(path)
+    path = as_path(path)
     if format is not None and format not in READERS:
         raise InputError(f"unknown --format {format!r}: it is one of {', '.join(READERS)}")
     if not path.is_file():

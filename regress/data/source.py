@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from features.errors import InputError, MissingTexts
+from features.paths import as_path
 from features.tables.table import Dataset, open_table, read_dataset
 
 
@@ -38,7 +38,7 @@ class Source:
             table, text=self.text, target=self.target, id=self.id, group=self.group,
             extra=[*extra], skip_empty=self.skip_empty,
         )  # fmt: skip
-        absolute = str(Path(self.path).absolute())
+        absolute = str(as_path(self.path).absolute())
         named = {**vars(self), "path": absolute, "text": table.text_columns(self.text)}
         return Source(**named), dataset
 

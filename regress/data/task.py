@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from features.columns import as_list, column_names
 from features.errors import InputError
-from features.keys import Text, digest, refuse_no_list, text_keys
+from features.keys import Text, digest, text_keys
+from features.texts import TextsLike, as_texts
 from regress.compute.arrays import Matrix, Rows
-
-#: How many row numbers an error lists.
-LISTED = 10
+from regress.data.given import NumbersLike, as_labels, as_numbers, listed, refuse_extreme
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,86 +73,80 @@ class Task:
 
 
 def checked_task(
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
-    target_names: Sequence[str] | None = None,
-    ids: Sequence[object] | None = None,
+    target_names: Iterable[str] | None = None,
+    ids: Iterable[object] | None = None,
     id_name: str = "id",
-    groups: Sequence[str] | None = None,
-    sample_weight: ArrayLike | None = None,
-    rows: Sequence[int] | None = None,
+    groups: Iterable[object] | None = None,
+    sample_weight: NumbersLike | None = None,
+    rows: Iterable[int] | None = None,
 ) -> Task:
     """Put together and check; errors name rows by the numbers in `rows`, or count from 1.
+
+    Texts, targets and what stands beside them come in lists, arrays, series, frames, Arrow arrays
+    or generators: see `features.texts.as_texts` and `regress.data.given.as_numbers`.
 
     Raises
     ------
     InputError
-        Nothing to fit, lengths that differ, targets that are not finite or do not vary, weights
-        that are not finite and above 0.
+        Nothing to fit, lengths that differ, targets that are not finite, do not vary or are too
+        large to be squared, groups that are missing, weights that are not finite and above 0.
     """
-    refuse_no_list(texts)
-    texts = list(texts)  # a pandas series would be indexed by its labels
-    rows = None if rows is None else list(rows)
+    texts = as_texts(texts)
     n = len(texts)
-    Y = _numbers(y, "targets", rows)
+    rows = None if rows is None else [int(row) for row in as_list(rows, "rows")]
+    Y = as_numbers(y, "targets", rows)
     if Y.ndim not in (1, 2):
         raise InputError(f"targets have shape {Y.shape}: give a number, or several, for each text")
     Y = Y[:, None] if Y.ndim == 1 else Y
+    if not Y.shape[1]:
+        raise InputError("the frame of targets has no columns: give one at least")
     names = _target_names(_own_names(y) if target_names is None else target_names, Y.shape[1])
+    named = [*range(1, n + 1)] if ids is None else as_list(ids, "ids")
+    labels = None if groups is None else as_labels(groups, "groups", rows)
+    given = None if sample_weight is None else as_numbers(sample_weight, "sample weights", rows)
     for what, length in (
         ("targets", len(Y)),
-        ("ids", n if ids is None else len(ids)),
-        ("groups", n if groups is None else len(groups)),
-        ("weights", n if sample_weight is None else np.size(sample_weight)),
+        ("ids", len(named)),
+        ("groups", n if labels is None else len(labels)),
+        ("weights", n if given is None else given.size),
     ):
         if length != n:
             raise InputError(f"there are {n} texts and {length} {what}: give one for each text")
     if n == 0:
         raise InputError("there are no texts to fit a regressor on: give at least three")
     for name, values in zip(names, Y.T, strict=True):
-        wrong = ~np.isfinite(values)
-        if wrong.any():
-            raise InputError(
-                f"target {name!r} is no finite number in {_listed(wrong, rows)}: mend or drop them"
-            )
-        if np.all(values == values[0]):
-            raise InputError(
-                f"target {name!r} has one distinct value ({values[0]:g}), which leaves nothing to "
-                "predict: name another column"
-            )
-    weights = None if sample_weight is None else _checked_weights(sample_weight, rows)
-    if ids is None:
-        ids, id_name = range(1, n + 1), "row"
-    groups = None if groups is None else list(groups)
-    return Task(texts, text_keys(texts), Y, names, list(ids), id_name, groups, weights)
+        _refuse_unfit(name, values, rows)
+    weights = None if given is None else _checked_weights(given.reshape(-1), rows)
+    id_name = "row" if ids is None else id_name
+    return Task(texts, text_keys(texts), Y, names, named, id_name, labels, weights)
 
 
-def _numbers(given: ArrayLike, what: str, rows: Sequence[int] | None) -> Matrix:
-    """As float64; InputError with the first row that is none."""
-    try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        pass
-    cells = np.atleast_1d(np.asarray(given, dtype=object))
-    for row, cell in zip(range(1, len(cells) + 1) if rows is None else rows, cells, strict=False):
-        for value in cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]:
-            try:
-                float(value)
-            except (TypeError, ValueError):
-                raise InputError(f"{what} are no numbers: row {row} has {value!r:.40}") from None
-    raise InputError(f"{what} have rows of different lengths: give as many for each text")
+def _refuse_unfit(name: str, values: Matrix, rows: Sequence[int] | None) -> None:
+    """InputError for a target that nothing can be fitted to."""
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        raise InputError(
+            f"target {name!r} is no finite number in {listed(wrong, rows)}: mend or drop them"
+        )
+    if np.all(values == values[0]):
+        raise InputError(
+            f"target {name!r} has one distinct value ({values[0]:g}), which leaves nothing to "
+            "predict: name another column"
+        )
+    refuse_extreme(values, name)
 
 
-def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> Matrix:
+def _checked_weights(weights: Matrix, rows: Sequence[int] | None) -> Matrix:
     """Weights over their mean: only their ratios count, so that alpha and C keep their scale."""
-    weights = _numbers(given, "sample weights", rows).reshape(-1)
     wrong = ~(np.isfinite(weights) & (weights > 0))
     if wrong.any():
         first = weights[wrong.argmax()]
         raise InputError(
             f"a sample weight has to be finite and above 0, and is {first:g} in "
-            f"{_listed(wrong, rows)}: mend the weights or drop the rows"
+            f"{listed(wrong, rows)}: mend the weights or drop the rows"
         )
     with np.errstate(over="ignore"):
         mean = float(np.mean(weights / weights.max())) * float(weights.max())
@@ -164,28 +159,18 @@ def _checked_weights(given: ArrayLike, rows: Sequence[int] | None) -> Matrix:
     return scaled
 
 
-def _listed(wrong: NDArray[np.bool_], rows: Sequence[int] | None) -> str:
-    """Which rows are wrong, up to `LISTED` of them."""
-    positions = np.flatnonzero(wrong)
-    numbers = [int(i) + 1 if rows is None else int(rows[i]) for i in positions[:LISTED]]
-    more = f" and {len(positions) - LISTED} more" if len(positions) > LISTED else ""
-    return f"row {', '.join(map(str, numbers))}{more}"
+def _own_names(y: object) -> list[str] | None:
+    """Names that a frame's columns or a series bring along, where they are strings."""
+    named = column_names(y)
+    names: list[Any] = [getattr(y, "name", None)] if named is None else named
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def _own_names(y: ArrayLike) -> list[str] | None:
-    """Names that a data frame's columns or a series bring along, where they are strings."""
-    names = getattr(y, "columns", None)
-    if names is None:
-        names = [getattr(y, "name", None)]
-    named = list(names)
-    return named if named and all(isinstance(name, str) for name in named) else None
-
-
-def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...]:
+def _target_names(given: Iterable[str] | None, n_targets: int) -> tuple[str, ...]:
     if given is None:
         numbered = tuple(f"target_{i}" for i in range(1, n_targets + 1))
         return ("target",) if n_targets == 1 else numbered
-    names = tuple(given)
+    names = (given,) if isinstance(given, str) else tuple(given)
     if len(names) != n_targets or len(set(names)) != n_targets:
         raise InputError(
             f"{n_targets} targets need as many different names, not {', '.join(names) or 'none'}"

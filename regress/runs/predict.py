@@ -9,6 +9,7 @@ from pathlib import Path
 
 from features.disk.atomic import replacing
 from features.errors import InputError
+from features.paths import as_path
 from features.tables.table import Dataset
 from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike
@@ -62,7 +63,7 @@ def predict_file(
     RunError, FingerprintMismatch, MissingTexts
         As `Run.predict`.
     """
-    out = Path(out)
+    out = as_path(out)
     refuse_out(out, force=force)
     predicted = run.predict(dataset.texts, bank, model=model)
     ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
+from features.columns import as_list
 from features.console import html
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
-from features.keys import Text, text_keys
+from features.keys import text_keys
+from features.paths import as_path
 from features.selection import ResolvedTerm
+from features.texts import TextsLike, as_texts
 from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
@@ -37,7 +40,7 @@ def load_run(path: str | Path) -> Run:
     RunError
         The folder is missing, holds no run, one that is damaged or of a later version.
     """
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     recover_run(path)
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
@@ -110,7 +113,7 @@ class Run(RunFolder):
 
     def predict(
         self,
-        texts: Sequence[Text],
+        texts: TextsLike,
         bank: BankLike | None = None,
         *,
         model: str | None = None,
@@ -120,7 +123,7 @@ class Run(RunFolder):
         Parameters
         ----------
         texts
-            n_texts texts.
+            n_texts texts, in whatever `features.texts.as_texts` takes.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
             called: their fingerprints tell which is which. A run that was not made here, or by
@@ -158,13 +161,13 @@ class Run(RunFolder):
 
     def explain(
         self,
-        texts: Sequence[Text],
+        texts: TextsLike,
         bank: BankLike | None = None,
         *,
         model: str | None = None,
         n_neighbours: int = N_NEIGHBOURS,
-        training: Sequence[Text] | str | Path | None = None,
-        ids: Sequence[object] | None = None,
+        training: TextsLike | str | Path | None = None,
+        ids: Iterable[object] | None = None,
     ) -> Explanations:
         """Which blocks predictions come from, and which training texts they are like.
 
@@ -191,10 +194,14 @@ class Run(RunFolder):
 
         if n_neighbours < 0:
             raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
-        texts = list(texts)
+        texts = as_texts(texts)
         chosen = self.chosen(model)
         banks = self.open_banks(bank, model=model)
-        names = [str(id) for id in (range(1, len(texts) + 1) if ids is None else ids)]
+        names = [*map(str, range(1, len(texts) + 1) if ids is None else as_list(ids, "ids"))]
+        if len(names) != len(texts):
+            raise InputError(
+                f"there are {len(texts)} texts and {len(names)} ids: give one for each text"
+            )
         known = training_texts(self, training) if n_neighbours else None
         if known is not None:
             for opened_bank in banks.values():
