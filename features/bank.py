@@ -13,6 +13,7 @@ import xxhash
 from numpy.typing import DTypeLike, NDArray
 
 from features.console import html
+from features.console.stand_ins import showable
 from features.disk.gather import Part, Plan, gather, plan
 from features.disk.index import Keys
 from features.disk.layout import Layout
@@ -135,7 +136,7 @@ class Bank:
         return partial(type(self).open, overlay=overlay), (self.path,)
 
     def __repr__(self) -> str:
-        return (
+        return showable(
             f"<Bank {self.name!r}: {self.n_texts} texts, {self.n_layers} layers × "
             f"{self.hidden_size}, {', '.join(self.poolings)}{', pooler' * self.has_pooler}>"
         )

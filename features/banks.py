@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from features.bank import Bank
 from features.console import html
+from features.console.stand_ins import showable
 from features.errors import InputError
 from features.keys import text_keys
 from features.paths import as_paths
@@ -37,7 +38,7 @@ class Banks:
 
     def __repr__(self) -> str:
         banks = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
-        return f"<{type(self).__name__} {', '.join(banks)}>"
+        return showable(f"<{type(self).__name__} {', '.join(banks)}>")
 
     def _repr_html_(self) -> str:
         return html.box(

@@ -37,6 +37,13 @@ def as_path(given: PathLike) -> Path:
     if not path or "\0" in path:
         what = "an empty string" if not path else f"{path!r:.60}, with a zero byte in it,"
         raise InputError(f"{what} is no path: give the name of a file or folder")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{path!r:.200} cannot be written in this environment's encoding of names: set "
+            "PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8"
+        ) from None
     whole = os.path.expanduser(path)
     first = Path(path).parts[:1]
     if path[0] == "~" and whole == path and not os.path.lexists(first[0]):

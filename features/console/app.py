@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from features.console.show import harmless
+from features.console.stand_ins import showable_json, spare_streams
 from features.errors import LayerbankError
 from features.paths import as_path
 
@@ -157,6 +158,7 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
     ``--debug``, anywhere among the arguments, shows the traceback of an error.
     """
     _open_closed_streams()
+    spare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -220,12 +222,18 @@ class _Notes(logging.Formatter):
 
 def say(line: str, *, err: bool = False) -> None:
     """Print a line on stdout, or on stderr, whatever names it holds."""
-    typer.echo(harmless(line).replace("\n", "␊"), err=err)
+    say_lines(line.replace("\n", "␊"), err=err)
 
 
 def say_lines(text: str, *, err: bool = False) -> None:
     """Print a text of several lines."""
-    typer.echo(harmless(text), err=err)
+    # Named: where stdout is ASCII, Click would write UTF-8 to a stream of its own.
+    typer.echo(harmless(text), file=sys.stderr if err else sys.stdout)
+
+
+def say_json(json: str) -> None:
+    """Print JSON on stdout, in ASCII where that does not show all of it."""
+    typer.echo(showable_json(json), file=sys.stdout)
 
 
 def on_stdout(text: Text) -> None:

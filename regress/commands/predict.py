@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import say, set_verbosity
+from features.console.app import say, say_json, set_verbosity
 from features.errors import InputError
 from regress.commands.saved import EncodeWith, NewTexts
 
@@ -77,7 +77,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
                 id_name=new.id or "row",
                 force=new.force,
             )
-        echo = typer.echo if new.json else say
+        echo = say_json if new.json else say
         echo(prediction_report(loaded, dataset, out, model=new.model, as_json=new.json))
 
     return predict_command

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.columns import as_list
 from features.console import html
+from features.console.stand_ins import showable
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.keys import text_keys
@@ -74,7 +75,7 @@ class Run(RunFolder):
         first = "".join(
             f", first {best.label} RMSE {best.scores['rmse']:.4f}" for best in self.models[:1]
         )
-        return (
+        return showable(
             f"<Run {self.path.name!r}: {self.description['texts']['n']} texts, predicts "
             f"{', '.join(map(repr, self.targets))}, {len(self.models)} models{first}>"
         )
