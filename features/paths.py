@@ -61,20 +61,15 @@ def as_paths(given: PathLike | Iterable[PathLike]) -> list[Path]:
     return [as_path(path) for path in several]
 
 
-def has_file(name: str) -> Callable[[Path], bool]:
-    """Tells folders that hold a file of this name, as banks and runs do."""
-    return lambda path: (path / name).is_file()
-
-
 def near_path(path: Path, wanted: Callable[[Path], bool]) -> str:
-    """`` (did you mean …?)`` where a path like this one is what was wanted, and nothing otherwise.
+    """``did you mean …?`` where a path like this one is what was wanted, and nothing otherwise.
 
     Parameters
     ----------
     path
         What leads nowhere; any of its names may be wrong.
     wanted
-        Tells what it should have been, such as `has_file("run.json")`.
+        Tells whether a path is such a thing.
     """
     try:
         found = _nearest(path, wanted)
@@ -83,7 +78,13 @@ def near_path(path: Path, wanted: Callable[[Path], bool]) -> str:
     if found is None:
         return ""
     shown = found.name if found.parent == path.parent else str(found)
-    return f" (did you mean {shown!r}?)"
+    return f"did you mean {shown!r}?"
+
+
+def hint(path: Path, wanted: Callable[[Path], bool]) -> str:
+    """As `near_path`, in brackets behind a blank, for the middle of a sentence."""
+    near = near_path(path, wanted)
+    return f" ({near})" if near else ""
 
 
 def _nearest(path: Path, wanted: Callable[[Path], bool]) -> Path | None:
@@ -109,5 +110,5 @@ def _close(name: str, names: list[str]) -> list[str]:
     lower, stem = name.lower(), Path(name).stem.lower()
     same = [other for other in names if other != name and Path(other).stem.lower() == stem]
     alike = {other.lower(): other for other in names if other != name}
-    close = [alike[other] for other in difflib.get_close_matches(lower, alike, 5, 0.7)]
+    close = [alike[other] for other in difflib.get_close_matches(lower, alike, 5)]
     return list(dict.fromkeys([*same, *close]))

@@ -30,13 +30,14 @@ def demo_command(
     from extract.pipeline import extract
     from extract.report import summary
     from features.bank import Bank
+    from features.disk.atomic import make_folder
     from features.tables.table import open_table, read_dataset
     from regress.experiment import evaluate
     from regress.report.tables import show_results
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     passages, bank, run = out / "passages.csv", out / "minilm.bank", out / "run"
     with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:
         shutil.copyfile(sample, passages)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
-from features.paths import as_path
+from features.paths import as_path, hint
 from features.tables.cells import Faults, Strings, finite_number, text_of
 from features.tables.readers import READERS, Row, refuse_workbook
 
@@ -96,7 +96,7 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
     if format is not None and format not in READERS:
         raise InputError(f"unknown --format {format!r}: it is one of {', '.join(READERS)}")
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else f"does not exist{hint(path, _is_table)}"
         raise InputError(f"{path} {what}: give a {', '.join(READERS)} file")
     _refuse_unknown(encoding)
     ending = format or path.suffix.lower().removeprefix(".")
@@ -110,6 +110,10 @@ def open_table(path: str | Path, *, format: str | None = None, encoding: str = "
         return Table(path, ending, encoding)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower().removeprefix(".") in READERS
 
 
 def _refuse_unknown(encoding: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.disk.atomic import replacing
+from features.disk.system import is_writable
 from features.errors import InputError
 from features.paths import as_path
 from features.tables.table import Dataset
@@ -108,6 +109,8 @@ def refuse_existing_file(out: Path, *, force: bool, option: str = "--out") -> No
         raise InputError(f"{out} is a folder: name a file with {option}")
     if out.exists() and not force:
         raise InputError(f"{out} exists: give another {option}, or --force to replace it")
+    if not is_writable(out.parent):
+        raise InputError(f"{out.parent} cannot be written to: give another {option}")
 
 
 def _write_csv(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:

@@ -17,7 +17,7 @@ from features.console.stand_ins import showable
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, RunError
 from features.keys import text_keys
-from features.paths import as_path
+from features.paths import as_path, hint
 from features.selection import ResolvedTerm
 from features.texts import TextsLike, as_texts
 from regress.compute.arrays import Matrix
@@ -44,7 +44,8 @@ def load_run(path: str | Path) -> Run:
     path = as_path(path).absolute()
     recover_run(path)
     if not path.is_dir():
-        raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
+        near = hint(path, lambda folder: (folder / MANIFEST).is_file())
+        raise RunError(f"there is no run folder {path}{near}: make one with `layerbank regress`")
     description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]

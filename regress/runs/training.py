@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, digest, text_keys
-from features.paths import as_path
+from features.paths import as_path, hint
 from features.texts import TextsLike, as_texts
 from regress.data.source import Source
 from regress.runs.folder import RunFolder
@@ -78,9 +78,10 @@ def training_texts(run: RunFolder, training: TextsLike | str | Path | None = Non
                 "say where it is with --train, or leave neighbours out with -k 0",
             )
         source = source if training is None else replace(source, path=str(training))
-        if not as_path(source.path).is_file():
+        if not (file := as_path(source.path)).is_file():
+            near = hint(file, Path.is_file)
             raise InputError(
-                f"the run's training file {source.path} is not there: say where it is now with "
+                f"the run's training file {file} is not there{near}: say where it is now with "
                 "--train, or leave neighbours out with -k 0"
             )
         where = source.path
