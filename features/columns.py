@@ -38,8 +38,8 @@ def entries(given: object, what: str, *, ordered: bool = True) -> Iterable[Any]:
     _refuse_other_things(given, what, ordered=ordered)
     if (names := column_names(given)) is not None:
         return entries(_only_column(given, names, what), what, ordered=ordered)
-    if (n_dimensions := getattr(given, "ndim", 1)) != 1:
-        given = _as_column(given, n_dimensions, what)
+    if len(shape := getattr(given, "shape", (0,))) != 1:
+        given = _as_column(given, len(shape), what)
     if getattr(getattr(given, "dtype", None), "names", None):
         raise InputError(
             f"the array of {what} has several fields: give one of them, such as array['text']"
@@ -79,7 +79,7 @@ def column_names(given: object) -> list[str] | None:
             continue
         if hasattr(kind, "collect"):
             raise InputError(
-                f"a {kind.__name__} has not been read yet: collect it first, and give one column, "
+                f"{_a(kind.__name__)} has not been read yet: collect it first, and give one column, "
                 'such as frame["text"]'
             )
         names = getattr(given, name)
@@ -110,12 +110,12 @@ def _refuse_other_things(given: object, what: str, *, ordered: bool) -> None:
         raise InputError(f"{given!r:.60} is no list of {what}: give a list, one for each text")
     if isinstance(given, Mapping):
         raise InputError(
-            f"a {kind} gives its keys and not its {what}: give a list, such as "
+            f"{_a(kind)} gives its keys and not its {what}: give a list, such as "
             f"list({_variable(what)}.values())"
         )
     if ordered and isinstance(given, (set, frozenset)):
         raise InputError(
-            f"a {kind} has no order, so that nothing says which of its {what} stands in which row: "
+            f"{_a(kind)} has no order, so that nothing says which of its {what} stands in which row: "
             "give a list"
         )
     if isinstance(given, io.IOBase):
@@ -129,7 +129,7 @@ def _only_column(given: Any, names: list[str], what: str) -> object:
     if len(names) != 1:
         pairs = ', or pairs, as list(zip(df["prompt"], df["essay"]))' if what == "texts" else ""
         raise InputError(
-            f"a {type(given).__name__} gives its columns and not its {what}: give one column, such "
+            f"{_a(type(given).__name__)} gives its columns and not its {what}: give one column, such "
             f'as df["{_variable(what).removesuffix("s")}"]{pairs}'
         )
     return given[names[0]]
@@ -141,6 +141,10 @@ def _as_column(given: Any, n_dimensions: int, what: str) -> object:
     raise InputError(
         f"{what} come in a list or a table, not in {n_dimensions} dimensions: give one for each row"
     )
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
 
 
 def _variable(what: str) -> str:

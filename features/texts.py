@@ -72,12 +72,12 @@ def as_text(entry: Any, number: int) -> Text:
 
 
 def _no_string(entry: Any, number: int, *, alone: bool) -> str:
-    kind = type(entry).__name__
+    kind, shown = type(entry).__name__, " ".join(repr(entry).split())[:40]
     what = f"text {number} {'is' if alone else 'has a part that is'} no string but {kind}"
     if isinstance(entry, (bytes, bytearray)):
         return f"{what}: decode it first, such as text.decode('utf-8')"
     if is_missing(entry):
-        return f"{what} ({entry!r:.40}), so it is missing: fill it in, or leave the row out"
+        return f"{what} ({shown}), so it is missing: fill it in, or leave the row out"
     if isinstance(entry, dict):
         columns = ", ".join(f"{name!r:.40}" for name in list(entry)[:5])
         return (
@@ -85,6 +85,6 @@ def _no_string(entry: Any, number: int, *, alone: bool) -> str:
             '[row["text"] for row in rows]'
         )
     return (
-        f"{what} ({entry!r:.40}): each has to be a string, or a tuple of strings that are encoded "
+        f"{what} ({shown}): each has to be a string, or a tuple of strings that are encoded "
         "together"
     )

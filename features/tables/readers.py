@@ -230,8 +230,17 @@ class LinesReader:
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         with _opened(self.path, self.encoding, newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                yield number, (line.removesuffix("\n").removesuffix("\r"),) * len(columns)
+            for number, line in enumerate(_lines(file), 1):
+                yield number, (line,) * len(columns)
+
+
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    """Lines without their ends; these are bare CRs where there is no LF in the whole file."""
+    for number, line in enumerate(file):
+        if number == 0 and not line.endswith("\n"):
+            yield from line.removesuffix("\r").split("\r")
+        else:
+            yield line.removesuffix("\n").removesuffix("\r")
 
 
 #: Format name -> what makes its reader. The name is also the file ending.

@@ -42,7 +42,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         """
         from regress.data.fold_banks import BankLike
         from regress.data.source import Source
-        from regress.runs.predict import predict_file, prediction_report, refuse_out
+        from regress.runs.predict import header_of, predict_file, prediction_report, refuse_out
         from regress.runs.run import load_run
 
         set_verbosity(quiet=new.quiet)
@@ -60,6 +60,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         refuse_out(out, force=new.force)
         loaded = load_run(new.run)
         loaded.chosen(new.model)
+        header_of(loaded, new.id or "row")
         source, dataset = Source(
             path=str(new.input), target=(), text=new.text, format=new.format,
             encoding=new.encoding, id=new.id, skip_empty=new.skip_empty,

@@ -20,8 +20,9 @@ NumbersLike = ArrayLike | Iterable[Any]
 #: How many row numbers an error lists.
 LISTED = 10
 
-#: Targets whose deviations are larger or smaller have squares that float64 cannot add up.
-LARGEST, SMALLEST = 1e100, 1e-100
+#: Half the range of a target that is taken: LightGBM has its targets in float32, and the standard
+#: error of an RMSE comes from fourth powers.
+LARGEST, SMALLEST = 1e25, 1e-25
 
 
 def as_numbers(given: Any, what: str, rows: Sequence[int] | None = None) -> Matrix:
@@ -88,17 +89,18 @@ def as_labels(given: Iterable[Any], what: str, rows: Sequence[int] | None = None
 
 
 def refuse_extreme(values: Matrix, name: str) -> None:
-    """InputError for a target whose squared deviations are too large or too small to be added."""
-    span = float(values.max() / 2 - values.min() / 2)
+    """InputError for a target whose deviations no regressor can square, and square again."""
+    low, high = float(values.min()), float(values.max())
+    span = high / 2 - low / 2
     if not SMALLEST < span < LARGEST:
         raise InputError(
-            f"target {name!r} runs from {values.min():g} to {values.max():g}, and the squares of "
-            f"such deviations {'overflow' if span >= LARGEST else 'vanish'}: give it in another "
+            f"target {name!r} runs from {low:g} to {high:g}, which is too "
+            f"{'wide' if span >= LARGEST else 'narrow'} a range to be squared: give it in another "
             "unit, or as its logarithm"
         )
-    if float(np.abs(values).max()) >= LARGEST:
+    if max(-low, high) >= LARGEST:
         raise InputError(
-            f"target {name!r} has values up to {np.abs(values).max():g}, whose squares overflow: "
+            f"target {name!r} runs from {low:g} to {high:g}, too far from 0 to be squared: "
             "subtract a constant, or give it in another unit"
         )
 

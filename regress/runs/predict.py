@@ -68,13 +68,23 @@ def predict_file(
     refuse_out(out, force=force)
     predicted = run.predict(dataset.texts, bank, model=model)
     ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids
-    several = [f"prediction {target}" for target in run.targets]
-    header = ["row" if dataset.ids is None else id_name]
-    header += ["prediction"] if predicted.ndim == 1 else several
+    header = header_of(run, "row" if dataset.ids is None else id_name)
     columns = [ids, *predicted.reshape(len(predicted), -1).T.tolist()]
     write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
     write(out, header, columns)
     return predicted
+
+
+def header_of(run: Run, id_name: str) -> list[str]:
+    """The columns of a file of predictions; InputError where two would have one name."""
+    several = [f"prediction {target}" for target in run.targets]
+    predictions = ["prediction"] if len(several) == 1 else several
+    if id_name in predictions:
+        raise InputError(
+            f"a column of ids called {id_name!r} would have the name of the predictions beside it: "
+            "rename it in the input, and give --id the new name"
+        )
+    return [id_name, *predictions]
 
 
 def prediction_report(
