@@ -155,8 +155,8 @@ def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
 
 #: What is wrong with a place, and not with the room in it.
 _WRONG_PLACE = frozenset(
-    {errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EPERM}
-    | {errno.EROFS}
+    {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT}
+    | {errno.ENOTDIR, errno.EPERM, errno.EROFS}
 )
 
 

@@ -165,8 +165,8 @@ def test_regressors_bear_targets_of_any_size_that_is_taken(
     scaled = evaluate(task.bank, task.texts, scale * task.y, models=model, cv=3)
     for found, expected in zip(scaled.results, plain.results, strict=True):
         assert found.model == expected.model
-        assert found.scores.rmse / scale == pytest.approx(expected.scores.rmse, rel=1e-3)
-        assert found.scores.se / scale == pytest.approx(expected.scores.se, rel=1e-2)
+        assert found.scores.rmse / scale == pytest.approx(expected.scores.rmse, rel=0.02)
+        assert found.scores.se / scale == pytest.approx(expected.scores.se, rel=0.05)
 
 
 def test_ids_have_no_name_of_a_prediction(
