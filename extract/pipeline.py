@@ -60,7 +60,7 @@ def extract(
     ----------
     texts
         Strings, or pairs of strings that are encoded together; any iterable, read once, in
-        stretches of 16,384 at most, and any column that :func:`features.texts.text_stream` takes.
+        stretches of 16,384 at most, and any column that :func:`features.as_texts` takes.
         Taken verbatim.
     bank
         The bank's folder; made where there is none.

@@ -206,7 +206,7 @@ class Bank:
         Parameters
         ----------
         texts
-            n texts, in whatever :func:`features.texts.as_texts` takes; duplicates are repeated.
+            n texts, in whatever :func:`features.as_texts` takes; duplicates are repeated.
         selection
             Which blocks, such as ``"mean[-4:]"``.
         dtype

@@ -54,7 +54,7 @@ def text_keys(texts: TextsLike) -> NDArray[np.uint8]:
     Parameters
     ----------
     texts
-        As :func:`features.texts.as_texts` takes them.
+        As :func:`features.as_texts` takes them.
     """
     keys = b"".join(map(text_key, as_texts(texts)))
     return np.frombuffer(keys, dtype=np.uint8).reshape(-1, KEY_SIZE)

@@ -78,7 +78,7 @@ def evaluate(
         One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``). A
         path with ``{fold}`` in it stands for one bank a fold; see `regress.data.fold_banks`.
     texts
-        n_samples texts that the bank holds, in whatever `features.texts.as_texts` takes; duplicates
+        n_samples texts that the bank holds, in whatever `features.as_texts` takes; duplicates
         never straddle folds.
     y
         Shape (n_samples,) or (n_samples, n_targets), finite, in whatever

@@ -86,7 +86,7 @@ def checked_task(
     """Put together and check; errors name rows by the numbers in `rows`, or count from 1.
 
     Texts, targets and what stands beside them come in lists, arrays, series, frames, Arrow arrays
-    or generators: see `features.texts.as_texts` and `regress.data.given.as_numbers`.
+    or generators: see `features.as_texts` and `regress.data.given.as_numbers`.
 
     Raises
     ------

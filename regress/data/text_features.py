@@ -57,7 +57,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            n_samples texts, in whatever `features.texts.as_texts` takes, or a table of strings
+            n_samples texts, in whatever `features.as_texts` takes, or a table of strings
             whose rows are the parts of a text; they have to be texts, and are not looked up before
             `transform`. A generator is not read here.
         y

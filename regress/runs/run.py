@@ -125,7 +125,7 @@ class Run(RunFolder):
         Parameters
         ----------
         texts
-            n_texts texts, in whatever `features.texts.as_texts` takes.
+            n_texts texts, in whatever `features.as_texts` takes.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
             called: their fingerprints tell which is which. A run that was not made here, or by
