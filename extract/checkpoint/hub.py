@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from features.errors import EncoderError, InputError
+from features.paths import as_path
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def find_encoder(encoder: str, revision: str | None = None, *, with_weights: boo
     InputError
         When a revision was given for a folder, which has none.
     """
-    path = Path(encoder).expanduser()
+    path = as_path(encoder) if encoder else Path()
     if encoder and path.is_dir():
         if revision is not None:
             raise InputError(

@@ -6,6 +6,8 @@ import math
 from collections.abc import Container
 from numbers import Real
 
+from features.columns import is_missing as stands_for_none
+
 #: What files say, in any case, where a number or a fold is missing.
 MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>"})
 
@@ -24,8 +26,7 @@ def is_missing(cell: object, words: Container[str] = NAN) -> bool:
     """
     if isinstance(cell, str):
         return cell.strip().lower() in words
-    # pandas' own NA is neither equal to itself nor the opposite.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
+    return stands_for_none(cell)
 
 
 def is_empty(cell: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from features.tables.content import Content
 from features.tables.reader import Row
@@ -20,5 +20,14 @@ class LinesReader:
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         with self.content.text(self.encoding, newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                yield number, (line.removesuffix("\n").removesuffix("\r"),) * len(columns)
+            for number, line in enumerate(_lines(file), 1):
+                yield number, (line,) * len(columns)
+
+
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    """Lines without their ends; these are bare CRs where there is no LF in the whole file."""
+    for number, line in enumerate(file):
+        if number == 0 and not line.endswith("\n"):
+            yield from line.removesuffix("\r").split("\r")
+        else:
+            yield line.removesuffix("\n").removesuffix("\r")

@@ -15,6 +15,7 @@ from features.addresses import refuse_address
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
+from features.paths import as_path
 from features.tables.cells import Faults, Strings, filled_text, finite_number, text_of
 from features.tables.decimals import with_points
 from features.tables.delimited import DelimitedReader
@@ -141,7 +142,7 @@ def open_table(
     """
     reading = Reading(format, encoding, delimiter, quoting, decimal, no_header)
     refuse_address(path, "an input", "copy it here, and give that file")
-    path = Path(path)
+    path = as_path(path)
     try:
         return Table(path, reading)
     except OSError as error:

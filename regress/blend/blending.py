@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
+from features.paths import as_paths
 from regress.blend.bases import BlendBase, blend_runs
 from regress.blend.blended import HONEST, STACKED, Blend, Blended
 from regress.blend.weights import METHODS, Method, Weights, mean_weights
@@ -45,7 +46,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     """
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}: it is one of {', '.join(METHODS)}")
-    loaded = [load_run(path) for path in dict.fromkeys(Path(path).absolute() for path in runs)]
+    loaded = [load_run(path) for path in dict.fromkeys(path.absolute() for path in as_paths(runs))]
     if not loaded:
         raise InputError("name the runs to blend")
     members, banks = blend_runs(loaded)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from features.disk.notes import note_written_here
+from features.paths import as_path
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -50,7 +51,7 @@ def save_blend(
     from regress.blend.results import blend_results, largest_weights, notes_on_blend
     from regress.runs.drawing import draw_report, write_report_data
 
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     refuse_existing(path, force=force)
     table = _oof_columns(blend)
     with new_run(path) as folder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console.app import say, set_verbosity
+from features.console.app import say, say_json, set_verbosity
 from features.errors import InputError
 from regress.commands.saved import EncodeWith, NewTexts
 
@@ -60,6 +60,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
         from regress.data.source import Source
         from regress.runs.empty_texts import checked_empty, has_empty_part
         from regress.runs.predict import (
+            header_of,
             notes_on_empty,
             predict_file,
             prediction_report,
@@ -85,6 +86,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
             raise InputError(f"--skip-empty is --empty skip: drop it, or --empty {way}")
         loaded = load_run(new.run)
         loaded.chosen(new.model)
+        header_of(loaded, new.id or "row")
         source, dataset = Source(
             path=str(new.input), target=(), text=new.text, id=new.id, skip_empty=way == "skip",
             **new.how_read(),
@@ -109,7 +111,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
             )
         for note in [] if new.quiet else notes_on_empty(dataset, by_mean):
             say(note, err=True)
-        echo = typer.echo if new.json else say
+        echo = say_json if new.json else say
         n_by_mean = int(by_mean.sum())
         echo(
             prediction_report(

@@ -7,13 +7,16 @@ always stands in one fold, and the folds do not depend on the order of the rows.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.columns import as_list
 from features.errors import InputError
 from features.tables.labels import MISSING, is_missing, label_of
 from regress.compute.arrays import Matrix, Rows
@@ -77,8 +80,8 @@ class Folds:
 
 def all_folds(
     task: Task,
-    folds: str | Sequence[object],
-    cv: int,
+    folds: str | Iterable[object],
+    cv: Any,
     seeds: Sequence[int],
     rows: Sequence[int] | None,
 ) -> list[Folds]:
@@ -87,30 +90,43 @@ def all_folds(
         raise InputError(
             f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
         )
-    if not isinstance(folds, str) and not hasattr(folds, "__len__"):
+    if isinstance(cv, bool) or not isinstance(cv, (int, np.integer)):
+        raise InputError(
+            f"cv is {cv!r:.80}, and has to be the number of folds: give cv=5, say, and as folds "
+            f"how they are made ({', '.join(SCHEMES)}), or the fold of each row"
+        )
+    if not isinstance(folds, str) and (not isinstance(folds, Iterable) or hasattr(folds, "split")):
         raise InputError(
             f"folds says how they are made ({', '.join(SCHEMES)}) or which one each row is in, and "
-            f"is {folds!r}: give their number as cv"
+            f"is {folds!r:.80}: give their number as cv"
         )
     if isinstance(folds, str):
         return [
-            make_folds(task.keys, task.Y, n_folds=cv, scheme=folds, groups=task.groups, seed=seed)
+            make_folds(
+                task.keys, task.Y, n_folds=int(cv), scheme=folds, groups=task.groups, seed=seed
+            )
             for seed in seeds
         ]
     if len(seeds) > 1:
         raise InputError("folds that are given stay as they are: give one seed")
+    labels = as_list(folds, "folds")
     n = len(task.texts) if task.kept is None else task.kept.n_given
-    if len(folds) != n:
-        raise InputError(f"there are {n} texts and {len(folds)} folds: give one for each text")
+    if len(labels) != n:
+        raise InputError(f"there are {n} texts and {len(labels)} folds: give one for each text")
     numbers = task.of_kept(range(1, n + 1) if rows is None else list(rows))
-    return [given_folds(task.keys, task.of_kept(list(folds)), rows=numbers)]
+    return [given_folds(task.keys, task.of_kept(labels), rows=numbers)]
 
 
 def several_seeds(random_state: int | Iterable[int]) -> list[int]:
     """One seed or several, as a list; NumPy's numbers become Python's."""
-    if isinstance(random_state, (int, np.integer)):
-        return [int(random_state)]
-    return [int(seed) for seed in random_state]
+    several: Any = [random_state] if isinstance(random_state, Integral) else random_state
+    try:
+        return [operator.index(seed) for seed in several]
+    except TypeError:
+        raise InputError(
+            f"random_state is {random_state!r:.80}, and has to be a seed or several: give a whole "
+            "number, such as 0"
+        ) from None
 
 
 def make_folds(

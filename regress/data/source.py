@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from features.errors import InputError, MissingTexts
+from features.paths import as_path
 from features.tables.labels import is_missing
 from features.tables.reading import Reading
 from features.tables.table import Dataset, open_table, read_dataset
@@ -68,7 +68,7 @@ class Source:
             extra=[*extra], numeric=[name for name in [self.sample_weight] if name is not None],
             skip_empty=self.skip_empty, skip_missing=self.skip_missing, keep_empty=keep_empty,
         )  # fmt: skip
-        path = self.path if table.spooled else str(Path(self.path).absolute())
+        path = self.path if table.spooled else str(as_path(self.path).absolute())
         found = replace(self, path=path, text=table.text_columns(self.text), spooled=table.spooled)
         return found, dataset
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from features.columns import as_list, column_names
 from features.errors import InputError, MissingTexts
-from features.keys import Text, digest, refuse_no_list, text_keys
-from features.tables.labels import is_missing, label_of
+from features.keys import Text, digest, text_keys
+from features.tables.labels import label_of
+from features.texts import TextsLike, as_text
 from regress.compute.arrays import Matrix, Rows, numbered
-
-#: How many row numbers an error lists.
-LISTED = 10
+from regress.data.given import NumbersLike, as_labels, as_numbers, listed, refuse_extreme
 
 
 class Kept(NamedTuple):
@@ -111,63 +111,68 @@ class Task:
 
 
 def checked_task(
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
-    target_names: Sequence[str] | None = None,
-    ids: Sequence[object] | None = None,
+    target_names: Iterable[str] | None = None,
+    ids: Iterable[object] | None = None,
     id_name: str = "id",
-    groups: Sequence[object] | None = None,
-    sample_weight: ArrayLike | None = None,
+    groups: Iterable[object] | None = None,
+    sample_weight: NumbersLike | None = None,
     skip_missing: bool = False,
-    rows: Sequence[int] | None = None,
+    rows: Iterable[int] | None = None,
 ) -> Task:
     """Put together and check; errors name rows by the numbers in `rows`, or count from 1.
 
-    Rows of weight 0 are left out, and with `skip_missing` those without any target.
+    Texts, targets and what stands beside them come in lists, arrays, series, frames, Arrow arrays
+    or generators: see `features.as_texts` and `regress.data.given.as_numbers`. Rows of weight 0
+    are left out, and with `skip_missing` those without any target.
 
     Raises
     ------
     InputError
-        Nothing to fit, lengths that differ, targets that are not finite or do not vary, weights
-        that are not finite or below 0, missing groups.
+        Nothing to fit, lengths that differ, targets that are not finite, do not vary or are too
+        large to be squared, groups that are missing, weights that are not finite or below 0.
     """
-    refuse_no_list(texts)
-    texts = list(texts)  # a pandas series would be indexed by its labels
-    n = len(texts)
-    numbers = list(range(1, n + 1) if rows is None else rows)
-    Y = _numbers(y, "targets", numbers)
+    entries = as_list(texts, "texts")
+    n = len(entries)
+    numbers = [*range(1, n + 1)] if rows is None else [int(row) for row in as_list(rows, "rows")]
+    Y = as_numbers(y, "targets", numbers)
     if Y.ndim not in (1, 2):
         raise InputError(f"targets have shape {Y.shape}: give a number, or several, for each text")
     Y = Y[:, None] if Y.ndim == 1 else Y
+    if not Y.shape[1]:
+        raise InputError("the frame of targets has no columns: give one at least")
     names = _target_names(_own_names(y) if target_names is None else target_names, Y.shape[1])
+    named = [*range(1, n + 1)] if ids is None else as_list(ids, "ids")
+    labels = None if groups is None else as_list(groups, "groups")
+    weights = None
+    if sample_weight is not None:
+        weights = as_numbers(sample_weight, "sample weights", numbers).reshape(-1)
     for what, length in (
         ("targets", len(Y)),
-        ("ids", n if ids is None else len(ids)),
-        ("groups", n if groups is None else len(groups)),
-        ("weights", n if sample_weight is None else np.size(sample_weight)),
+        ("ids", len(named)),
+        ("groups", n if labels is None else len(labels)),
+        ("weights", n if weights is None else weights.size),
     ):
         if length != n:
             raise InputError(f"there are {n} texts and {length} {what}: give one for each text")
     if n == 0:
         raise InputError("there are no texts to fit a regressor on: give at least three")
     _refuse_no_numbers(Y, names, numbers, skip_missing)
-    weights = None
-    if sample_weight is not None:
-        weights = _numbers(sample_weight, "sample weights", numbers).reshape(-1)
     kept = _kept(Y, weights, numbers)
+    places = range(n) if kept is None else kept.rows.tolist()
+    checked = [as_text(entries[place], place + 1) for place in places]
     if kept is not None:
-        Y, numbers, texts = Y[kept.rows], kept.of(numbers), kept.of(texts)
+        Y, numbers, named = Y[kept.rows], kept.of(numbers), kept.of(named)
         weights = None if weights is None else weights[kept.rows]
-        groups = None if groups is None else kept.of(list(groups))
-    _refuse_constant(Y, names)
-    if ids is None:
-        ids, id_name = range(1, n + 1), "row"
-    ids = list(ids)
+        labels = None if labels is None else kept.of(labels)
+    _refuse_unfit(Y, names)
+    if labels is not None:
+        labels = [label_of(label) for label in as_labels(labels, "groups", numbers)]
     return Task(
-        texts, text_keys(texts), Y, names, ids if kept is None else kept.of(ids), id_name,
-        groups=None if groups is None else _checked_groups(groups, numbers),
-        weights=None if weights is None else scaled_weights(weights), kept=kept,
+        checked, text_keys(checked), Y, names, named, "row" if ids is None else id_name,
+        groups=labels, weights=None if weights is None else scaled_weights(weights), kept=kept,
     )  # fmt: skip
 
 
@@ -187,7 +192,7 @@ def _kept(Y: Matrix, weights: Matrix | None, rows: Sequence[int]) -> Kept | None
         if wrong.any():
             raise InputError(
                 f"a sample weight has to be finite and 0 or above, and is "
-                f"{weights[wrong.argmax()]:g} in {_listed(wrong, rows)}: mend the weights or drop "
+                f"{weights[wrong.argmax()]:g} in {listed(wrong, rows)}: mend the weights or drop "
                 "the rows"
             )
     if not kept.any():
@@ -209,13 +214,14 @@ def _refuse_no_numbers(
         if wrong.any():
             out = ", or leave missing ones out (skip_missing=True)" if missing[wrong].any() else ""
             raise InputError(
-                f"target {name!r} is no finite number in {_listed(wrong, rows)}: mend or drop "
+                f"target {name!r} is no finite number in {listed(wrong, rows)}: mend or drop "
                 f"them{out}"
             )
     Y[np.isnan(Y)] = np.nan  # of one bit pattern, which is hashed
 
 
-def _refuse_constant(Y: Matrix, names: Sequence[str]) -> None:
+def _refuse_unfit(Y: Matrix, names: Sequence[str]) -> None:
+    """InputError for a target that nothing can be fitted to."""
     for name, values in zip(names, Y.T, strict=True):
         known = values[~np.isnan(values)]
         if not len(known):
@@ -225,39 +231,7 @@ def _refuse_constant(Y: Matrix, names: Sequence[str]) -> None:
                 f"target {name!r} has one distinct value ({known[0]:g}), which leaves nothing to "
                 "predict: name another column"
             )
-
-
-def _checked_groups(groups: Sequence[object], rows: Sequence[int]) -> list[str]:
-    """Labels of the groups. A group that nobody knows could be any, on both sides of a fold."""
-    groups = list(groups)
-    absent = np.array([is_missing(group) for group in groups])
-    if absent.any():
-        raise InputError(
-            f"the group is missing in {_listed(absent, rows)}: fill it in, or give such a row a "
-            "group of its own"
-        )
-    return [label_of(group) for group in groups]
-
-
-def _numbers(given: ArrayLike, what: str, rows: Sequence[int]) -> Matrix:
-    """As float64, a copy; InputError with the first row that is none."""
-    try:
-        return np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        pass
-    cells = np.atleast_1d(np.asarray(given, dtype=object))
-    try:  # pandas' NA is no number for NumPy
-        absent = np.vectorize(is_missing, otypes=[bool])(cells)
-        return np.where(absent, np.nan, np.where(absent, 0.0, cells).astype(np.float64))
-    except (TypeError, ValueError):
-        pass
-    for row, cell in zip(rows, cells, strict=False):
-        for value in cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]:
-            try:
-                float(value)
-            except (TypeError, ValueError):
-                raise InputError(f"{what} are no numbers: row {row} has {value!r:.40}") from None
-    raise InputError(f"{what} have rows of different lengths: give as many for each text")
+        refuse_extreme(known, name)
 
 
 def scaled_weights(weights: Matrix) -> Matrix:
@@ -273,28 +247,18 @@ def scaled_weights(weights: Matrix) -> Matrix:
     return scaled
 
 
-def _listed(wrong: NDArray[np.bool_], rows: Sequence[int]) -> str:
-    """Which rows are wrong, up to `LISTED` of them."""
-    positions = np.flatnonzero(wrong)
-    numbers = [int(rows[i]) for i in positions[:LISTED]]
-    more = f" and {len(positions) - LISTED} more" if len(positions) > LISTED else ""
-    return f"row {', '.join(map(str, numbers))}{more}"
+def _own_names(y: object) -> list[str] | None:
+    """Names that a frame's columns or a series bring along, where they are strings."""
+    named = column_names(y)
+    names: list[Any] = [getattr(y, "name", None)] if named is None else named
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def _own_names(y: ArrayLike) -> list[str] | None:
-    """Names that a data frame's columns or a series bring along, where they are strings."""
-    names = getattr(y, "columns", None)
-    if names is None:
-        names = [getattr(y, "name", None)]
-    named = list(names)
-    return named if named and all(isinstance(name, str) for name in named) else None
-
-
-def _target_names(given: Sequence[str] | None, n_targets: int) -> tuple[str, ...]:
+def _target_names(given: Iterable[str] | None, n_targets: int) -> tuple[str, ...]:
     if given is None:
         numbered = tuple(f"target_{i}" for i in range(1, n_targets + 1))
         return ("target",) if n_targets == 1 else numbered
-    names = tuple(given)
+    names = (given,) if isinstance(given, str) else tuple(given)
     if len(names) != n_targets or len(set(names)) != n_targets:
         raise InputError(
             f"{n_targets} targets need as many different names, not {', '.join(names) or 'none'}"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from features.console.stand_ins import showable
 from features.selection import Block, ResolvedTerm
 from regress.compute.arrays import Matrix, Rows, spread, weights_of
 from regress.data.folds import Folds
@@ -89,7 +90,9 @@ class LeaderboardRow:
     name: str = ""
 
     def __repr__(self) -> str:
-        return f"<LeaderboardRow {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        return showable(
+            f"<LeaderboardRow {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        )
 
     @property
     def label(self) -> str:

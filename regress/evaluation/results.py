@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from features.banks import Banks
+from features.console.stand_ins import showable
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix, Rows, spread
 from regress.data.folds import Folds
@@ -123,7 +124,7 @@ class Result:
     repeats: tuple[Repeat, ...] = field(default=(), kw_only=True)
 
     def __repr__(self) -> str:
-        return (
+        return showable(
             f"<{type(self).__name__} {self.model} {self.select} on {self.target!r}: RMSE "
             f"{self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
         )
@@ -191,7 +192,7 @@ class Results:
         first = "".join(
             f", first {self.label(best)} RMSE {best.scores.rmse:.4f}" for best in self.results[:1]
         )
-        return (
+        return showable(
             f"<{type(self).__name__}: {len(self.folds)} texts, {self.folds.n_folds} "
             f"{self.folds.scheme} folds, {len(self.results)} results{first}>"
         )

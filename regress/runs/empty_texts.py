@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.columns import as_list
 from features.errors import InputError
 from features.keys import Text
 from features.tables.labels import is_missing
+from features.texts import TextsLike, as_texts
 
 #: What becomes of an empty text: it is predicted like any other, from the special tokens that the
 #: encoder puts around it; it gets the mean of the training target; or its row is left out.
@@ -26,9 +27,9 @@ def checked_empty(given: str) -> Empty:
     raise InputError(f"empty texts are {', '.join(get_args(Empty))}, not {given!r}")
 
 
-def filled_texts(given: Iterable[Any]) -> tuple[list[Text], NDArray[np.bool_]]:
+def filled_texts(given: TextsLike) -> tuple[list[Text], NDArray[np.bool_]]:
     """Texts with an empty string for each missing part, and which of them have an empty part."""
-    texts = [_filled(text) for text in given]
+    texts = as_texts([_filled(text) for text in as_list(given, "texts")])
     return texts, np.array([has_empty_part(text) for text in texts], dtype=bool)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.disk.atomic import remedy
 from features.disk.folders import new_folder, recover
 from features.disk.system import read_file
 from features.errors import LayerbankError, RunError
@@ -287,7 +288,7 @@ def new_run(path: Path) -> Iterator[Path]:
             yield folder
     except OSError as error:
         raise RunError(
-            f"could not write the run {path} ({error}): make room and try again"
+            f"could not write the run {path} ({error}): {remedy(error)}, and try again"
         ) from error
 
 

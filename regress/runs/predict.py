@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.disk.atomic import replacing
+from features.disk.system import is_writable
 from features.errors import InputError
+from features.paths import as_path
 from features.tables.table import Dataset
 from regress.compute.arrays import Matrix
 from regress.data.fold_banks import BankLike
@@ -69,20 +71,30 @@ def predict_file(
     RunError, FingerprintMismatch, MissingTexts
         As `Run.predict`.
     """
-    out = Path(out)
+    out = as_path(out)
     refuse_out(out, force=force)
     by_mean = np.zeros(len(dataset.texts), bool) if by_mean is None else by_mean
     predicted = run.predict_but(by_mean, dataset.texts, bank, model=model)
     if by_mean.any():
         predicted[by_mean] = run.target_means()
     ids = dataset.rows.tolist() if dataset.ids is None else dataset.ids
-    several = [f"prediction {target}" for target in run.targets]
-    header = ["row" if dataset.ids is None else id_name]
-    header += ["prediction"] if len(several) == 1 else several
+    header = header_of(run, "row" if dataset.ids is None else id_name)
     columns = [ids, *predicted.T.tolist()]
     write = _write_parquet if out.suffix.lower() == ".parquet" else _write_csv
     write(out, header, columns)
-    return predicted[:, 0] if len(several) == 1 else predicted
+    return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+
+
+def header_of(run: Run, id_name: str) -> list[str]:
+    """The columns of a file of predictions; InputError where two would have one name."""
+    several = [f"prediction {target}" for target in run.targets]
+    predictions = ["prediction"] if len(several) == 1 else several
+    if id_name in predictions:
+        raise InputError(
+            f"a column of ids called {id_name!r} would have the name of the predictions beside it: "
+            "rename it in the input, and give --id the new name"
+        )
+    return [id_name, *predictions]
 
 
 def prediction_report(
@@ -152,6 +164,8 @@ def refuse_existing_file(out: Path, *, force: bool, option: str = "--out") -> No
         raise InputError(f"{out} is a folder: name a file with {option}")
     if out.exists() and not force:
         raise InputError(f"{out} exists: give another {option}, or --force to replace it")
+    if not is_writable(out.parent):
+        raise InputError(f"{out.parent} cannot be written to: give another {option}")
 
 
 def _write_csv(out: Path, header: Sequence[str], columns: Sequence[Sequence[object]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
+from features.columns import as_list
 from features.console import html
+from features.console.stand_ins import showable
 from features.disk.format import differing_fields
 from features.errors import BankError, FingerprintMismatch, InputError, MissingTexts, RunError
 from features.keys import Text, text_keys
+from features.paths import as_path, hint
 from features.selection import ResolvedTerm
+from features.texts import TextsLike, as_texts
 from regress.compute.arrays import Matrix, Rows
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
@@ -39,10 +43,11 @@ def load_run(path: str | Path) -> Run:
     RunError
         The folder is missing, holds no run, one that is damaged or of a later version.
     """
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     recover_run(path)
     if not path.is_dir():
-        raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
+        near = hint(path, lambda folder: (folder / MANIFEST).is_file())
+        raise RunError(f"there is no run folder {path}{near}: make one with `layerbank regress`")
     description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]
@@ -73,7 +78,7 @@ class Run(RunFolder):
         first = "".join(
             f", first {best.label} RMSE {best.scores['rmse']:.4f}" for best in self.models[:1]
         )
-        return (
+        return showable(
             f"<Run {self.path.name!r}: {self.description['texts']['n']} texts, predicts "
             f"{', '.join(map(repr, self.targets))}, {len(self.models)} models{first}>"
         )
@@ -112,7 +117,7 @@ class Run(RunFolder):
 
     def predict(
         self,
-        texts: Sequence[Text | None],
+        texts: TextsLike,
         bank: BankLike | None = None,
         *,
         model: str | None = None,
@@ -123,7 +128,8 @@ class Run(RunFolder):
         Parameters
         ----------
         texts
-            n_texts texts; one that is missing (None, NaN) counts as empty.
+            n_texts texts, in whatever `features.as_texts` takes; one that is missing (None, NaN)
+            counts as empty.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
             called: their fingerprints tell which is which. A run that was not made here, or by
@@ -196,13 +202,13 @@ class Run(RunFolder):
 
     def explain(
         self,
-        texts: Sequence[Text],
+        texts: TextsLike,
         bank: BankLike | None = None,
         *,
         model: str | None = None,
         n_neighbours: int = N_NEIGHBOURS,
-        training: Sequence[Text] | str | Path | None = None,
-        ids: Sequence[object] | None = None,
+        training: TextsLike | str | Path | None = None,
+        ids: Iterable[object] | None = None,
     ) -> Explanations:
         """Which blocks predictions come from, and which training texts they are like.
 
@@ -229,10 +235,14 @@ class Run(RunFolder):
 
         if n_neighbours < 0:
             raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
-        texts = list(texts)
+        texts = as_texts(texts)
         chosen = self.chosen(model)
         banks = self.open_banks(bank, model=model)
-        names = [str(id) for id in (range(1, len(texts) + 1) if ids is None else ids)]
+        names = [*map(str, range(1, len(texts) + 1) if ids is None else as_list(ids, "ids"))]
+        if len(names) != len(texts):
+            raise InputError(
+                f"there are {len(texts)} texts and {len(names)} ids: give one for each text"
+            )
         known = training_texts(self, training) if n_neighbours else None
         if known is not None:
             for opened_bank in banks.values():

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from numpy.typing import ArrayLike
-
 from features.banks import Banks
 from features.errors import InputError
-from features.keys import Text
+from features.paths import as_path
+from features.texts import TextsLike
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
+from regress.data.given import NumbersLike
 from regress.data.near_duplicates import near_duplicates
 from regress.data.patterns import TaskPart, task_parts
 from regress.data.task import checked_task
 from regress.evaluation.leaderboard import LeaderboardRow
+from regress.evaluation.nested import several_selections
 from regress.evaluation.oof import refuse_oof_names
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import named_regressors
@@ -44,20 +45,20 @@ DEFAULT_MODELS = (RIDGE, "krr", "svr", "lightgbm")
 
 def sweep(
     bank: BankLike,
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
     models: str | Sequence[str | TunedRegressor] = DEFAULT_MODELS,
     select: str | Sequence[str] = (),
     n_best: int = N_BEST,
     greedy: bool = True,
     cv: int = 5,
-    folds: str | Sequence[object] = "stratified",
-    groups: Sequence[object] | None = None,
+    folds: str | Iterable[object] = "stratified",
+    groups: Iterable[object] | None = None,
     random_state: int | Sequence[int] = 0,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: NumbersLike | None = None,
     skip_missing: bool = False,
-    ids: Sequence[object] | None = None,
+    ids: Iterable[object] | None = None,
     id_name: str = "id",
     rows: Sequence[int] | None = None,
     target_names: Sequence[str] | None = None,
@@ -109,12 +110,16 @@ def sweep(
     banks, splits = open_with_folds(bank, lambda: all_folds(task, folds, cv, seeds, rows))
     among = regressors if len(regressors) > 1 else ()
     refuse_oof_names(task, ["auto", *(f"auto {name}" for name in among)], splits[1:])
-    extra = [select] if isinstance(select, str) else list(select)
+    extra = [*map(str, several_selections(select))]
     results: list[AutoResult] = []
     tried: dict[str, list[LeaderboardRow]] = {}
     parts = task_parts(task, splits)
     with ExitStack() as stack:
-        folder = cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
+        folder = (
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="layerbank-"))
+            if cache is None
+            else as_path(cache)
+        )
         stack.enter_context(task.as_given())
         for bank_read in banks.by_name.values():  # of all parts before any is fitted
             bank_read.require_keys(task.keys)

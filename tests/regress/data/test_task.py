@@ -27,7 +27,7 @@ def test_equal_numbers_are_one_group() -> None:
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", "nan"])
 def test_a_missing_group_names_its_row(missing: Any) -> None:
     groups = ["x", "x", missing, "y", missing, "z"]
-    with pytest.raises(InputError, match=r"the group is missing in row 3, 5: fill it in"):
+    with pytest.raises(InputError, match=r"groups are missing in row 3, 5: fill them in"):
         checked_task(TEXTS, Y, groups=groups)
     with pytest.raises(InputError, match="in row 13, 15: "):
         checked_task(TEXTS, Y, groups=groups, rows=range(11, 17))
