@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -18,8 +18,10 @@ from extract.scale.devices import n_processes, parse_devices
 from extract.texts.input import Picked, Shard
 from extract.texts.stream import NewStretches, NewTexts, count_new, stretch_size
 from extract.worker import Counts, Worker
+from features.columns import entries
 from features.errors import InputError
-from features.keys import Text, refuse_no_list
+from features.paths import as_path
+from features.texts import TextsLike
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def extract(
-    texts: Iterable[Text],
+    texts: TextsLike,
     bank: str | Path,
     *,
     encoder: str | Path | None = None,
@@ -60,7 +62,8 @@ def extract(
     ----------
     texts
         Strings, or tuples of strings that are encoded together, joined as the encoder's template
-        joins a pair; any iterable, read once, in stretches of 16,384 at most. Taken verbatim.
+        joins a pair; any iterable, read once, in stretches of 16,384 at most, and any column that
+        :func:`features.as_texts` takes. Taken verbatim.
     bank
         The bank's folder; made where there is none.
     encoder
@@ -127,7 +130,8 @@ def extract(
     CommitError
         When the bank cannot be written.
     """
-    refuse_no_list(texts)
+    texts = entries(texts, "texts", ordered=False)
+    path = as_path(bank)
     running = RunOptions(
         str(device), engine, batch_tokens, total, progress,
         devices=() if devices is None else parse_devices(devices),
@@ -138,13 +142,13 @@ def extract(
         encoder, revision, poolings, max_length, precision, long, stride, encoder_weights,
         prompt, special_tokens,
     )  # fmt: skip
-    plan = prepare(Path(bank), options, like)
+    plan = prepare(path, options, like)
     if total is None and isinstance(texts, Sequence) and (progress or running.devices):
         running = replace(running, total=count_new(plan.bank, Picked(texts, running.shard)))
     return run(plan, texts, running)
 
 
-def run(plan: Plan, texts: Iterable[Text], options: RunOptions) -> ExtractReport:
+def run(plan: Plan, texts: TextsLike, options: RunOptions) -> ExtractReport:
     """Do what a plan says; see :func:`extract`."""
     picked = Picked(texts, options.shard)
     encode_all = _in_several if options.devices else _in_this_one

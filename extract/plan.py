@@ -24,6 +24,7 @@ from features.bank import Bank
 from features.disk.format import MANIFEST, differing_fields
 from features.disk.manifest import refuse_other_setup
 from features.disk.notes import is_noted, note_file
+from features.disk.system import is_writable
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,8 @@ def refuse_occupied(path: Path) -> None:
     """NotABank, before hours of work, when no bank can be made at a path."""
     if path.exists() and not path.is_dir():
         raise NotABank(f"{path} is a file, and a bank is a folder: give another --bank")
+    if not is_writable(path):
+        raise NotABank(f"{path} cannot be made, or not be written to: give another --bank")
     if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
         raise NotABank(f"{path} holds other files and no bank: give another --bank")
 

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from features.banks import Banks as Banks
     from features.banks import open_banks as open_banks
     from features.errors import LayerbankError as LayerbankError
-    from features.keys import Text as Text
     from features.keys import text_key as text_key
     from features.keys import text_keys as text_keys
     from features.selection import Block as Block
     from features.selection import Selection as Selection
+    from features.texts import Text as Text
+    from features.texts import as_texts as as_texts
 else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
@@ -23,7 +24,8 @@ else:
             "features.bank": ["Bank"],
             "features.banks": ["Banks", "open_banks"],
             "features.errors": ["LayerbankError"],
-            "features.keys": ["Text", "text_key", "text_keys"],
+            "features.keys": ["text_key", "text_keys"],
             "features.selection": ["Block", "Selection"],
+            "features.texts": ["Text", "as_texts"],
         },
     )

@@ -13,6 +13,7 @@ import xxhash
 from numpy.typing import DTypeLike, NDArray
 
 from features.console import html
+from features.console.stand_ins import showable
 from features.disk.gather import Part, Plan, gather, plan
 from features.disk.index import Keys
 from features.disk.layout import Layout
@@ -22,7 +23,8 @@ from features.disk.snapshot import Snapshot
 from features.disk.system import read_errors
 from features.disk.writer import BankWriter
 from features.errors import BankError, MissingTexts, NotABank
-from features.keys import Text, text_keys
+from features.keys import text_keys
+from features.paths import as_path
 from features.selection import (
     ResolvedTerm,
     Selection,
@@ -32,6 +34,7 @@ from features.selection import (
     order_poolings,
 )
 from features.sentence import FACTS, described, sentence_poolings
+from features.texts import TextsLike
 from features.token_notes import token_notes
 
 #: How often to look again while others rearrange the bank.
@@ -79,7 +82,7 @@ class Bank:
         FingerprintMismatch
             When ``overlay`` is of another encoder or set-up.
         """
-        path = Path(path).absolute()
+        path = as_path(path).absolute()
         manifest = read_manifest(path)
         if overlay is None:
             return cls(path, manifest)
@@ -107,7 +110,7 @@ class Bank:
         FingerprintMismatch
             When the bank there was made with another set-up; ``fields`` names what differs.
         """
-        path = Path(path).absolute()
+        path = as_path(path).absolute()
         if path.exists() and not path.is_dir():
             raise NotABank(f"{path} is a file, and a bank is a folder: give another --bank")
         if path.is_dir() and not is_bank(path):
@@ -135,7 +138,7 @@ class Bank:
         return partial(type(self).open, overlay=overlay), (self.path,)
 
     def __repr__(self) -> str:
-        return (
+        return showable(
             f"<Bank {self.name!r}: {self.n_texts} texts, {self.n_layers} layers × "
             f"{self.hidden_size}, {', '.join(self.poolings)}{', pooler' * self.has_pooler}>"
         )
@@ -222,7 +225,7 @@ class Bank:
         """The blocks that a selection names here; SelectionError shows what there is."""
         return Selection.parse(selection).resolve([self.shelf])
 
-    def contains(self, texts: Iterable[Text]) -> NDArray[np.bool_]:
+    def contains(self, texts: TextsLike) -> NDArray[np.bool_]:
         """Whether each text is here, shape ``(n,)``."""
         return self.contains_keys(text_keys(texts))
 
@@ -234,14 +237,14 @@ class Bank:
         return found
 
     def matrix(
-        self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
+        self, texts: TextsLike, selection: str | Selection, *, dtype: DTypeLike = np.float32
     ) -> NDArray[Any]:
         """A combination of blocks as one matrix.
 
         Parameters
         ----------
         texts
-            n texts; duplicates are repeated.
+            n texts, in whatever :func:`features.as_texts` takes; duplicates are repeated.
         selection
             Which blocks, such as ``"mean[-4:]"``.
         dtype
@@ -272,7 +275,7 @@ class Bank:
         """Columns that a term gives."""
         return self.hidden_size * term.n_parts
 
-    def fill(self, out: NDArray[Any], texts: Sequence[Text], terms: Iterable[ResolvedTerm]) -> None:
+    def fill(self, out: NDArray[Any], texts: TextsLike, terms: Iterable[ResolvedTerm]) -> None:
         """Write the terms' columns for n texts into ``out``, shape ``(n, d)``."""
         self.fill_keys(out, text_keys(texts), tuple(terms))
 
@@ -280,15 +283,15 @@ class Bank:
         """As :meth:`fill`, of texts whose keys, shape ``(n, 32)``, are known."""
         self._read(keys, lambda part: gather(out, part, terms))
 
-    def n_tokens(self, texts: Sequence[Text]) -> NDArray[np.int32]:
+    def n_tokens(self, texts: TextsLike) -> NDArray[np.int32]:
         """Tokens that the encoder saw of each text, shape ``(n,)``."""
         return self._column(texts, "n_tokens")
 
-    def truncated(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
+    def truncated(self, texts: TextsLike) -> NDArray[np.bool_]:
         """Whether each text was cut off, shape ``(n,)``."""
         return self._column(texts, "truncated").astype(bool)
 
-    def _column(self, texts: Sequence[Text], name: str) -> NDArray[np.int32]:
+    def _column(self, texts: TextsLike, name: str) -> NDArray[np.int32]:
         keys = text_keys(texts)
         out = np.zeros(len(keys), np.int32)
 
@@ -298,7 +301,7 @@ class Bank:
         self._read(keys, read)
         return out
 
-    def require(self, texts: Sequence[Text]) -> None:
+    def require(self, texts: TextsLike) -> None:
         """MissingTexts unless every text is here."""
         self.require_keys(text_keys(texts))
 
@@ -352,7 +355,7 @@ class Bank:
 def is_bank(path: str | Path) -> bool:
     """Whether a folder holds a bank (readable by this version or not)."""
     try:
-        read_manifest(Path(path))
+        read_manifest(as_path(path))
     except NotABank as error:
         return "format version" in str(error)
     except BankError:

@@ -11,9 +11,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from features.bank import Bank
 from features.console import html
+from features.console.stand_ins import showable
 from features.errors import InputError
-from features.keys import Text, text_keys
+from features.keys import text_keys
+from features.paths import as_paths
 from features.selection import ResolvedTerm, Selection, can_name, column_names
+from features.texts import TextsLike
 
 
 class Banks:
@@ -35,7 +38,7 @@ class Banks:
 
     def __repr__(self) -> str:
         banks = [f"{name!r} of {bank.n_texts} texts" for name, bank in self.by_name.items()]
-        return f"<{type(self).__name__} {', '.join(banks)}>"
+        return showable(f"<{type(self).__name__} {', '.join(banks)}>")
 
     def _repr_html_(self) -> str:
         return html.box(
@@ -49,13 +52,14 @@ class Banks:
         """The blocks that a selection names, each term with its bank's name."""
         return Selection.parse(selection).resolve([bank.shelf for bank in self.by_name.values()])
 
-    def contains(self, texts: Sequence[Text]) -> NDArray[np.bool_]:
+    def contains(self, texts: TextsLike) -> NDArray[np.bool_]:
         """Whether every bank holds each text, shape ``(n,)``."""
-        found = [bank.contains(texts) for bank in self.by_name.values()]
+        keys = text_keys(texts)
+        found = [bank.contains_keys(keys) for bank in self.by_name.values()]
         return np.asarray(np.all(found, axis=0), bool)
 
     def matrix(
-        self, texts: Sequence[Text], selection: str | Selection, *, dtype: DTypeLike = np.float32
+        self, texts: TextsLike, selection: str | Selection, *, dtype: DTypeLike = np.float32
     ) -> NDArray[Any]:
         """As :meth:`features.bank.Bank.matrix`, over several banks."""
         terms = self.resolve(selection)
@@ -89,6 +93,6 @@ def _refuse_unnameable(banks: Sequence[Bank]) -> None:
             )
 
 
-def open_banks(paths: Sequence[str | Path]) -> Banks:
-    """Open several banks."""
-    return Banks([Bank.open(path) for path in paths])
+def open_banks(paths: str | Path | Sequence[str | Path]) -> Banks:
+    """Open several banks, or one, by their folders."""
+    return Banks([Bank.open(path) for path in as_paths(paths)])

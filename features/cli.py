@@ -21,6 +21,7 @@ from features.console.app import (
     new_app,
     run,
     say,
+    say_json,
     say_lines,
     saying_when_stopped,
     set_verbosity,
@@ -40,7 +41,7 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
     from features.upkeep.summary import describe, summary, summary_json
 
     if json:
-        typer.echo(summary_json(bank))
+        say_json(summary_json(bank))
     else:
         say_lines(summary(describe(bank), fancy=draws_blocks()))
 

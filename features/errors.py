@@ -4,6 +4,7 @@
 
     LayerbankError
     ├── InputError               a file, column, row or option that the user gave
+    │   └── NoTokens             texts that the encoder's tokenizer makes nothing of
     ├── SelectionError           a malformed selection, or one the bank cannot serve
     ├── BankError
     │   ├── NotABank             the folder holds no bank, or one of another format
@@ -47,6 +48,22 @@ def _restored(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any
 
 class InputError(LayerbankError):
     """A file, column, row or option that the user gave cannot be used."""
+
+
+class NoTokens(InputError):
+    """The encoder's tokenizer gives no token for some texts, not even special ones.
+
+    Attributes
+    ----------
+    texts
+        Some of these, the first that were met among them.
+    """
+
+    def __init__(self, texts: Sequence[str | tuple[str, ...]]) -> None:
+        first = texts[0] if isinstance(texts[0], str) else texts[0][0]
+        shown = repr(first if len(first) <= 40 else f"{first[:40]}…")
+        super().__init__(f"the text {shown} gives no token: leave it out")
+        self.texts = tuple(texts)
 
 
 class SelectionError(LayerbankError):
@@ -110,6 +127,10 @@ class MissingTexts(BankError):
         """The same of a file: `source` as the command line names it, and the number of each row."""
         row = rows[self.positions[0]]
         return MissingTexts(self.bank, self.count, self.positions, source=source, row=row)
+
+    def among(self, rows: Sequence[int]) -> MissingTexts:
+        """The same of a longer sequence: where in that each text that was asked for stands."""
+        return MissingTexts(self.bank, self.count, [int(rows[i]) for i in self.positions])
 
 
 class CorruptSegment(BankError):

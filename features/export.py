@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
+from features.columns import as_list
 from features.disk.atomic import replacing
 from features.disk.image import Dataset, hdf5_image
 from features.errors import InputError
 from features.filling import Encode, fill
-from features.keys import Text
+from features.paths import as_path
+from features.texts import Text, TextsLike, as_texts
 
 #: Bytes of the matrix that stand in memory at a time.
 CHUNK_BYTES = 32 << 20
@@ -55,11 +57,11 @@ class _Export:
 
 def export(
     bank: Bank,
-    texts: Sequence[Text],
+    texts: TextsLike,
     selection: str,
     out: str | Path,
     *,
-    ids: Sequence[str] | None = None,
+    ids: Iterable[object] | None = None,
     force: bool = False,
     encode: Encode | None = None,
 ) -> Path:
@@ -82,7 +84,7 @@ def export(
     CommitError
         When it could not be written.
     """
-    out = Path(out)
+    out = as_path(out)
     writer = WRITERS.get(out.suffix.lower())
     if writer is None:
         raise InputError(f"{out} ends in none of {', '.join(WRITERS)}: name one of them in --out")
@@ -90,11 +92,17 @@ def export(
         raise InputError(
             f"{out} exists: give another --out, or --force to replace it (in Python force=True)"
         )
+    texts = as_texts(texts)
+    names = None if ids is None else [str(id) for id in as_list(ids, "ids")]
+    if names is not None and len(names) != len(texts):
+        raise InputError(
+            f"there are {len(texts)} texts and {len(names)} ids: give one for each text"
+        )
     bank.resolve(selection)
     fill(bank, texts, encode)  # all of them, before anything is written
     columns = _distinct(bank.column_names(selection))
     with replacing(out) as file:
-        writer(_Export(bank, texts, str(selection), columns, ids), file)
+        writer(_Export(bank, texts, str(selection), columns, names), file)
     return out
 
 

@@ -1,18 +1,16 @@
-"""What a text is, and the key under which a bank keeps it."""
+"""The key under which a bank keeps a text."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
-
-#: One string, or several that are encoded together (a prompt and an essay). Verbatim.
-Text = str | tuple[str, ...]
+from features.texts import Text as Text
+from features.texts import TextsLike, as_texts
 
 #: Bytes of a key.
 KEY_SIZE = 32
@@ -50,36 +48,13 @@ def digest(*arrays: NDArray[Any]) -> str:
     return sha256.hexdigest()
 
 
-def refuse_no_list(texts: object) -> None:
-    """InputError for what has other things than its texts when it is iterated over."""
-    if isinstance(texts, (str, bytes)):
-        raise InputError(
-            f"{texts[:40]!r} is one text and no list of texts: give a list of strings, such as "
-            "[text]"
-        )
-    if isinstance(texts, Mapping):
-        raise InputError(
-            f"a {type(texts).__name__} gives its keys and not its texts: give a list of strings, "
-            "such as list(texts.values())"
-        )
-    # Asked of the type: a Series takes an entry of its index for an attribute.
-    if hasattr(type(texts), "columns"):
-        raise InputError(
-            f"a {type(texts).__name__} gives its columns and not its texts: give one column, such "
-            'as df["text"], or pairs, as list(zip(df["prompt"], df["essay"]))'
-        )
+def text_keys(texts: TextsLike) -> NDArray[np.uint8]:
+    """Keys of many texts, shape ``(n, 32)``, dtype uint8, in the order of ``texts``.
 
-
-def text_keys(texts: Iterable[Text]) -> NDArray[np.uint8]:
-    """Keys of many texts, shape ``(n, 32)``, dtype uint8, in the order of ``texts``."""
-    refuse_no_list(texts)
-    keys = []
-    for number, text in enumerate(texts, 1):
-        try:
-            keys.append(text_key(text))
-        except (AttributeError, TypeError):
-            raise InputError(
-                f"text {number} is {text!r:.40}: each has to be a string, or a tuple of strings "
-                "that are encoded together"
-            ) from None
-    return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_SIZE)
+    Parameters
+    ----------
+    texts
+        As :func:`features.as_texts` takes them.
+    """
+    keys = b"".join(map(text_key, as_texts(texts)))
+    return np.frombuffer(keys, dtype=np.uint8).reshape(-1, KEY_SIZE)

@@ -195,7 +195,11 @@ class Selection:
     @classmethod
     def parse(cls, text: str | Selection) -> Selection:
         """Read a selection; SelectionError says at which character it goes wrong."""
-        return text if isinstance(text, Selection) else cls(_Parser(text).selection())
+        if isinstance(text, Selection):
+            return text
+        if not isinstance(text, str):
+            raise SelectionError(f"{text!r:.60} is no selection: give a string such as 'mean[-1]'")
+        return cls(_Parser(text).selection())
 
     def __str__(self) -> str:
         return "+".join(map(str, self.terms))

@@ -28,6 +28,7 @@ def demo_command(
     from importlib import resources
 
     from features.console.app import program
+    from features.disk.atomic import make_folder
     from features.tables.table import open_table, read_dataset
     from layerbank.encoding import Encoding
     from regress.commands.outcome import outcome
@@ -36,7 +37,7 @@ def demo_command(
 
     set_verbosity(quiet=quiet)
     encoder = demo_encoder()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     passages, bank, run = out / "passages.csv", out / "minilm.bank", out / "run"
     with resources.as_file(resources.files("features.sample") / "passages.csv") as sample:
         shutil.copyfile(sample, passages)

@@ -7,22 +7,23 @@ its folds in `regress.data`, the regressors in `regress.models`, and nested cros
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from features.console.show import progress_bar
 from features.filling import Encode, fill
-from features.keys import Text, text_keys
+from features.keys import text_keys
+from features.texts import TextsLike, as_texts
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers
 from regress.data.fold_banks import BankLike, open_with_folds
 from regress.data.folds import all_folds, several_seeds
+from regress.data.given import NumbersLike
 from regress.data.matrix import term_matrix
 from regress.data.near_duplicates import near_duplicates
+from regress.data.patterns import task_parts
 from regress.data.task import checked_task
 from regress.evaluation.nested import NestedCV, resolved
 from regress.evaluation.oof import refuse_oof_names
@@ -43,7 +44,7 @@ class Experiment(Results):
 
     encode: Encode | None = field(default=None, kw_only=True)
 
-    def predict(self, texts: Sequence[Text], *, encode: bool = True) -> Matrix:
+    def predict(self, texts: TextsLike, *, encode: bool = True) -> Matrix:
         """What `best` predicts, shape (n_texts,).
 
         Parameters
@@ -58,7 +59,7 @@ class Experiment(Results):
         MissingTexts
             The banks lack texts, and nothing encodes them.
         """
-        texts = list(texts)
+        texts = as_texts(texts)
         for name in dict.fromkeys(term.bank for term in self.best.terms):
             fill(self.banks.by_name[name], texts, self.encode if encode else None)
         X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
@@ -108,17 +109,18 @@ class Experiment(Results):
 
 def evaluate(
     bank: BankLike,
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
     select: str | Sequence[str] = ("mean[-1]",),
     models: str | Sequence[str | TunedRegressor] = ("ridge",),
     cv: int = 5,
-    folds: str | Sequence[object] = "stratified",
-    groups: Sequence[str] | None = None,
+    folds: str | Iterable[object] = "stratified",
+    groups: Iterable[object] | None = None,
     random_state: int | Sequence[int] = 0,
-    sample_weight: ArrayLike | None = None,
-    ids: Sequence[object] | None = None,
+    sample_weight: NumbersLike | None = None,
+    skip_missing: bool = False,
+    ids: Iterable[object] | None = None,
     id_name: str = "id",
     rows: Sequence[int] | None = None,
     target_names: Sequence[str] | None = None,
@@ -134,9 +136,11 @@ def evaluate(
         One bank or several (with several, selections name theirs: ``"roberta/mean[-1]"``). A
         path with ``{fold}`` in it stands for one bank a fold; see `regress.data.fold_banks`.
     texts
-        n_samples texts that the bank holds; duplicates never straddle folds.
+        n_samples texts that the bank holds, in whatever `features.as_texts` takes; duplicates
+        never straddle folds.
     y
-        Shape (n_samples,) or (n_samples, n_targets), finite.
+        Shape (n_samples,) or (n_samples, n_targets), finite (but see `skip_missing`), in whatever
+        `regress.data.given.as_numbers` takes, as for `sample_weight`.
     select
         Selections.
     models
@@ -154,8 +158,13 @@ def evaluate(
         The seed of the folds. With several, all is repeated on each seed's folds: scores are
         means over the repeats, and settings are chosen over all of them.
     sample_weight
-        Shape (n_samples,), above 0: how much each row counts in fits, scalers, choices and
-        scores. Only the ratios matter.
+        Shape (n_samples,), 0 or above: how much each row counts in fits, scalers, choices and
+        scores. Only the ratios matter. As in scikit-learn a weight of 0 is a row left out: it is in
+        no fold.
+    skip_missing
+        Whether targets may be missing (NaN). Rows without any target are left out, whatever else
+        they lack. Of several targets each is fitted and scored on the rows that have it, with the
+        folds of all rows. What is kept is in `task`, and predictions have these rows.
     ids, id_name
         What each row is called in the out-of-fold predictions, and the name of that column; None
         for row numbers from 1.
@@ -176,15 +185,15 @@ def evaluate(
     Raises
     ------
     InputError
-        Lengths that differ, a target that is not finite or has one value, too few rows, an
-        unknown model.
+        Lengths that differ, a target that is not finite or has one value, a fold without some
+        target, too few rows, an unknown model.
     SelectionError, MissingTexts
         As `features.bank.Bank.matrix`.
     """
     n_jobs = n_workers(n_jobs)
     task = checked_task(
         texts, y, target_names=target_names, ids=ids, id_name=id_name, groups=groups,
-        sample_weight=sample_weight, rows=rows,
+        sample_weight=sample_weight, skip_missing=skip_missing, rows=rows,
     )  # fmt: skip
     seeds = several_seeds(random_state)
     regressors = named_regressors(models, seeds[0] if seeds else 0)
@@ -193,15 +202,24 @@ def evaluate(
     labels = [f"{name} {selection}" for selection in selections for name in regressors]
     refuse_oof_names(task, labels, splits[1:])
     near = near_duplicates(task.texts, splits[0].numbers)
-    nested = NestedCV(banks, task, splits, regressors, memory, n_jobs)
+    parts = task_parts(task, splits)
+    if len(parts) > 1:  # of all parts before any is fitted
+        used = {term.bank for terms in selections.values() for term in terms}
+        with task.as_given():
+            for name in used:
+                banks.by_name[name].require_keys(task.keys)
+    nested = [NestedCV(banks, part.task, part.splits, regressors, memory, n_jobs) for part in parts]
     results: list[Result] = []
-    n_steps = len(selections) * nested.n_steps
+    n_steps = len(selections) * sum(each.n_steps for each in nested)
     with progress_bar(
         total=n_steps, desc="fits", unit="fit", disable=not progress, leave=False
     ) as bar:
         for selection, terms in selections.items():
             bar.set_postfix_str(selection)
-            results += nested.results(selection, terms, bar.update)
+            for part, each in zip(parts, nested, strict=True):
+                with part.task.as_given():
+                    found = each.results(selection, terms, bar.update)
+                results += [result.spread(part.rows, len(task.texts)) for result in found]
     # Scores of different targets stand in different units, and are never ranked together.
     order = {name: number for number, name in enumerate(task.target_names)}
     results.sort(key=lambda result: (order[result.target], result.scores.rmse))

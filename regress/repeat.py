@@ -181,8 +181,9 @@ def _refuse_changes(
     run: Run, source: Source, texts: Any, targets: Any, arguments: Mapping[str, Any]
 ) -> None:
     task = checked_task(
-        texts, targets, sample_weight=arguments.get("sample_weight"), rows=arguments["rows"]
-    )
+        texts, targets, sample_weight=arguments.get("sample_weight"), rows=arguments["rows"],
+        skip_missing=source.skip_missing,
+    )  # fmt: skip
     recorded = run.description["texts"]
     for what, digest in (("keys", task.keys_digest), ("targets", task.targets_digest)):
         if recorded[what] != digest:

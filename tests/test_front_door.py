@@ -32,8 +32,8 @@ PUBLIC = {
     ],
     "extract": ["ExtractReport", "extract", "extract_on_ray"],
     "features": [
-        "Bank", "Banks", "Block", "LayerbankError", "Selection", "Text", "open_banks", "text_key",
-        "text_keys",
+        "Bank", "Banks", "Block", "LayerbankError", "Selection", "Text", "as_texts", "open_banks",
+        "text_key", "text_keys",
     ],
     "regress": [
         "Experiment", "Folds", "MODELS", "Result", "Run", "SavedModel", "Scores", "TextFeatures",

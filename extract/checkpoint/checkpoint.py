@@ -26,6 +26,7 @@ from extract.checkpoint.sentence_folder import (
 from extract.checkpoint.weights import weights_digest
 from features.disk.format import canonical_json
 from features.errors import EncoderError
+from features.paths import as_path
 from features.sentence import FACTS
 
 #: Entries of ``config.json`` that say where a model came from or how it is trained, labelled or
@@ -81,7 +82,7 @@ class Checkpoint:
         EncoderError
             When it cannot be found or lacks a file; says what was looked for.
         """
-        fine_tuned = None if weights is None else _weights_file(Path(weights).expanduser())
+        fine_tuned = None if weights is None else _weights_file(as_path(weights))
         found = find_encoder(encoder, revision, with_weights=fine_tuned is None)
         root = found.folder
         _refuse_irregular(root)

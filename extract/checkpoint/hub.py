@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from extract.checkpoint.sentence_folder import encoder_path, read_modules
 from extract.progress import download_bars
 from features.errors import EncoderError, InputError, LayerbankError
+from features.paths import as_path
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def find_encoder(encoder: str, revision: str | None = None, *, with_weights: boo
     InputError
         When a revision was given for a folder, which has none.
     """
-    path = Path(encoder).expanduser()
+    path = as_path(encoder) if encoder else Path()
     if encoder and path.is_dir():
         if revision is not None:
             raise InputError(

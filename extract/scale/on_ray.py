@@ -38,6 +38,7 @@ from extract.texts.stream import bank_at, stretch_size
 from features.disk.atomic import locked_temporary
 from features.disk.system import disk_errors
 from features.errors import InputError
+from features.paths import as_path
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def extract_on_ray(
         inputs, text, skip_empty=skip_empty, format=format, encoding=encoding,
         delimiter=delimiter, quoting=quoting, no_header=no_header,
     )  # fmt: skip
-    return run_on_ray(prepare(Path(bank), Options(**options)), sources, running, on_ray)
+    return run_on_ray(prepare(as_path(bank), Options(**options)), sources, running, on_ray)
 
 
 def run_on_ray(

@@ -17,6 +17,7 @@ from extract.texts.stream import count_new
 from features.bank import Bank
 from features.errors import InputError, LayerbankError
 from features.keys import Text
+from features.paths import as_paths
 from features.tables.reading import Reading
 from features.tables.spool import flows
 from features.tables.table import open_table, read_texts
@@ -59,15 +60,14 @@ def sources_of(
 ) -> list[Source]:
     """Files to read as :class:`~features.tables.reading.Reading` says; there, with the columns."""
     sources = []
-    for path in inputs:
+    for path in as_paths(inputs):
         if flows(path):
             raise InputError(
                 f"{path} is seen by this process alone, and the nodes of a cluster share files: "
                 "write it to one first"
             )
         columns = open_table(path, **how_read).text_columns(text)
-        path = Path(path).absolute()
-        sources.append(Source(path, Reading(**how_read), tuple(columns), skip_empty))
+        sources.append(Source(path.absolute(), Reading(**how_read), tuple(columns), skip_empty))
     return sources
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from features.errors import InputError
 from features.keys import Text, text_key
+from features.texts import TextsLike, text_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Picked:
         of the text that was given last.
     """
 
-    def __init__(self, texts: Iterable[Text], shard: Shard | None) -> None:
-        self._texts, self._shard = iter(texts), shard
+    def __init__(self, texts: TextsLike, shard: Shard | None) -> None:
+        self._texts, self._shard = text_stream(texts), shard
         self.n_seen = 0
 
     def __iter__(self) -> Iterator[Text]:
@@ -70,7 +71,6 @@ class Picked:
     def __next__(self) -> Text:
         for text in self._texts:
             self.n_seen += 1
-            refuse_odd(text, self.n_seen)
             if self._shard is None or self._shard.has(text):
                 return text
         raise StopIteration
@@ -96,16 +96,6 @@ class Picked:
             texts.append(text)
             size += n_characters(text)
         return numbers, texts
-
-
-def refuse_odd(text: object, number: int) -> None:
-    """InputError unless a text is a string, or several of them; ``number`` says which one it is."""
-    parts = text if isinstance(text, tuple) else (text,)
-    if not all(isinstance(part, str) for part in parts):
-        kind = type(next(part for part in parts if not isinstance(part, str))).__name__
-        raise InputError(f"text {number} is no string but {kind}: leave it out or write it as one")
-    if not parts:
-        raise InputError(f"text {number} is a tuple of no strings: leave it out")
 
 
 def prompted(text: Text, prompt: str) -> Text:

@@ -20,7 +20,7 @@ from extract.texts.probe import odd_texts, token_digest
 from extract.texts.special_tokens import literals, obey
 from extract.texts.template import Template, room_for_each
 from extract.texts.windows import sliding
-from features.errors import EncoderError, InputError
+from features.errors import EncoderError, InputError, NoTokens
 from features.keys import Text
 
 #: Texts, and their characters, tokenised at one time: the tokenizer's own objects are some 100
@@ -183,8 +183,10 @@ class Tokenizer:
 
         Raises
         ------
+        NoTokens
+            When texts give no token at all.
         InputError
-            When a text gives no token at all, or a pair does not fit at all.
+            When a pair does not fit at all.
         EncoderError
             When the tokenizer is not the encoder's.
         """
@@ -198,12 +200,16 @@ class Tokenizer:
         self._refuse_short(max((len(t) for t in parts if isinstance(t, tuple)), default=1))
         joined = [text for text in parts if _is_several(text)]
         with as_encoder_error("the encoder's tokenizer fails"):
-            whole = iter(self._backend.encode_batch_fast([t for t in parts if not _is_several(t)]))
+            single = [text for text in parts if not _is_several(text)]
+            encodings = self._backend.encode_batch_fast(single)
             pieces = iter(
                 self._backend.encode_batch_fast(
                     [part for text in joined for part in text], add_special_tokens=False
                 )
             )
+        if tokenless := [t for t, given in zip(single, encodings, strict=True) if not given.ids]:
+            raise NoTokens(tokenless)
+        whole = iter(encodings)
         for text in parts:
             if _is_several(text):
                 yield self._join(text, [next(pieces) for _ in text])
@@ -262,7 +268,7 @@ class Tokenizer:
             Of a text that is to be read in windows: which part of it each token is of.
         """
         if not len(ids):
-            raise InputError(f"the text {beginning(text)} gives no token: leave it out")
+            raise NoTokens([text])
         if self._n_ids is not None and ids.max() >= self._n_ids:
             raise EncoderError(
                 f"the tokenizer gives the id {ids.max()} for {beginning(text)}, and the "

@@ -10,16 +10,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from features.console.show import harmless
+from features.console.stand_ins import showable_json, spare_streams
 from features.errors import LayerbankError
+from features.paths import as_path
 
 #: The packages, whose loggers say what is to be said on stderr.
 ROOMS = ("extract", "features", "regress", "layerbank")
@@ -154,7 +157,9 @@ QuietOption = Annotated[
 class _App(typer.Typer):
     """Commands whose help flows over the width of the terminal, however the source breaks it.
 
-    A parameter whose type is a dataclass stands for an option for each of its fields.
+    A parameter whose type is a dataclass stands for an option for each of its fields, and every
+    parameter that is a path, or several, takes what `as_path` takes: a shell leaves the ``~`` of
+    ``--bank=~/x`` as it is.
     """
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
@@ -176,6 +181,7 @@ def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, parameter in inspect.signature(function).parameters.items():
         own = parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
         parameters += _parameters(groups[name]) if name in groups else [own]
+    parameters = [each.replace(annotation=_with_home(each.annotation)) for each in parameters]
 
     def command(**given: Any) -> Any:
         for name, group in groups.items():
@@ -192,6 +198,23 @@ def _parameters(group: Any) -> Iterator[inspect.Parameter]:
         default = inspect.Parameter.empty if field.default is MISSING else field.default
         kind = inspect.Parameter.KEYWORD_ONLY
         yield inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name])
+
+
+def _with_home(annotation: Any) -> Any:
+    """The annotation of a parameter; that of a path says how a word becomes one."""
+    kind, *metadata = get_args(annotation) or (annotation,)
+    if not metadata or Path not in _types_in(kind):
+        return annotation
+    option = copy(metadata[0])
+    option.parser = as_path
+    return Annotated[kind, option]
+
+
+def _types_in(kind: Any) -> Iterator[Any]:
+    """A type, and those that it is put together from."""
+    yield kind
+    for part in get_args(kind):
+        yield from _types_in(part)
 
 
 def new_app(help: str, *, epilog: str | None = None) -> typer.Typer:
@@ -212,6 +235,7 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> None:
     ``--debug``, anywhere among the arguments, shows the traceback of an error.
     """
     _open_closed_streams()
+    spare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -283,12 +307,18 @@ class _Notes(logging.Formatter):
 
 def say(line: str, *, err: bool = False) -> None:
     """Print a line on stdout, or on stderr, whatever names it holds."""
-    typer.echo(harmless(line).replace("\n", "␊"), err=err)
+    say_lines(line.replace("\n", "␊"), err=err)
 
 
 def say_lines(text: str, *, err: bool = False) -> None:
     """Print a text of several lines."""
-    typer.echo(harmless(text), err=err)
+    # Named: where stdout is ASCII, Click would write UTF-8 to a stream of its own.
+    typer.echo(harmless(text), file=sys.stderr if err else sys.stdout)
+
+
+def say_json(json: str) -> None:
+    """Print JSON on stdout, in ASCII where that does not show all of it."""
+    typer.echo(showable_json(json), file=sys.stdout)
 
 
 def on_stdout(text: Text) -> None:

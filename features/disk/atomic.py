@@ -8,6 +8,7 @@ when all has been written.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -145,12 +146,39 @@ def replacing(out: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
             sync_folder(out.parent)
     except OSError as error:
         raise CommitError(
-            f"could not write {out} ({error.strerror or error}): make room, or write elsewhere, "
-            "and call again"
+            f"could not write {out} ({error.strerror or error}): {remedy(error)}, and call again"
         ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+#: What is wrong with a place, and not with the room in it.
+_WRONG_PLACE = frozenset(
+    {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT}
+    | {errno.ENOTDIR, errno.EPERM, errno.EROFS}
+)
+
+
+def remedy(error: OSError) -> str:
+    """What to do when something could not be written."""
+    return "write elsewhere" if error.errno in _WRONG_PLACE else "make room, or write elsewhere"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where it does not exist.
+
+    Raises
+    ------
+    CommitError
+        When it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommitError(
+            f"the folder {folder} cannot be made ({error.strerror or error}): {remedy(error)}"
+        ) from error
 
 
 def sync_files(files: Iterable[Path], folder: Path) -> None:

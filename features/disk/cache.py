@@ -17,7 +17,8 @@ import xxhash
 
 from features.disk.atomic import replacing
 from features.disk.system import is_private
-from features.errors import CommitError
+from features.errors import CommitError, InputError
+from features.paths import as_path
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,12 @@ log = logging.getLogger(__name__)
 def cache_folder() -> Path | None:
     """The folder, made where there is none; None, which is logged, where it cannot serve."""
     given = os.environ.get("LAYERBANK_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return _usable(Path(given) if given else Path(base) / "layerbank")
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return _usable(as_path(given) if given else as_path(base) / "layerbank")
+    except InputError as error:  # nobody's home, as in some containers
+        log.info("nothing is kept in a cache (%s)", error)
+        return None
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 
 from features.addresses import refuse_address
-from features.disk.atomic import locked_temporary
+from features.disk.atomic import locked_temporary, make_folder
 from features.disk.format import (
     CHECKSUM,
     FORMAT,
@@ -29,6 +29,7 @@ from features.disk.format import (
 from features.disk.schema import EACH, OBJECT, Matching, Whole, parse_json, refuse_other
 from features.disk.system import disk_errors, read_errors, read_file, sync, sync_folder, write_all
 from features.errors import BankError, FingerprintMismatch, NotABank
+from features.paths import near_path
 from features.selection import POOLER, Setup
 from features.sentence import FACTS
 
@@ -116,8 +117,8 @@ def read_manifest(folder: Path) -> Manifest:
         with read_errors(path):
             content = parse_json(read_file(path, at_most=_LARGEST))
     except (FileNotFoundError, NotADirectoryError):
-        is_run = (folder / "run.json").is_file()
-        why = "a file" if folder.is_file() else "a run" if is_run else f"without {MANIFEST}"
+        near = near_path(folder, is_bank_folder)
+        why = _what_else(folder) + (f"; {near}" if near else "")
         raise NotABank(
             f"{folder} is not a bank (it is {why}): make one with "
             f"`layerbank extract INPUT --text COL --bank {folder}`"
@@ -149,6 +150,20 @@ def read_manifest(folder: Path) -> Manifest:
             "the segments"
         ) from None
     return manifest
+
+
+def is_bank_folder(folder: Path) -> bool:
+    """Whether a folder looks like a bank's."""
+    return (folder / MANIFEST).is_file()
+
+
+def _what_else(folder: Path) -> str:
+    """What is there in place of a bank."""
+    if not os.path.lexists(folder):
+        return "not there"
+    if folder.is_file():
+        return "a file"
+    return "a run" if (folder / "run.json").is_file() else f"without {MANIFEST}"
 
 
 def checked_manifest(content: Mapping[str, Any]) -> Manifest:
@@ -205,8 +220,8 @@ def publish_manifest(folder: Path, setup: Setup, source: Mapping[str, Any]) -> N
     }
     content[CHECKSUM] = _checksum(content)
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    make_folder(folder)
     with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         with locked_temporary(folder) as (descriptor, temporary):
             write_all(descriptor, memoryview(text.encode()))
             sync(descriptor)

@@ -279,7 +279,7 @@ def is_writable(folder: Path) -> bool:
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    return os.access(there, os.W_OK | os.X_OK)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def refuse_writing_banks(folder: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 
 from features.errors import InputError
 from features.keys import Text
+from features.tables.labels import is_empty, label_of
 
 #: Row numbers that an error lists.
 LISTED_ROWS = 10
@@ -39,22 +40,10 @@ class Faults:
             raise InputError(f"{self._name} has {self._what} in {rows}: {self._advice}")
 
 
-def is_missing(cell: object) -> bool:
-    """Whether nothing stands in a cell, as each format has it: null, NaN, nothing between commas.
-
-    >>> is_missing(None), is_missing(""), is_missing(float("nan")), is_missing("NaN")
-    (True, True, True, False)
-    """
-    if isinstance(cell, str):
-        return not cell
-    # pandas' own NA is neither equal to itself nor the opposite.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
-
-
 def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
     """A row's text, None where a part is empty or missing."""
     for cell in cells:
-        if is_missing(cell):
+        if is_empty(cell):
             return None
         if not isinstance(cell, str):
             raise InputError(
@@ -62,6 +51,12 @@ def text_of(cells: Sequence[object], table: str, row: int) -> Text | None:
                 "it as a string"
             )
     parts = tuple(str(cell) for cell in cells)
+    return parts[0] if len(parts) == 1 else parts
+
+
+def filled_text(cells: Sequence[object]) -> Text:
+    """A row's text, with an empty string for each part that is missing."""
+    parts = tuple("" if is_empty(cell) else str(cell) for cell in cells)
     return parts[0] if len(parts) == 1 else parts
 
 
@@ -83,9 +78,22 @@ def finite_number(cell: object) -> float:
 
 
 class Strings:
-    """Columns of strings as they are read, of which some need a value in every row."""
+    """Columns of strings as they are read, of which some need a value in every row.
 
-    def __init__(self, table: str, names: Sequence[str], needed: Sequence[str]) -> None:
+    Parameters
+    ----------
+    verbatim
+        Columns that are no labels, whose 1 and 1.0 are two.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        names: Sequence[str],
+        needed: Sequence[str],
+        verbatim: Container[str | None] = (),
+    ) -> None:
+        self._verbatim = verbatim
         self.columns: dict[str, list[str]] = {name: [] for name in names}
         self._absent = {
             name: Faults(table, f"no value in column {name!r}", "fill them in") for name in needed
@@ -99,15 +107,19 @@ class Strings:
             for name in names
         }
 
-    def add(self, row: int, cells: Iterable[object]) -> None:
-        """Take in a row's cells, one a column."""
+    def add(self, row: int, cells: Iterable[object], *, needed: bool = True) -> None:
+        """Take in a row's cells, one a column; unless `needed`, labels may be missing."""
         for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-            string = "" if is_missing(cell) else str(cell)
-            if not string and name in self._absent:
+            string = "" if is_empty(cell) else self._of(name, cell)
+            required = name in self._absent and (needed or name in self._verbatim)
+            if required and not string:
                 self._absent[name].add(row)
             if _HALF_PAIR.search(string):
                 self._halved[name].add(row)
             column.append(string)
+
+    def _of(self, name: str, cell: object) -> str:
+        return str(cell) if name in self._verbatim else label_of(cell)
 
     @property
     def faults(self) -> list[Faults]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from features.errors import InputError
+from features.paths import hint
 from features.tables.arrow import ArrowReader, ParquetReader, dataset_reader, is_dataset
 from features.tables.content import Content
 from features.tables.delimited import DelimitedReader
@@ -79,7 +80,8 @@ def reader_of(path: Path, reading: Reading) -> tuple[Reader, str]:
         _refuse_unused(reading, "arrow", name)
         return dataset_reader(path, name), name
     elif not path.is_file():
-        raise InputError(f"{path} does not exist: give a {', '.join(FORMATS)} file")
+        near = hint(path, _is_table)
+        raise InputError(f"{path} does not exist{near}: give a {', '.join(FORMATS)} file")
     with path.open("rb") as file:
         head = file.read(10)
     ending = reading.format or ("" if flowing else _format(ending_of(name)))
@@ -140,3 +142,7 @@ def _refuse_unused(reading: Reading, format: str, name: str) -> None:
     wrong = [option for option, is_given in given.items() if is_given]
     if wrong and format not in _DELIMITED:
         raise InputError(f"{wrong[0]} is for csv and tsv, and {name} is {format}: leave it out")
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and _format(ending_of(path.name)) in FORMATS

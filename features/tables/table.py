@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ from features.addresses import refuse_address
 from features.console.show import printable
 from features.errors import InputError
 from features.keys import Text
-from features.tables.cells import Faults, Strings, finite_number, text_of
+from features.paths import as_path
+from features.tables.cells import Faults, Strings, filled_text, finite_number, text_of
 from features.tables.decimals import with_points
 from features.tables.delimited import DelimitedReader
+from features.tables.labels import MISSING, is_missing
 from features.tables.reader import Row
 from features.tables.readers import reader_of
 from features.tables.reading import Reading
@@ -25,6 +27,9 @@ from features.tables.spool import flows
 
 #: How many columns an error names, and how much of each name.
 LISTED, NAME_LENGTH = 20, 60
+
+#: What else can be done about targets that are no numbers.
+LEAVE_OUT = ", or leave missing ones out with --skip-missing"
 
 
 class Table:
@@ -137,7 +142,7 @@ def open_table(
     """
     reading = Reading(format, encoding, delimiter, quoting, decimal, no_header)
     refuse_address(path, "an input", "copy it here, and give that file")
-    path = Path(path)
+    path = as_path(path)
     try:
         return Table(path, reading)
     except OSError as error:
@@ -178,7 +183,7 @@ class Dataset:
     ids, groups
         n strings, where a column was named.
     targets
-        Shape ``(n, n_targets)``, float64, finite.
+        Shape ``(n, n_targets)``, float64, finite; NaN where a target is missing and may be.
     extra
         Further columns as strings, by name.
     n_skipped
@@ -193,6 +198,22 @@ class Dataset:
     extra: dict[str, list[str]] = field(default_factory=dict)
     n_skipped: int = 0
 
+    def of_rows(self, places: Sequence[int]) -> Dataset:
+        """Some of the rows, by their places from 0."""
+
+        def some(values: list[str]) -> list[str]:
+            return [values[place] for place in places]
+
+        return replace(
+            self,
+            texts=[self.texts[place] for place in places],
+            rows=self.rows[places],
+            ids=None if self.ids is None else some(self.ids),
+            targets=self.targets[places],
+            groups=None if self.groups is None else some(self.groups),
+            extra={name: some(cells) for name, cells in self.extra.items()},
+        )
+
 
 def read_dataset(
     table: Table,
@@ -204,6 +225,8 @@ def read_dataset(
     extra: Sequence[str] = (),
     numeric: Sequence[str] = (),
     skip_empty: bool = False,
+    keep_empty: bool = False,
+    skip_missing: bool = False,
 ) -> Dataset:
     """Read columns into memory and check them.
 
@@ -211,6 +234,13 @@ def read_dataset(
     ----------
     numeric
         Which of the extra columns hold numbers, with a point or a comma as targets.
+    skip_empty
+        Whether to leave out rows with an empty or missing text.
+    keep_empty
+        Whether to take what is missing of a text for an empty string.
+    skip_missing
+        Whether targets may be missing. A row without any of them is still there, and need have
+        neither text nor group.
 
     Raises
     ------
@@ -221,30 +251,39 @@ def read_dataset(
     text_columns = table.text_columns(text)
     named = [name for name in (id, group) if name is not None]
     empty = _empty_texts(table)
+    advice = "mend or drop them" + ("" if skip_missing else LEAVE_OUT)
     not_numbers = {
-        name: Faults(table.name, f"no finite number in column {name!r}", "mend or drop them")
-        for name in target
+        name: Faults(table.name, f"no finite number in column {name!r}", advice) for name in target
     }
     texts: list[Text] = []
     rows: list[int] = []
     numbers: list[list[float]] = []
-    strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named)
+    strings = Strings(table.name, list(dict.fromkeys([*named, *extra])), named, verbatim=[id])
     skipped = 0
     columns = [*text_columns, *target, *strings.columns]
     for row, cells in table.rows_of_numbers(columns, [*target, *numeric]):
-        value = text_of(cells[: len(text_columns)], table.name, row)
+        parts, rest = cells[: len(text_columns)], iter(cells[len(text_columns) :])
+        own = [next(rest) for _ in target]
+        absent = [skip_missing and is_missing(cell, MISSING) for cell in own]
+        left_out = bool(target) and all(absent)
+        value = text_of(parts, table.name, row)
         if value is None:
-            skipped += 1
-            empty.add(row)
             if skip_empty:
+                skipped += 1
                 continue
-        texts.append(value or "")
+            value = filled_text(parts)
+            if not keep_empty and not left_out:
+                empty.add(row)
+        texts.append(value)
         rows.append(row)
-        rest = iter(cells[len(text_columns) :])
-        numbers.append([_number(next(rest), row, not_numbers[name]) for name in target])
-        strings.add(row, rest)
-    if not skip_empty:
-        empty.raise_if_any()
+        numbers.append(
+            [
+                math.nan if is_absent else _number(cell, row, not_numbers[name])
+                for name, cell, is_absent in zip(target, own, absent, strict=True)
+            ]
+        )
+        strings.add(row, rest, needed=not left_out)
+    empty.raise_if_any()
     for faults in (*not_numbers.values(), *strings.faults):
         faults.raise_if_any()
     if not texts:

@@ -35,6 +35,7 @@ from features.disk.own_folder import OwnFolder
 from features.disk.segment import COMPACTED, Segment
 from features.disk.snapshot import Snapshot, all_keys
 from features.disk.system import disk_errors, sync_folder
+from features.paths import as_path
 
 #: What compact replaced is deleted when it is this old.
 RETIRED_SECONDS = 24 * 3600.0
@@ -90,7 +91,7 @@ def compact(path: str | Path, *, segment_bytes: int = 256 << 20) -> CompactRepor
     CommitError
         When there is no room; the bank is as good as before.
     """
-    folder = Path(path).absolute()
+    folder = as_path(path).absolute()
     manifest = read_manifest(folder)
     with rearranging(folder), disk_errors(folder):
         sweep(folder)

@@ -21,6 +21,7 @@ from features.disk.notes import is_noted, note_file
 from features.disk.segment import TOKENS, Segment
 from features.disk.snapshot import all_keys
 from features.errors import CorruptSegment, FingerprintMismatch, InputError
+from features.paths import as_path, as_paths
 from features.upkeep.part import part_of
 
 
@@ -48,12 +49,12 @@ def merge(sources: Sequence[str | Path], into: str | Path) -> int:
         tokens; nothing was written.
     CorruptSegment, CommitError
     """
-    banks = [Bank.open(source) for source in sources]
+    banks = [Bank.open(source) for source in as_paths(sources)]
     if not banks:
         raise InputError("merge needs at least one bank to take from")
     for bank in banks:
         refuse_other_setup(bank.path, bank.setup, banks[0].setup)
-        if bank.path.resolve() == Path(into).resolve():
+        if bank.path.resolve() == as_path(into).resolve():
             raise InputError(f"{bank.path} is both a bank to take from and the one to add to")
     _refuse_other_tokens([*banks, *([Bank.open(into)] if is_bank(into) else [])])
     target = Bank.create(into, banks[0].setup, banks[0].source)

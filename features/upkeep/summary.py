@@ -22,6 +22,7 @@ from features.disk.manifest import Manifest, read_manifest
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.snapshot import segment_names
 from features.errors import BankError, CorruptSegment
+from features.paths import as_path
 from features.selection import bank_blocks
 from features.sentence import FACTS, described, sentence_poolings
 from features.token_notes import token_notes
@@ -44,7 +45,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     NotABank, BankError
         When it cannot be said what bank this is.
     """
-    folder = Path(path).absolute()
+    folder = as_path(path).absolute()
     manifest = read_manifest(folder)
     names = segment_names(folder)
     rows = _Rows(folder, manifest, names)

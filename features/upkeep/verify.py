@@ -24,6 +24,7 @@ from features.disk.mapped import MappedFile
 from features.disk.segment import Segment, SnapshotMoved
 from features.disk.system import NO_FILE, open_read, read_errors
 from features.errors import BankError, CorruptSegment, NotABank
+from features.paths import as_path
 from features.upkeep.findings import Finding, listed, log_findings, look_at
 from features.upkeep.repair import repair_bank
 
@@ -59,7 +60,7 @@ def verify(path: str | Path, *, repair: bool = False) -> VerifyReport:
         When something cannot be read for want of rights or of file descriptors, or repair is
         wanted and another process rearranges the bank.
     """
-    folder = Path(path).absolute()
+    folder = as_path(path).absolute()
     findings: list[Finding] = []
     try:
         manifest: Manifest | None = read_manifest(folder)

@@ -11,7 +11,7 @@ import numpy as np
 from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
-from regress.evaluation.oof import seeded
+from regress.evaluation.oof import as_numbers, seeded
 from regress.runs.folder import INNER, damaged
 from regress.runs.run import Run
 from regress.runs.saved_model import SavedModel
@@ -30,7 +30,7 @@ class BlendBase:
     terms
         Its blocks, with banks by the names they have in the blend.
     predictions
-        Shape (n_samples,), for each split into folds.
+        Shape (n_samples,), for each split into folds; NaN where a row lacks the target.
     inner
         Shape (n_folds, n_samples), likewise, where the run has it: see
         `regress.sweep.choice.SplitSearch.inner_predictions`.
@@ -80,7 +80,7 @@ class BlendRun(NamedTuple):
             saved=saved,
             recorded=recorded,
             terms=tuple(term._replace(bank=self.bank_names[term.bank]) for term in saved.terms),
-            predictions=[np.array(self.table[name], dtype=np.float64) for name in columns],
+            predictions=[as_numbers(self.table[name]) for name in columns],
             inner=[self.inner[name] for name in columns] if {*columns} <= {*self.inner} else None,
         )
 
@@ -114,10 +114,11 @@ def _refuse_gaps(member: BlendRun) -> None:
     """RunError unless inner predictions are there for all rows but those of the fold left out."""
     splits = member.run.fold_numbers(member.table)
     for result in member.run.description["results"]:
+        known = ~np.isnan(as_numbers(member.table[result["target"]]))
         names = [result["column"], *(seeded(result["column"], seed) for seed in member.seeds)]
         for name, numbers in zip(names, splits, strict=True):
             for fold, predicted in enumerate(member.inner.get(name, ())):
-                if not np.isfinite(predicted[numbers != fold]).all():
+                if not np.isfinite(predicted[known & (numbers != fold)]).all():
                     raise damaged(member.run.path / INNER, f"{name!r} holds what is no number")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from features.console.stand_ins import showable
 from features.selection import ResolvedTerm
 from regress.blend.bases import BlendBase
 from regress.blend.weights import Weights
@@ -109,7 +110,7 @@ class Blend:
 
     def __repr__(self) -> str:
         scores = [f"{blended.target!r} RMSE {blended.scores.rmse:.4f}" for blended in self.targets]
-        return f"<Blend of {len(self.runs)} runs by {self.method}: {', '.join(scores)}>"
+        return showable(f"<Blend of {len(self.runs)} runs by {self.method}: {', '.join(scores)}>")
 
     def column(self, blended: Blended) -> str:
         """The column of ``oof.csv`` that holds the predictions for a target."""

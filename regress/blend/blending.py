@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
+from features.paths import as_paths
 from regress.blend.bases import BlendBase, blend_runs
 from regress.blend.blended import HONEST, STACKED, Blend, Blended
 from regress.blend.weights import METHODS, Method, Weights, mean_weights
 from regress.compute.arrays import Matrix, weights_of
 from regress.evaluation.metrics import mean_scores, rmse, rmse_by_fold, score
-from regress.evaluation.oof import WEIGHT
+from regress.evaluation.oof import WEIGHT, as_numbers
 from regress.evaluation.results import Repeat
 from regress.runs.run import load_run
 
@@ -45,7 +46,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
     """
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}: it is one of {', '.join(METHODS)}")
-    loaded = [load_run(path) for path in dict.fromkeys(Path(path).absolute() for path in runs)]
+    loaded = [load_run(path) for path in dict.fromkeys(path.absolute() for path in as_paths(runs))]
     if not loaded:
         raise InputError("name the runs to blend")
     members, banks = blend_runs(loaded)
@@ -60,7 +61,7 @@ def blend(runs: Sequence[str | Path], *, method: str = "nnls") -> Blend:
             raise InputError(
                 f"{first.path} holds one model, and one cannot be blended: name another run"
             )
-        y = np.array(table[target], dtype=np.float64)
+        y = as_numbers(table[target])
         targets.append(_blended(target, bases, y, sample_weight, splits, METHODS[method]))
     return Blend(loaded, banks, table, targets, method)
 
@@ -74,17 +75,23 @@ def _blended(
     fit: Method,
 ) -> Blended:
     """Blend one target; `splits` has the fold of each row, on each split."""
-    inner = [base.inner for base in bases if base.inner is not None]
+    known = np.flatnonzero(~np.isnan(y))  # all but these are of no concern
+    y, sample_weight = y[known], weights_of(sample_weight, known)
+    splits = [folds[known] for folds in splits]
+    predicted = [[split[known] for split in base.predictions] for base in bases]
+    inner = [[array[:, known] for array in base.inner] for base in bases if base.inner is not None]
     honest = len(inner) == len(bases)
     repeats: list[Repeat] = []
     fitted: list[Weights] = []
     for number, folds in enumerate(splits):
-        A = np.stack([base.predictions[number] for base in bases], axis=1)
+        A = np.stack([of_base[number] for of_base in predicted], axis=1)
         unseeing = [arrays[number] for arrays in inner] if honest else None
         fitted.append(fit(A, y, folds, sample_weight))
         predictions = _nested(A, unseeing, y, sample_weight, folds, fit)
         repeats.append(_scored(y, predictions, sample_weight, folds, fitted[-1].apply(A)))
-    best = [np.mean([rmse(y, each, sample_weight) for each in base.predictions]) for base in bases]
+    best = [np.mean([rmse(y, each, sample_weight) for each in of_base]) for of_base in predicted]
+    n_rows = len(bases[0].predictions[0])
+    repeats = [repeat.spread(known, n_rows) for repeat in repeats]
     return Blended(
         target=target,
         bases=bases,

@@ -64,7 +64,7 @@ def _texts(description: Mapping[str, Any]) -> tuple[Sequence[Text] | None, Seque
     if not recorded:
         return None, None
     try:
-        dataset = Source.recorded(recorded).read()[1]
+        dataset = Source.recorded(recorded).read_kept()
     except (LayerbankError, OSError):
         return None, None
     if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:
@@ -79,6 +79,11 @@ def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
         found.append(f"scores are means over {len(repeats) + 1} splits into folds")
     if texts.get("weighted"):
         found.append("weights of the blend and scores are weighted by the sample weights")
+    for target, n in (texts.get("n_with_target") or {}).items():
+        if n < texts["n"]:
+            found.append(
+                f"{target} is blended and scored on the {n} of {texts['n']} rows that have it"
+            )
     near = texts.get("near_duplicates") or {}
     if near.get("straddling"):
         found.append(

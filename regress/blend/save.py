@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from features.disk.notes import note_written_here
+from features.paths import as_path
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import (
@@ -24,6 +25,7 @@ from regress.evaluation.oof import (
     TARGET,
     WEIGHT,
     WEIGHTS,
+    as_cells,
     refuse_shared_names,
     seeded,
 )
@@ -50,7 +52,7 @@ def save_blend(
     from regress.blend.results import blend_results, largest_weights, notes_on_blend
     from regress.runs.drawing import draw_report, write_report_data
 
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     refuse_existing(path, force=force)
     table = _oof_columns(blend)
     with new_run(path) as folder:
@@ -109,7 +111,7 @@ def _oof_columns(blend: Blend) -> dict[str, Sequence[object]]:
     refuse_shared_names([*kept, *((name, PREDICTIONS) for name, _ in predicted)])
     return {
         **{name: table[name] for name, _ in kept},
-        **{name: values.tolist() for name, values in predicted},
+        **{name: as_cells(values) for name, values in predicted},
     }
 
 

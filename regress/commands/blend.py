@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import ForceOption, JsonOption, QuietOption, say_lines, set_verbosity
+from features.console.app import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    say_json,
+    say_lines,
+    set_verbosity,
+)
 from features.errors import InputError
 from regress.commands.making import (
     FiguresOption,
@@ -72,7 +79,7 @@ def blend_command(
         blended = blend(runs, method=method or "nnls")
     save_blend(blended, out, force=force, figures=figures)
     if json:
-        typer.echo(blend_json(blended, str(out)))
+        say_json(blend_json(blended, str(out)))
     else:
         say_lines(blend_text(blended))
     if not quiet:

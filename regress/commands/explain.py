@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console.app import on_stdout, say, set_verbosity
+from features.console.app import on_stdout, say, say_json, set_verbosity
 from features.errors import InputError
 from features.filling import EncodeWith
 from regress.commands.saved import NewTexts
@@ -86,7 +86,7 @@ def explain_command_with(encode_with: EncodeWith) -> Callable[..., None]:
             ids=[names[row] for row in kept],
         )  # fmt: skip
         if new.json:
-            typer.echo(as_json(found.as_dict()))
+            say_json(as_json(found.as_dict()))
         elif html is not None:
             from features.disk.atomic import replacing
 

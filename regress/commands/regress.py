@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import saying_when_stopped, set_verbosity
+from features.console.app import say_json, saying_when_stopped, set_verbosity
 from regress.commands.making import names_of
 from regress.commands.scoring import Scoring
 
@@ -62,7 +62,7 @@ def regress_command(
         )
         folder = save_run(experiment, scoring.out, **scoring.saving(source))
     if scoring.json:
-        typer.echo(results_json(experiment, str(folder)))
+        say_json(results_json(experiment, str(folder)))
         return
     show_results(experiment, quiet=scoring.quiet)
     scoring.say_next()

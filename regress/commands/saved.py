@@ -21,7 +21,7 @@ from features.console.app import (
     SkipEmptyOption,
     TextOption,
 )
-from features.errors import InputError
+from features.errors import InputError, NoTokens
 
 if TYPE_CHECKING:
     from features.bank import Bank
@@ -92,7 +92,7 @@ class NewTexts(ReadingOptions):
     quiet: QuietOption = False
 
     def read(
-        self, run: Run, *, by: Sequence[str] = (), id: str | None = None
+        self, run: Run, *, by: Sequence[str] = (), id: str | None = None, empty: str = ""
     ) -> tuple[Source, Dataset]:
         """The file of new texts, in the columns that the run knows unless options name others.
 
@@ -102,6 +102,8 @@ class NewTexts(ReadingOptions):
             Further columns to read. Those of the run's targets are read where they are there.
         id
             The column of ids, rather than the run's, where no option names it.
+        empty
+            What becomes of empty texts; not given, they are refused, or skipped by --skip-empty.
 
         Raises
         ------
@@ -126,11 +128,27 @@ class NewTexts(ReadingOptions):
                 "%s has no column %r, so rows are numbered: name the ids with --id",
                 self.input, known["id"],
             )  # fmt: skip
+        skip = empty == "skip" if empty else self.skip_empty
         there = [name for name in run.targets if table.columns.count(name) == 1]
         return Source(
-            path=str(self.input), target=(), text=text, id=id, skip_empty=self.skip_empty,
+            path=str(self.input), target=(), text=text, id=id, skip_empty=skip,
             by=tuple(dict.fromkeys([*there, *by])), **self.how_read(),
-        ).read(table, numeric=there)  # fmt: skip
+        ).read(table, numeric=there, keep_empty=bool(empty) and not skip)  # fmt: skip
+
+    def banks_and_tokenless(
+        self, encode_with: EncodeWith, run: Run, texts: Sequence[Text]
+    ) -> tuple[list[Bank], set[Text]]:
+        """As `banks_with`, and the texts that the encoder's tokenizer makes nothing of."""
+        # White space first, so that all that gives no token is found at once.
+        wanted = sorted(dict.fromkeys(texts), key=_says_something)
+        tokenless: set[Text] = set()
+        while wanted:
+            try:
+                return self.banks_with(encode_with, run, wanted), tokenless
+            except NoTokens as error:
+                tokenless.update(error.texts)
+                wanted = [text for text in wanted if text not in tokenless]
+        return [], tokenless
 
     def banks_with(
         self,
@@ -153,3 +171,8 @@ class NewTexts(ReadingOptions):
             scratch=self.scratch, training=training, encoder_named=self.encoder is not None,
         )  # fmt: skip
         return [*banks.values()]
+
+
+def _says_something(text: Text) -> bool:
+    parts = (text,) if isinstance(text, str) else text
+    return any(part.strip() for part in parts)

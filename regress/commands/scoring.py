@@ -130,7 +130,9 @@ class Scoring(ReadingOptions):
     sample_weight: Annotated[
         str | None,
         typer.Option(
-            "--sample-weight", metavar="COL", help="Column with how much each row counts, above 0."
+            "--sample-weight",
+            metavar="COL",
+            help="Column with how much each row counts, 0 or above.",
         ),
     ] = None
     by: Annotated[
@@ -185,6 +187,13 @@ class Scoring(ReadingOptions):
         ),
     ] = None
     skip_empty: SkipEmptyOption = False
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing",
+            help="Leave out rows without a target; of several, each is fitted where it is there.",
+        ),
+    ] = False
     repeated: Annotated[
         Path | None,
         typer.Option(
@@ -273,7 +282,8 @@ class Scoring(ReadingOptions):
             "--seed": self.seed, "--repeats": self.repeats, "--sample-weight": self.sample_weight,
             "--id": self.id, "--memory": self.memory, "--format": self.format,
             "--delimiter": self.delimiter, "--quoting": self.quoting, "--decimal": self.decimal,
-            "--no-header": self.no_header, "--skip-empty": self.skip_empty, "--by": self.by,
+            "--no-header": self.no_header, "--skip-empty": self.skip_empty,
+            "--skip-missing": self.skip_missing, "--by": self.by,
         }  # fmt: skip
 
     def table(self, input: Path) -> Table:
@@ -297,7 +307,7 @@ class Scoring(ReadingOptions):
         source, dataset = Source(
             path=str(self.input), target=self.target, text=self.text, id=self.id, group=self.group,
             fold=self.fold_column, sample_weight=self.sample_weight, skip_empty=self.skip_empty,
-            by=tuple(self.by or ()), **self.how_read(),
+            skip_missing=self.skip_missing, by=tuple(self.by or ()), **self.how_read(),
         ).read()  # fmt: skip
         settled = {"cv": 5 if self.cv is None else self.cv, "random_state": seeds, "memory": memory}
         return source, dataset, {"folds": scheme, **settled, **source.arguments(dataset)}

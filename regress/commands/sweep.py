@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import on_stdout, say, say_lines, saying_when_stopped, set_verbosity
+from features.console.app import (
+    on_stdout,
+    say,
+    say_json,
+    say_lines,
+    saying_when_stopped,
+    set_verbosity,
+)
 from regress.commands.making import names_of
 from regress.commands.scoring import Scoring
 
@@ -88,7 +95,7 @@ def sweep_command(
         )  # fmt: skip
         save_sweep(swept, scoring.out, **scoring.saving(source))
     if scoring.json:
-        typer.echo(sweep_json(swept, str(scoring.out)))
+        say_json(sweep_json(swept, str(scoring.out)))
         return
     for note in notes(swept):
         say(note)

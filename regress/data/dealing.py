@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regress.compute.arrays import Matrix, Rows
+from regress.compute.arrays import Matrix, Rows, numbered
 
 #: Targets are cut into so many quantiles.
 N_STRATA = 10
@@ -55,8 +55,8 @@ def joined_groups(which: Rows, groups: Sequence[str]) -> Rows:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    _, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    n_texts, n_groups = int(which.max()) + 1, int(group.max()) + 1
+    names, group = numbered(groups)
+    n_texts, n_groups = int(which.max()) + 1, len(names)
     size = n_texts + n_groups
     links = coo_array((np.ones(len(which)), (which, n_texts + group)), shape=(size, size))
     _, component = connected_components(links, directed=False)

@@ -75,22 +75,29 @@ def open_with_folds(bank: BankLike, folds: Callable[[], list[Folds]]) -> tuple[B
 
 def opened(bank: BankLike) -> list[Bank]:
     """Banks, opened where paths are given."""
-    if isinstance(bank, Banks):
-        return [*bank.by_name.values()]
-    several = [bank] if isinstance(bank, (Bank, str, Path)) else list(bank)
-    return [each if isinstance(each, Bank) else Bank.open(each) for each in several]
+    return [
+        each if isinstance(each, Bank) else Bank.open(each)
+        for each in (bank.by_name.values() if isinstance(bank, Banks) else _several(bank))
+    ]
 
 
 def fold_template(bank: BankLike) -> str | None:
     """The path with ``{fold}`` in it, where there is one."""
     if isinstance(bank, (Bank, Banks)):
         return None
-    several = [bank] if isinstance(bank, (str, Path)) else list(bank)
+    several = _several(bank)
     paths = [str(each) for each in several if isinstance(each, (str, Path))]
     found = [path for path in paths if PLACE in path]
     if found and len(several) > 1:
         raise InputError(f"{found[0]} stands for one bank a fold: give no other --bank beside it")
     return found[0] if found else None
+
+
+def _several(bank: Bank | str | Path | Iterable[Bank | str | Path]) -> list[Bank | str | Path]:
+    """One bank or several, open or by their folders."""
+    if isinstance(bank, (Bank, str, Path)) or not isinstance(bank, Iterable):
+        return [bank]
+    return list(bank)
 
 
 def of_each_fold(template: str, recorded: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,14 +7,18 @@ always stands in one fold, and the folds do not depend on the order of the rows.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.columns import as_list
 from features.errors import InputError
+from features.tables.labels import MISSING, is_missing, label_of
 from regress.compute.arrays import Matrix, Rows
 from regress.data.dealing import deal, deal_by_size, joined_groups, target_strata
 from regress.data.task import Task
@@ -24,9 +28,6 @@ SCHEMES: tuple[str, ...] = get_args(Scheme)
 
 #: Nested scores leave two folds out at once, so that a third must be left to train on.
 MIN_FOLDS = 3
-
-#: What files say, in any case, where a row has no fold.
-MISSING = ("", "nan", "na", "n/a", "none", "null", "<na>")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +80,8 @@ class Folds:
 
 def all_folds(
     task: Task,
-    folds: str | Sequence[object],
-    cv: int,
+    folds: str | Iterable[object],
+    cv: Any,
     seeds: Sequence[int],
     rows: Sequence[int] | None,
 ) -> list[Folds]:
@@ -89,26 +90,43 @@ def all_folds(
         raise InputError(
             f"repeats need different seeds, not {', '.join(map(str, seeds)) or 'none'}"
         )
-    if not isinstance(folds, str) and not hasattr(folds, "__len__"):
+    if isinstance(cv, bool) or not isinstance(cv, (int, np.integer)):
+        raise InputError(
+            f"cv is {cv!r:.80}, and has to be the number of folds: give cv=5, say, and as folds "
+            f"how they are made ({', '.join(SCHEMES)}), or the fold of each row"
+        )
+    if not isinstance(folds, str) and (not isinstance(folds, Iterable) or hasattr(folds, "split")):
         raise InputError(
             f"folds says how they are made ({', '.join(SCHEMES)}) or which one each row is in, and "
-            f"is {folds!r}: give their number as cv"
+            f"is {folds!r:.80}: give their number as cv"
         )
     if isinstance(folds, str):
         return [
-            make_folds(task.keys, task.Y, n_folds=cv, scheme=folds, groups=task.groups, seed=seed)
+            make_folds(
+                task.keys, task.Y, n_folds=int(cv), scheme=folds, groups=task.groups, seed=seed
+            )
             for seed in seeds
         ]
     if len(seeds) > 1:
         raise InputError("folds that are given stay as they are: give one seed")
-    return [given_folds(task.keys, folds, rows=rows)]
+    labels = as_list(folds, "folds")
+    n = len(task.texts) if task.kept is None else task.kept.n_given
+    if len(labels) != n:
+        raise InputError(f"there are {n} texts and {len(labels)} folds: give one for each text")
+    numbers = task.of_kept(range(1, n + 1) if rows is None else list(rows))
+    return [given_folds(task.keys, task.of_kept(labels), rows=numbers)]
 
 
 def several_seeds(random_state: int | Iterable[int]) -> list[int]:
     """One seed or several, as a list; NumPy's numbers become Python's."""
-    if isinstance(random_state, (int, np.integer)):
-        return [int(random_state)]
-    return [int(seed) for seed in random_state]
+    several: Any = [random_state] if isinstance(random_state, Integral) else random_state
+    try:
+        return [operator.index(seed) for seed in several]
+    except TypeError:
+        raise InputError(
+            f"random_state is {random_state!r:.80}, and has to be a seed or several: give a whole "
+            "number, such as 0"
+        ) from None
 
 
 def make_folds(
@@ -128,7 +146,8 @@ def make_folds(
         Shape (n_samples, width), uint8: what identifies each text (`features.keys.text_keys`).
         Rows with equal keys share a fold.
     y
-        Target, shape (n_samples,) or (n_samples, n_targets); of several, the first is stratified.
+        Target, shape (n_samples,) or (n_samples, n_targets); of several, the first is stratified,
+        and where that is missing (NaN), the next.
     n_folds
         At least 3.
     scheme
@@ -168,9 +187,7 @@ def make_folds(
         _check_enough(len(distinct), n_folds, what)
         strata = np.zeros(len(distinct), dtype=np.int64)
         if scheme == "stratified":
-            first = np.asarray(y, dtype=np.float64).reshape(len(keys), -1)[:, 0]
-            mean = np.bincount(which, weights=first) / np.bincount(which)
-            strata = target_strata(mean)
+            strata = _strata(which, np.asarray(y, dtype=np.float64).reshape(len(keys), -1))
         numbers = deal(strata, n_folds, rng)[which]
     return Folds(numbers, n_folds, scheme, seed, _digest(distinct, which, numbers))
 
@@ -205,9 +222,9 @@ def given_folds(
         raise InputError(
             f"there are {len(keys)} texts and {len(labels)} folds: give one for each text"
         )
-    names = [str(label).strip() for label in labels]
-    for row, label, name in zip(rows, labels, names, strict=True):
-        if label is None or name.lower() in MISSING:
+    names = [label_of(label).strip() for label in labels]
+    for row, label in zip(rows, labels, strict=True):
+        if is_missing(label, MISSING):
             raise InputError(f"row {row} has no fold: fill it in, or leave the row out")
     distinct_names = sorted(set(names), key=_as_number)
     if len(distinct_names) < MIN_FOLDS:
@@ -240,6 +257,23 @@ def row_keys(X: NDArray[Any]) -> NDArray[np.uint8]:
     """Keys, shape (n_samples, 32), for rows that have no text: SHA-256 of each row's bytes."""
     digests = [hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in X]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
+
+
+def _strata(which: Rows, Y: Matrix) -> Rows:
+    """Stratum of each distinct text by its mean target: the first that it has."""
+    strata = np.zeros(int(which.max()) + 1, dtype=np.int64)
+    open_ones = np.ones(len(strata), dtype=bool)
+    for y in Y.T:
+        known = ~np.isnan(y)
+        counts = np.bincount(which, known, len(strata))
+        here = open_ones & (counts > 0)
+        if here.any():
+            sums = np.bincount(which, np.where(known, y, 0.0), len(strata))
+            strata[here] = target_strata(sums[here] / counts[here]) + strata.max() + 1
+            open_ones &= ~here
+        if not open_ones.any():
+            break
+    return strata
 
 
 def _check_enough(n_units: int, n_folds: int, what: str) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from features.errors import InputError, MissingTexts
+from features.paths import as_path
+from features.tables.labels import is_missing
 from features.tables.reading import Reading
 from features.tables.table import Dataset, Table, open_table, read_dataset
+from regress.data.task import kept_rows
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Source:
     fold: str | None = None
     sample_weight: str | None = None
     skip_empty: bool = False
+    skip_missing: bool = False
     by: Sequence[str] = ()
     delimiter: str | None = None
     quoting: str | None = None
@@ -42,7 +48,11 @@ class Source:
         return Reading(**{own.name: getattr(self, own.name) for own in fields(Reading)})
 
     def read(
-        self, table: Table | None = None, *, numeric: Sequence[str] = ()
+        self,
+        table: Table | None = None,
+        *,
+        numeric: Sequence[str] = (),
+        keep_empty: bool = False,
     ) -> tuple[Source, Dataset]:
         """The data set, and this with its columns of texts by name.
 
@@ -52,6 +62,8 @@ class Source:
             The file, where it is open already.
         numeric
             Which of the columns in `by` hold numbers.
+        keep_empty
+            As `features.tables.table.read_dataset`.
         """
         if self.spooled:
             raise InputError(
@@ -65,10 +77,18 @@ class Source:
         dataset = read_dataset(
             table, text=self.text, target=self.target, id=self.id, group=self.group,
             extra=[*extra], numeric=[*numeric, *weights], skip_empty=self.skip_empty,
+            skip_missing=self.skip_missing, keep_empty=keep_empty,
         )  # fmt: skip
-        path = self.path if table.spooled else str(Path(self.path).absolute())
+        path = self.path if table.spooled else str(as_path(self.path).absolute())
         found = replace(self, path=path, text=table.text_columns(self.text), spooled=table.spooled)
         return found, dataset
+
+    def read_kept(self) -> Dataset:
+        """The rows that are fitted and scored: with a target, and a weight above 0."""
+        source, dataset = self.read()
+        weights = source.arguments(dataset).get("sample_weight")
+        kept = kept_rows(dataset.targets, None if weights is None else np.array(weights))
+        return dataset.of_rows(np.flatnonzero(kept).tolist())
 
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         """What `evaluate` is given of the data set, beside texts and targets."""
@@ -82,6 +102,8 @@ class Source:
         }
         if self.sample_weight is not None:
             given["sample_weight"] = _weights(dataset, self.sample_weight, self.path)
+        if self.skip_missing:
+            given["skip_missing"] = True
         if self.fold is not None:
             given["folds"] = dataset.extra[self.fold]
         return given
@@ -109,18 +131,20 @@ def further_columns(source: Mapping[str, Any] | None) -> dict[str, Sequence[obje
     if not source or not source.get("by"):
         return {}
     recorded = Source.recorded(source)
-    extra = recorded.read()[1].extra
+    extra = recorded.read_kept().extra
     return {name: extra[name] for name in recorded.by}
 
 
 def _weights(dataset: Dataset, column: str, path: str) -> list[float]:
+    """Weights, NaN where there is none: a row without a target need have no weight."""
     weights = []
     for row, cell in zip(dataset.rows.tolist(), dataset.extra[column], strict=True):
         try:
-            weights.append(float(cell.replace("_", "?")))  # 1_0 is a number to Python alone
+            # 1_0 is a number to Python alone.
+            weights.append(math.nan if is_missing(cell) else float(cell.replace("_", "?")))
         except ValueError:
             raise InputError(
                 f"{path} has {cell!r} for a sample weight in row {row} of column {column!r}: give "
-                "a number above 0"
+                "a number from 0 on"
             ) from None
     return weights

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -12,8 +11,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from features.banks import Banks
-from features.keys import Text
+from features.columns import as_list, column_names
+from features.errors import InputError
 from features.selection import Selection
+from features.texts import Text, TextsLike, as_texts
 from regress.data.fold_banks import BankLike, opened
 
 
@@ -50,14 +51,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.bank = bank
         self.selection = selection
 
-    def fit(self, X: Sequence[Text], y: object = None) -> Self:
+    def fit(self, X: TextsLike, y: object = None) -> Self:
         """Open the bank and resolve the selection.
 
         Parameters
         ----------
         X
-            n_samples texts, or a table of strings whose rows are the parts of a text; they have
-            to be texts, and are not looked up before `transform`.
+            n_samples texts, in whatever `features.as_texts` takes, or a table of strings
+            whose rows are the parts of a text; they have to be texts, and are not looked up before
+            `transform`. A generator is not read here.
         y
             Ignored.
 
@@ -68,12 +70,13 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         SelectionError, BankError
             When the bank cannot be opened or cannot serve the selection.
         """
-        _texts(X)
+        if not isinstance(X, Iterator):  # which can be read once, and is for `transform`
+            _texts(X)
         self.banks_ = Banks(opened(self.bank))
         self.terms_ = self.banks_.resolve(self.selection)
         return self
 
-    def transform(self, X: Sequence[Text]) -> NDArray[np.float32]:
+    def transform(self, X: TextsLike) -> NDArray[np.float32]:
         """The selection's columns, shape (n_samples, n_columns), float32.
 
         Raises
@@ -82,7 +85,14 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             When the bank lacks any of them.
         """
         check_is_fitted(self)
+        return self._matrix(_texts(X))
+
+    def fit_transform(self, X: TextsLike, y: object = None, **_: object) -> NDArray[np.float32]:
+        """As `fit` and then `transform`, of texts that are read once: a generator will do."""
         texts = _texts(X)
+        return self.fit(texts)._matrix(texts)
+
+    def _matrix(self, texts: list[Text]) -> NDArray[np.float32]:
         return np.asarray(self.banks_.matrix(texts, self.selection), dtype=np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -100,19 +110,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _texts(X: Any) -> list[Text]:
-    """Texts of a sequence, a column or a table."""
-    if isinstance(X, (str, Path)):
-        raise TypeError("give a list of texts, not a single one")
-    rows = X.to_numpy() if hasattr(X, "to_numpy") else X
-    if isinstance(rows, np.ndarray):
-        if rows.ndim > 2:
-            raise TypeError(f"texts come in a list or a table, not in {rows.ndim} dimensions")
-        if rows.ndim == 2:
-            rows = rows[:, 0] if rows.shape[1] == 1 else map(tuple, rows.tolist())
-    texts: list[Text] = []
-    for number, row in enumerate(rows, start=1):
-        parts = row if isinstance(row, (tuple, list)) else (row,)
-        if not parts or not all(isinstance(part, str) for part in parts):
-            raise TypeError(f"row {number} is {type(row).__name__} {row!r:.60}, and no text")
-        texts.append(tuple(map(str, parts)) if isinstance(row, (tuple, list)) else str(row))
-    return texts
+    """Texts of a column or of a table; TypeError, as scikit-learn has it, for what holds none."""
+    try:
+        names = column_names(X)
+        if names is not None and len(names) > 1:
+            X = list(zip(*(as_list(X[name], "texts") for name in names), strict=True))
+        return as_texts(X)
+    except InputError as error:
+        raise TypeError(str(error)) from None

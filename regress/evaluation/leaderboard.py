@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.console.stand_ins import showable
 from features.selection import Block, ResolvedTerm
-from regress.compute.arrays import Matrix
+from regress.compute.arrays import Matrix, Rows, spread, weights_of
 from regress.data.folds import Folds
 from regress.data.task import Task
 from regress.evaluation.metrics import (
@@ -29,6 +30,19 @@ from regress.evaluation.metrics import (
 CANDIDATES = frozenset({"result", "block", "combination"})
 
 Verdict = Literal["best", "tie", "worse"]
+
+
+class Scored(Protocol):
+    """Predictions of one target, with their scores."""
+
+    @property
+    def scores(self) -> Scores:
+        """Nested scores."""
+        ...
+
+    def splits(self) -> Matrix:
+        """Predictions of each split, shape (n_splits, n_samples)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +68,7 @@ class LeaderboardRow:
         RMSE of each fold of the first split.
     predictions, repeats
         Nested out-of-fold predictions, shape (n_samples,): of the first split, and of each
-        further one.
+        further one. NaN where a row lacks the target.
     params, seconds
         The setting over all folds, and the time it took, where these are known.
     name
@@ -76,7 +90,9 @@ class LeaderboardRow:
     name: str = ""
 
     def __repr__(self) -> str:
-        return f"<LeaderboardRow {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        return showable(
+            f"<LeaderboardRow {self.label}: RMSE {self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        )
 
     @property
     def label(self) -> str:
@@ -97,6 +113,14 @@ class LeaderboardRow:
         """Predictions of each split, shape (n_splits, n_samples)."""
         return np.stack([self.predictions, *self.repeats])
 
+    def spread(self, rows: Rows | None, n_samples: int) -> LeaderboardRow:
+        """The same among more rows; see `regress.compute.arrays.spread`."""
+        return replace(
+            self,
+            predictions=spread(self.predictions, rows, n_samples),
+            repeats=[spread(repeat, rows, n_samples) for repeat in self.repeats],
+        )
+
 
 def leaderboard_row(
     kind: str,
@@ -114,13 +138,14 @@ def leaderboard_row(
     name: str = "",
 ) -> LeaderboardRow:
     """Score predictions of one target, given for each split; `folds` are those of the first."""
-    y, weights = task.Y[:, target], task.weights
+    rows = task.known(target)
+    y, weights = task.Y[rows, target], weights_of(task.weights, rows)
     first, *repeats = predictions
     return LeaderboardRow(
         kind, model, select, terms, n_columns,
-        scores=mean_scores([score(y, split, weights) for split in predictions]),
+        scores=mean_scores([score(y, split[rows], weights) for split in predictions]),
         naive_rmse=naive_rmse,
-        fold_rmse=rmse_by_fold(y, first, folds.numbers, weights),
+        fold_rmse=rmse_by_fold(y, first[rows], folds.numbers[rows], weights),
         predictions=first, repeats=repeats, params=params, name=name,
     )  # fmt: skip
 
@@ -190,12 +215,32 @@ def standings(
     Parameters
     ----------
     y
-        Shape (n_samples,).
+        Shape (n_samples,); rows where it is NaN do not count.
     units, weights
         As `paired_standard_error`.
     """
     ordered = sorted(rows, key=lambda row: row.scores.rmse)
     return [_standing(y, row, ordered[0], units, weights) for row in ordered]
+
+
+def behind(
+    y: Vector,
+    row: Scored,
+    other: Scored,
+    units: NDArray[np.int64] | None = None,
+    weights: Vector | None = None,
+) -> Difference:
+    """How far one is above another in RMSE; parameters are those of `standings`."""
+    known = np.flatnonzero(~np.isnan(y))
+    if units is not None:  # without gaps, since their number counts
+        units = np.unique(units[known], return_inverse=True)[1]
+    return Difference(
+        row.scores.rmse - other.scores.rmse,
+        paired_standard_error(
+            y[known], row.splits()[:, known], other.splits()[:, known], units,
+            weights_of(weights, known),
+        ),
+    )  # fmt: skip
 
 
 def _standing(
@@ -205,9 +250,6 @@ def _standing(
     units: NDArray[np.int64] | None,
     weights: Vector | None,
 ) -> Standing:
-    behind = Difference(
-        row.scores.rmse - best.scores.rmse,
-        paired_standard_error(y, row.splits(), best.splits(), units, weights),
-    )
-    verdict: Verdict = "tie" if behind.ties else "worse"
-    return Standing(row, behind, "best" if row is best else verdict)
+    difference = behind(y, row, best, units, weights)
+    verdict: Verdict = "tie" if difference.ties else "worse"
+    return Standing(row, difference, "best" if row is best else verdict)

@@ -23,6 +23,13 @@ from regress.models.tuning import Tuned, n_steps, pooled, refitted, tune
 Terms = tuple[ResolvedTerm, ...]
 
 
+def several_selections(select: SelectionLike | Iterable[SelectionLike]) -> list[Selection]:
+    """One selection or several, read; SelectionError for one that cannot be."""
+    one = isinstance(select, (str, Selection)) or not isinstance(select, Iterable)
+    several: Any = [select] if one else select
+    return [Selection.parse(selection) for selection in several]
+
+
 def resolved(banks: Banks, select: SelectionLike | Iterable[SelectionLike]) -> dict[str, Terms]:
     """Each selection once, as it is written, with the blocks that it names.
 
@@ -33,8 +40,7 @@ def resolved(banks: Banks, select: SelectionLike | Iterable[SelectionLike]) -> d
     SelectionError
         One cannot be read, or names what no bank holds.
     """
-    several = [select] if isinstance(select, (str, Selection)) else select
-    selections = [Selection.parse(selection) for selection in several]
+    selections = several_selections(select)
     if not selections:
         raise InputError("name at least one selection, such as 'mean[-1]'")
     return {str(selection): banks.resolve(selection) for selection in selections}

@@ -11,7 +11,7 @@ from features.console.show import printable
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
 from regress.data.task import Task
-from regress.evaluation.metrics import Difference, paired_standard_error
+from regress.evaluation.leaderboard import behind
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
 
@@ -22,6 +22,7 @@ FEW = 50
 def notes(experiment: Results) -> list[str]:
     """Notes in the order in which they are shown."""
     return [
+        *_on_rows(experiment.task),
         *_on_folds(experiment),
         *_on_equal_texts(experiment.task),
         *_on_models(experiment),
@@ -31,6 +32,20 @@ def notes(experiment: Results) -> list[str]:
 def text_pairs(count: int) -> str:
     """A number of pairs, as a sentence has it."""
     return f"{count} pair{'s' * (count != 1)} of texts"
+
+
+def _on_rows(task: Task) -> Iterator[str]:
+    if task.kept is not None:
+        for n, why in (
+            (task.kept.n_without_target, "no target"),
+            (task.kept.n_without_weight, "a sample weight of 0"),
+        ):
+            if n:
+                are, have = ("is", "it has") if n == 1 else ("are", "they have")
+                yield f"{n} of {task.kept.n_given} rows {are} left out: {have} {why}"
+    for target, name in enumerate(task.target_names):
+        if (n := len(task.known(target))) < len(task.texts):
+            yield f"{name} is fitted and scored on the {n} of {len(task.texts)} rows that have it"
 
 
 def _on_folds(experiment: Results) -> Iterator[str]:
@@ -69,15 +84,18 @@ def _on_folds(experiment: Results) -> Iterator[str]:
 
 def _on_equal_texts(task: Task) -> Iterator[str]:
     """Texts whose rows contradict each other. Their means are the best that could be predicted."""
-    text = task.text_numbers
-    weights = np.ones(len(text)) if task.weights is None else task.weights
-    for name, y in zip(task.target_names, task.Y.T, strict=True):
+    text_numbers = task.text_numbers
+    for target, name in enumerate(task.target_names):
+        rows = task.known(target)
+        text = np.unique(text_numbers[rows], return_inverse=True)[1]
+        y = task.Y[rows, target]
+        weights = np.ones(len(rows)) if task.weights is None else task.weights[rows]
         differ = np.flatnonzero(_per_text(np.maximum, y, text) > _per_text(np.minimum, y, text))
         if not len(differ):
             continue
         means = np.bincount(text, weights * y) / np.bincount(text, weights)
         floor = np.sqrt(np.average((y - means[text]) ** 2, weights=weights))
-        row = int(np.flatnonzero(np.isin(text, differ))[0])
+        row = rows[np.flatnonzero(np.isin(text, differ))[0]]
         first = printable(str(task.ids[row]))
         stand = "text stands" if len(differ) == 1 else "texts stand"
         yield (
@@ -99,7 +117,9 @@ def _per_text(
 
 def _on_models(experiment: Results) -> Iterator[str]:
     for name, regressor in experiment.regressors.items():
-        if note := regressor.note(len(experiment.folds)):
+        task = experiment.task
+        n_samples = max(len(task.known(target)) for target in range(len(task.target_names)))
+        if note := regressor.note(n_samples):
             yield f"{name}: {note}"
     for result in experiment.results:
         base = MODELS[result.model].base if result.model in MODELS else None
@@ -111,13 +131,10 @@ def _on_models(experiment: Results) -> Iterator[str]:
 
 def _beside_base(experiment: Results, result: Result, base: Result) -> str:
     task, y = experiment.task, experiment.truth(result.target)
-    behind = Difference(
-        result.scores.rmse - base.scores.rmse,
-        paired_standard_error(y, result.splits(), base.splits(), task.drawn_together, task.weights),
-    )
-    verdict = "ties with" if behind.ties else "loses to" if behind.value > 0 else "beats"
+    further = behind(y, result, base, task.drawn_together, task.weights)
+    verdict = "ties with" if further.ties else "loses to" if further.value > 0 else "beats"
     return (
         f"{experiment.label(result)} {verdict} its base {base.model}: RMSE "
-        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference {behind.value:+.4f}, "
-        f"standard error {behind.se:.4f})"
+        f"{result.scores.rmse:.4f} against {base.scores.rmse:.4f} (difference "
+        f"{further.value:+.4f}, standard error {further.se:.4f})"
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from features.errors import InputError
+from regress.compute.arrays import Matrix
 from regress.data.folds import Folds
 from regress.data.task import Task
 
@@ -60,3 +63,19 @@ def refuse_shared_names(columns: Iterable[tuple[str, str]]) -> None:
                 "give that column another name"
             )
         holds[name] = content
+
+
+def as_numbers(cells: Sequence[str]) -> Matrix:
+    """A column of numbers, shape (n_samples,), float64; NaN where a cell is empty.
+
+    Raises
+    ------
+    ValueError
+        A cell is no number.
+    """
+    return np.array([cell or "nan" for cell in cells], dtype=np.float64)
+
+
+def as_cells(numbers: Matrix) -> list[float | None]:
+    """Numbers as a CSV writer takes them; NaN is an empty cell."""
+    return [None if number != number else number for number in numbers.tolist()]

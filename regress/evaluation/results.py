@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from features.banks import Banks
+from features.console.stand_ins import showable
 from features.selection import ResolvedTerm
-from regress.compute.arrays import Matrix
+from regress.compute.arrays import Matrix, Rows, spread
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
 from regress.data.task import Task
@@ -53,6 +54,10 @@ class Repeat:
     fold_rmse: list[float]
     fold_params: list[dict[str, float]]
 
+    def spread(self, rows: Rows | None, n_samples: int) -> Repeat:
+        """The same among more rows; see `regress.compute.arrays.spread`."""
+        return replace(self, predictions=spread(self.predictions, rows, n_samples))
+
 
 def scored(
     task: Task,
@@ -85,7 +90,7 @@ class Result:
     model, target
         Names.
     predictions
-        Shape (n_samples,): nested out-of-fold predictions.
+        Shape (n_samples,): nested out-of-fold predictions; NaN where a row lacks the target.
     scores
         Of these predictions.
     naive_rmse
@@ -119,9 +124,17 @@ class Result:
     repeats: tuple[Repeat, ...] = field(default=(), kw_only=True)
 
     def __repr__(self) -> str:
-        return (
+        return showable(
             f"<{type(self).__name__} {self.model} {self.select} on {self.target!r}: RMSE "
             f"{self.scores.rmse:.4f} ± {self.scores.se:.4f}>"
+        )
+
+    def spread(self, rows: Rows | None, n_samples: int) -> Self:
+        """The same among more rows; see `regress.compute.arrays.spread`."""
+        return replace(
+            self,
+            predictions=spread(self.predictions, rows, n_samples),
+            repeats=tuple(repeat.spread(rows, n_samples) for repeat in self.repeats),
         )
 
     def splits(self) -> Matrix:
@@ -179,7 +192,7 @@ class Results:
         first = "".join(
             f", first {self.label(best)} RMSE {best.scores.rmse:.4f}" for best in self.results[:1]
         )
-        return (
+        return showable(
             f"<{type(self).__name__}: {len(self.folds)} texts, {self.folds.n_folds} "
             f"{self.folds.scheme} folds, {len(self.results)} results{first}>"
         )
@@ -242,7 +255,7 @@ class Results:
         return labelled(f"{result.model} {result.select}", result.target, self.task.target_names)
 
     def truth(self, target: str) -> Vector:
-        """True values of a target, shape (n_samples,)."""
+        """True values of a target, shape (n_samples,); NaN where a row lacks it."""
         values: Vector = self.task.Y[:, self.task.target_names.index(target)]
         return values
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from features.errors import InputError
 from regress.models.estimator import TunedRegressor
@@ -33,9 +34,7 @@ MODELS: dict[str, type[TunedRegressor]] = {
 }
 
 
-def named_regressors(
-    models: str | TunedRegressor | Iterable[str | TunedRegressor], random_state: int = 0
-) -> dict[str, TunedRegressor]:
+def named_regressors(models: Any, random_state: int = 0) -> dict[str, TunedRegressor]:
     """Regressors by name, each name once, and the base of each that has one.
 
     Raises
@@ -43,7 +42,8 @@ def named_regressors(
     InputError
         An unknown name, a class that is not registered, or nothing at all.
     """
-    several = [models] if isinstance(models, (str, TunedRegressor)) else list(models)
+    one = isinstance(models, str) or not isinstance(models, Iterable)
+    several: list[Any] = [models] if one else [*models]
     named: dict[str, TunedRegressor] = {}
     for model in several:
         if isinstance(model, str):
@@ -58,11 +58,18 @@ def named_regressors(
     return named
 
 
-def name_of(regressor: TunedRegressor) -> str:
+def name_of(regressor: Any) -> str:
     """The name under which a regressor's class is registered."""
     for name, regressor_class in MODELS.items():
         if type(regressor) is regressor_class:
             return name
+    if isinstance(regressor, type):
+        raise InputError(f"{regressor.__name__} is a class: give {regressor.__name__}()")
+    if not isinstance(regressor, TunedRegressor):
+        raise InputError(
+            f"{regressor!r:.60} is no regressor that tunes itself inside the folds: give a name "
+            f"({', '.join(MODELS)}), or one set up otherwise, such as TunedRidge(alphas=[1, 10])"
+        )
     raise InputError(
         f"{type(regressor).__name__} is not registered: add it to layerbank.MODELS under a name"
     )

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regress.compute.arrays import Matrix, Rows, weights_of
-from regress.compute.memory import chunk_values
+from regress.compute.memory import available_memory, chunk_values
 from regress.compute.shifted import ShiftedSystem
 from regress.data.folds import Folds
 from regress.data.matrix import StreamedMatrix
@@ -109,22 +109,53 @@ class FoldData:
         """Whether X'X is the smaller product for the smallest training sets."""
         return Size(len(self.X), self.X.shape[1], self.folds.n_train).primal
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the features take for as long as they are fitted on."""
+        return 0 if isinstance(self.X, StreamedMatrix) else int(self.X.nbytes)
+
+    @property
+    def grams_bytes(self) -> int:
+        """Memory that the X'X of every fold takes, with X'Y."""
+        n_features = self.X.shape[1]
+        return int(8 * self.folds.n_folds * n_features * (n_features + self.Y.shape[1]))
+
     @cached_property
-    def grams(self) -> tuple[Matrix, Matrix]:
-        """Of shifted X and Y, X'WX, shape (n_folds, D, D), and X'WY, (n_folds, D, n_targets)."""
-        n_features, n_targets = self.X.shape[1], self.Y.shape[1]
-        XX = np.zeros((self.folds.n_folds, n_features, n_features))
-        XY = np.zeros((self.folds.n_folds, n_features, n_targets))
-        for fold in range(self.folds.n_folds):
-            for Z, rows in self._chunks(fold):
-                wZ = self.weighted(Z, rows)
-                XX[fold] += wZ.T @ Z
-                XY[fold] += wZ.T @ (self.Y[rows] - self.y_shift)
+    def keeps_grams(self) -> bool:
+        """Whether X'X is taken once for every fold: it may fill half of what X leaves free."""
+        if not self.primal:
+            return False
+        free = available_memory() if self.memory is None else self.memory - self.held_bytes
+        return self.grams_bytes <= free // 2
+
+    @property
+    def job_memory(self) -> int | None:
+        """What is left for all jobs together, where memory is limited."""
+        if self.memory is None:
+            return None  # what is free by then is asked of the system
+        return max(1, self.memory - self.held_bytes - self.keeps_grams * self.grams_bytes)
+
+    @cached_property
+    def grams(self) -> list[tuple[Matrix, Matrix]]:
+        """What `fold_gram` gives, of every fold."""
+        return [self._fold_gram(fold) for fold in range(self.folds.n_folds)]
+
+    def fold_gram(self, fold: int) -> tuple[Matrix, Matrix]:
+        """Of a fold's shifted X and Y, X'WX, shape (D, D), and X'WY, shape (D, n_targets)."""
+        return self.grams[fold] if self.keeps_grams else self._fold_gram(fold)
+
+    def _fold_gram(self, fold: int) -> tuple[Matrix, Matrix]:
+        n_features = self.X.shape[1]
+        XX, XY = np.zeros((n_features, n_features)), np.zeros((n_features, self.Y.shape[1]))
+        for Z, rows in self._chunks(fold):
+            wZ = self.weighted(Z, rows)
+            XX += wZ.T @ Z
+            XY += wZ.T @ (self.Y[rows] - self.y_shift)
         return XX, XY
 
     def prepare(self) -> None:
         """Take the products that training sets share, before several threads ask for them."""
-        if self.primal:
+        if self.keeps_grams:
             _ = self.grams
 
     @property
@@ -132,8 +163,9 @@ class FoldData:
         """Memory that fitting one training set takes at the most, about."""
         n_samples, n_features = self.X.shape
         side = n_features if self.primal else n_samples
+        n_squares = 5 if self.keeps_grams or not self.primal else 7
         chunk = n_samples * min(n_features, max(1, self.chunk // n_samples))
-        return int(8 * (5 * side * side + 3 * chunk))
+        return int(8 * (n_squares * side * side + 3 * chunk))
 
     def _chunks(self, fold: int) -> Iterator[tuple[Matrix, Rows]]:
         """Shifted rows of a fold in float64, with their numbers, a bounded number at a time."""
@@ -199,15 +231,18 @@ class TrainingSet:
 
     def gram(self) -> tuple[Matrix, Matrix]:
         """Standardised X'WX, shape (D, D), and X'W(Y - mean), shape (D, n_targets)."""
-        n, (XX, XY) = self.mass, self.data.grams
-        A = XX[self.kept[0]].copy()
-        for fold in self.kept[1:]:
-            A += XX[fold]
+        n, (first, *others) = self.mass, self.kept
+        XX, XY = self.data.fold_gram(first)
+        A, b = XX.copy(), XY.copy()
+        for fold in others:
+            XX, XY = self.data.fold_gram(fold)
+            A += XX
+            b += XY
         A -= np.outer(n * self._mean, self._mean)
         A /= self.scale[:, None]
         A /= self.scale
         y_mean = self.y_mean - self.data.y_shift  # of what is in XY
-        b = XY[self.kept].sum(axis=0) - np.outer(n * self._mean, y_mean)
+        b -= np.outer(n * self._mean, y_mean)
         return A, b / self.scale[:, None]
 
     @property

@@ -156,7 +156,8 @@ def run_on(
 ) -> Any:
     """`run_jobs` of functions that begin with these data and regressors."""
     return partial(
-        run_jobs, shared=(data, regressors), n_jobs=n_jobs, memory=data.memory, on_done=on_done,
+        run_jobs, shared=(data, regressors), n_jobs=n_jobs, memory=data.job_memory,
+        on_done=on_done,
         job_bytes=max(regressor.job_bytes(data) for regressor in regressors),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features.console.show import WHOLE, beginning, shown
 from features.errors import LayerbankError
 from features.keys import Text
+from regress.compute.arrays import weights_of
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
 from regress.report.heat_maps import HeatMap, heat_maps
@@ -51,7 +52,8 @@ class Contents:
     target, id_name
         Names of it, and of the texts' ids.
     y, predicted, lengths
-        Shape (n_samples,): true values, those that the headline predicts, and lengths.
+        Shape (n_samples,), of the rows that have the target: true values, those that the headline
+        predicts, and lengths.
     length_name
         What lengths count: ``"tokens"``, or ``"words"`` where the bank cannot say; empty where the
         texts are not at hand.
@@ -150,39 +152,41 @@ def _contents(
     weights: Sequence[tuple[str, float]],
     max_points: int,
 ) -> Contents:
-    task, y = experiment.task, experiment.truth(target)
+    task = experiment.task
+    rows = task.known(task.target_names.index(target))
     ranked = experiment.standings(target)
     procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
     headline = next(procedures, ranked[0])
     best = headline.row
-    residuals = y - best.predictions
-    by_error = np.argsort(-np.abs(residuals), kind="stable")
+    y, predicted = experiment.truth(target)[rows], best.predictions[rows]
+    weights_of_rows = weights_of(task.weights, rows)
+    by_error = np.argsort(-np.abs(y - predicted), kind="stable")
     drawn = np.arange(len(y))
     if len(y) > max_points:
         others = np.random.default_rng(0).permutation(by_error[N_WORST:])
         drawn = np.sort(np.concatenate([by_error[:N_WORST], others[: max_points - N_WORST]]))
     worst = by_error[:N_WORST]
+    groups = None if task.groups is None else [task.groups[row] for row in rows]
     return Contents(
         target=target,
         id_name=task.id_name,
         y=y,
-        predicted=best.predictions,
-        lengths=lengths,
+        predicted=predicted,
+        lengths=lengths[rows],
         length_name=length_name,
         standings=ranked,
         headline=headline,
         heat_maps=heat_maps(experiment, target),
-        groups=shares_of(y, best.predictions, task.groups, task.weights)
-        if task.groups is not None
-        else [],
-        grouped=task.groups is not None,
+        groups=[] if groups is None else shares_of(y, predicted, groups, weights_of_rows),
+        grouped=groups is not None,
         curve=learning_curve(experiment, target, best),
         drawn=drawn,
-        marks=_marks(experiment, drawn),
+        marks=_marks(experiment, rows[drawn]),
         worst=worst,
-        quotes=[_quote(str(task.ids[row]), task.texts[row]) for row in worst],
+        quotes=[_quote(str(task.ids[row]), task.texts[row]) for row in rows[worst]],
         by={
-            name: shares_by(y, best.predictions, cells, task.weights) for name, cells in by.items()
+            name: shares_by(y, predicted, [cells[row] for row in rows], weights_of_rows)
+            for name, cells in by.items()
         },
         weights=weights,
     )

@@ -54,12 +54,16 @@ def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> Le
     than a glance at it is worth, and where each fold has a bank of its own.
     """
     from regress.data.matrix import term_matrix
+    from regress.data.patterns import task_part
 
     if type(experiment.banks) is not Banks:
         return None  # a blend's, or encoders that have seen the texts a curve would be scored on
-    X_values = len(experiment.folds) * best.n_columns
-    n_full = int(len(experiment.folds) * (1 - 1 / experiment.folds.n_folds))
-    sizes = _affordable(n_full, best.n_columns, experiment.folds)
+    task = experiment.task
+    part = task_part(task, [experiment.folds], [task.target_names.index(target)])
+    [folds] = part.splits
+    X_values = len(folds) * best.n_columns
+    n_full = int(len(folds) * (1 - 1 / folds.n_folds))
+    sizes = _affordable(n_full, best.n_columns, folds)
     full = next(
         (row for row in experiment.rows(target)
          if row.kind != "auto" and (row.model, row.select) == ("ridge", best.select)),
@@ -67,11 +71,9 @@ def learning_curve(experiment: Results, target: str, best: LeaderboardRow) -> Le
     )  # fmt: skip
     if X_values > MAX_VALUES or not sizes:
         return None
-    task, y = experiment.task, experiment.truth(target)
-    X = term_matrix(experiment.banks.by_name, task.keys, best.terms)
-    points = [
-        _point(X, y, task.weights, experiment.folds, n) for n in sizes if full is None or n < n_full
-    ]
+    X = term_matrix(experiment.banks.by_name, part.task.keys, best.terms)
+    y, weights = part.task.Y[:, 0], part.task.weights
+    points = [_point(X, y, weights, folds, n) for n in sizes if full is None or n < n_full]
     if full is not None:
         points.append(Point(n_full, full.scores.rmse, full.scores.se))
     return LearningCurve(best.select, points) if len(points) > 2 else None

@@ -125,6 +125,7 @@ def _python(description: Mapping[str, Any]) -> str:
         if folds.get("labels")
         else f"cv={folds['n_folds']}, folds={folds['scheme']!r}, random_state={_one_or_all(seeds)}",
         *(["groups=groups"] if folds["scheme"] == "group" else []),
+        *(["skip_missing=True"] if _lacks_targets(description["texts"]) else []),
         *(["sample_weight=weights"] if description["texts"].get("weighted") else []),
     ]
     called = ("regress.sweep", "sweep") if "sweep" in description else ("layerbank", "evaluate")
@@ -133,6 +134,10 @@ def _python(description: Mapping[str, Any]) -> str:
         f"from {called[0]} import {called[1]}\n\n"
         f"experiment = {called[1]}(\n{inside})\nexperiment.save('again')"
     )
+
+
+def _lacks_targets(texts: Mapping[str, Any]) -> bool:
+    return "n_with_target" in texts or bool((texts.get("left_out") or {}).get("without_target"))
 
 
 def _selections(description: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from regress.compute.arrays import weights_of
+from regress.compute.arrays import numbered, weights_of
 from regress.evaluation.metrics import Vector, rmse, rmse_standard_error
 
 #: Parts of a chart; and distinct numbers that are still taken for categories, such as grades.
@@ -63,11 +63,10 @@ def shares_of(
     y: Vector, predicted: Vector, names: Sequence[object], weights: Vector | None = None
 ) -> list[Share]:
     """The largest groups of rows of one name, the highest RMSE first."""
-    distinct, which, counts = np.unique(
-        np.asarray(names, dtype=str), return_inverse=True, return_counts=True
-    )
+    distinct, which = numbered(names)
+    counts = np.bincount(which)
     shares = [
-        _share(str(distinct[group]), np.flatnonzero(which == group), y, predicted, weights)
+        _share(distinct[group], np.flatnonzero(which == group), y, predicted, weights)
         for group in np.argsort(-counts, kind="stable")[:MAX_PARTS]
     ]
     return sorted(shares, key=lambda share: -share.rmse)

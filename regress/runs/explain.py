@@ -111,12 +111,11 @@ def _added_up(names: Sequence[str], parts: Sequence[float]) -> dict[str, float]:
 
 
 def _own_targets(training: TrainingTexts, target: str, numbers: Rows) -> list[float | None]:
-    """The mean target of each text's own rows, where it is a training text."""
+    """The mean target of each text's own rows, where it is a training text of the model."""
     targets = training.targets[target]
-    return [
-        float(targets[training.numbers == number].mean()) if number >= 0 else None
-        for number in numbers
-    ]
+    known = ~np.isnan(targets)
+    own = [targets[known & (training.numbers == number)] for number in numbers]
+    return [float(values.mean()) if len(values) else None for values in own]
 
 
 def _neighbours(
@@ -151,10 +150,11 @@ def _neighbours(
 
 def _comparable(run: RunFolder, saved: SavedModel, targets: Matrix) -> Rows:
     """Rows that may be neighbours: those that the model's regressor compares texts with."""
+    known = np.flatnonzero(~np.isnan(targets))
     if saved.model not in MODELS:  # a blend
-        return np.arange(len(targets))
-    rows = run.regressor(saved.model).compared_rows(targets)
-    if len(rows) < len(targets) and saved.fitted.fold_wise:
+        return known
+    rows = known[run.regressor(saved.model).compared_rows(targets[known])]
+    if len(rows) < len(known) and saved.fitted.fold_wise:
         raise InputError(
             f"{saved.model} models of one bank a fold have anchors of their own in each fold: "
             "name another --model, or leave neighbours out with -k 0"

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.disk.atomic import remedy
 from features.disk.folders import new_folder, recover
 from features.disk.system import read_file
 from features.errors import LayerbankError, RunError
 from features.keys import KEY_SIZE, digest
 from features.tables.dialect import Dialect
+from regress.compute.arrays import Matrix
 from regress.compute.memory import available_memory
-from regress.evaluation.oof import FOLD, WEIGHT, seeded
+from regress.evaluation.oof import FOLD, WEIGHT, as_numbers, seeded
 from regress.models.base import load_arrays
 from regress.models.estimator import TunedRegressor
 from regress.models.registry import MODELS
@@ -148,6 +150,24 @@ class RunFolder:
         self._refuse_no_numbers(table)
         return table
 
+    def target_means(self) -> Matrix:
+        """Mean of each target over the rows that were fitted, weighted as these; (n_targets,).
+
+        Raises
+        ------
+        RunError
+            ``oof.csv`` is missing, or not what the run wrote.
+        """
+        table = self.read_oof()
+        weighted = self.description["texts"].get("weighted")
+        weights = as_numbers(table[WEIGHT]) if weighted else np.ones(len(table[FOLD]))
+        means = []
+        for target in self.targets:
+            y = as_numbers(table[target])
+            known = ~np.isnan(y)
+            means.append(np.average(y[known], weights=weights[known]))
+        return np.array(means)
+
     def read_inner(self) -> dict[str, NDArray[np.float64]]:
         """Arrays of ``inner.npz``, shape (n_folds, n_samples); none where the run has none.
 
@@ -226,20 +246,54 @@ class RunFolder:
         return rows
 
     def _refuse_no_numbers(self, table: Mapping[str, Sequence[str]]) -> None:
-        """RunError unless all of a table's own columns are numbers but ids and folds."""
+        """RunError unless a table's own columns but ids and folds are numbers, and all there.
+
+        Where rows lack a target, exactly so many do, and predictions are there for the others.
+        """
+        known = {name: self._known(name, table[name]) for name in self.targets}
+        if "n_with_target" in self.description["texts"]:
+            n_folds = self.description["folds"]["n_folds"]
+            for numbers in self.fold_numbers(table):
+                if any(len({*numbers[rows].tolist()}) < n_folds for rows in known.values()):
+                    raise self._damaged(OOF, "a fold has no rows with some target")
+        of_results = {
+            name: known[result["target"]]
+            for result in self.description["results"]
+            for name in (result["column"], *(seeded(result["column"], s) for s in self.seeds))
+        }
         folds = {FOLD, *(seeded(FOLD, seed) for seed in self.seeds)}
         for name in self.own_columns:
-            if name in folds:
+            if name in folds or name in known:
                 continue
-            try:
-                finite = bool(np.isfinite(np.array(table[name], dtype=np.float64)).all())
-            except ValueError:
-                finite = False
-            if not finite:
+            there = _finite(table[name])
+            if name in of_results and there is not None:
+                right = np.array_equal(there, of_results[name])
+            else:
+                right = there is not None and bool(there.all())
+            if not right:
                 raise self._damaged(OOF, f"its column {name!r} holds more than finite numbers")
+
+    def _known(self, target: str, cells: Sequence[str]) -> NDArray[np.bool_]:
+        """Which rows have a target."""
+        counts = self.description["texts"].get("n_with_target", {})
+        there = _finite(cells)
+        if there is None or there.sum() != counts.get(target, len(cells)):
+            raise self._damaged(OOF, f"its column {target!r} holds more than finite numbers")
+        return there
 
     def _damaged(self, name: str, why: str) -> RunError:
         return damaged(self.path / name, why)
+
+
+def _finite(cells: Sequence[str]) -> NDArray[np.bool_] | None:
+    """Which cells are numbers, where all others are empty; None where one is anything else."""
+    try:
+        numbers = as_numbers(cells)
+    except ValueError:
+        return None
+    there = np.isfinite(numbers)
+    filled = np.array([cell != "" for cell in cells])
+    return there if np.array_equal(there, filled) else None
 
 
 @contextlib.contextmanager
@@ -258,7 +312,7 @@ def new_run(path: Path) -> Iterator[Path]:
             yield folder
     except OSError as error:
         raise RunError(
-            f"could not write the run {path} ({error}): make room and try again"
+            f"could not write the run {path} ({error}): {remedy(error)}, and try again"
         ) from error
 
 

@@ -23,6 +23,7 @@ from regress.runs.folder import MANIFEST, damaged
 from regress.runs.values import refuse_unfitting, refuse_values
 
 if TYPE_CHECKING:
+    from regress.data.task import Task
     from regress.evaluation.results import Result, Results
 
 FORMAT, VERSION = "layerbank run", 0
@@ -48,7 +49,7 @@ SHAPE: Mapping[str, Any] = {
     ],
     "texts": {
         "n": int, "keys": str, "targets": str, "weighted?": bool,
-        "near_duplicates?": OBJECT,
+        "n_with_target?": {EACH: int}, "left_out?": {EACH: int}, "near_duplicates?": OBJECT,
     },
     "targets": [str],
     "folds": {
@@ -80,6 +81,7 @@ SHAPE: Mapping[str, Any] = {
     "input?": {
         "path": str, "target": [str], "text?": [str], "format?": str, "encoding?": str,
         "id?": str, "group?": str, "fold?": str, "sample_weight?": str, "skip_empty?": bool,
+        "skip_missing?": bool,
         "by?": [str], "delimiter?": str, "quoting?": str, "decimal?": str, "no_header?": bool,
         "spooled?": bool,
     },
@@ -116,6 +118,7 @@ def run_description(experiment: Results) -> dict[str, Any]:
             "keys": task.keys_digest,
             "targets": task.targets_digest,
             "weighted": task.weights is not None,
+            **_missing(task),
             "near_duplicates": None if near is None else asdict(near),
         },
         "targets": list(task.target_names),
@@ -166,6 +169,19 @@ def result_description(experiment: Results, result: Result) -> dict[str, Any]:
             for repeat in result.repeats
         ],
     }
+
+
+def _missing(task: Task) -> dict[str, dict[str, int]]:
+    """How many rows were left out, and have each target, where not all have every one."""
+    found = {}
+    if task.kept is not None:
+        counts = {"without_target": task.kept.n_without_target,
+                  "without_weight": task.kept.n_without_weight}  # fmt: skip
+        found["left_out"] = counts
+    known = [len(task.known(target)) for target in range(len(task.target_names))]
+    if min(known) < len(task.texts):
+        found["n_with_target"] = dict(zip(task.target_names, known, strict=True))
+    return found
 
 
 def _fold(experiment: Results, bank: str) -> dict[str, str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from features.bank import Bank, is_bank
-from features.disk.manifest import refuse_other_setup
+from features.disk.manifest import is_bank_folder, refuse_other_setup
 from features.disk.system import is_writable
 from features.errors import FingerprintMismatch, InputError, RunError
 from features.filling import Encode, fill
 from features.keys import Text
+from features.paths import hint
 from regress.data.fold_banks import fold_template, of_each_fold
 from regress.runs.folder import SCRATCH, RunFolder
 from regress.runs.training import require_training
@@ -99,9 +100,10 @@ def _named(
     banks = bank if template is None else [Path(p) for p in of_each_fold(template, needed)]
     for named in banks:
         if not is_bank(named):
+            near = hint(named, is_bank_folder)
             raise InputError(
-                f"--bank {named} is not a bank: name one that is there, or have new texts kept in "
-                "one of their own with --scratch"
+                f"--bank {named} is not a bank{near}: name one that is there, or have new texts "
+                "kept in one of their own with --scratch"
             )
     if template is not None or (len(banks) == 1 and len(needed) == 1):
         return banks

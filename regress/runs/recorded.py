@@ -12,7 +12,7 @@ from features.keys import Text, text_keys
 from regress.data.folds import Folds
 from regress.data.task import Task
 from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
-from regress.evaluation.oof import WEIGHT, seeded
+from regress.evaluation.oof import WEIGHT, as_numbers, seeded
 from regress.evaluation.results import Results
 from regress.runs.folder import RunFolder
 
@@ -63,7 +63,7 @@ def recorded_task(
     task = Task(
         texts=shown,
         keys=text_keys([str(number) for number in range(len(ids))] if texts is None else texts),
-        Y=np.stack([np.array(table[name], np.float64) for name in run.targets], axis=1),
+        Y=np.stack([as_numbers(table[name]) for name in run.targets], axis=1),
         target_names=tuple(run.targets),
         ids=ids,
         id_name=id_name,
@@ -103,7 +103,7 @@ def recorded_results(run: RunFolder) -> RecordedResults:
         row = leaderboard_row(
             kind, result["model"], result["select"], (), result["n_columns"],
             task=task, target=run.targets.index(result["target"]), folds=folds,
-            predictions=[np.array(table[name], np.float64) for name in columns],
+            predictions=[as_numbers(table[name]) for name in columns],
             naive_rmse=result["naive_rmse"], params=result["params"],
             name="" if kind == run.made_by == "regress" else first,
         )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
+from features.columns import as_list
 from features.console import html
+from features.console.stand_ins import showable
 from features.disk.format import differing_fields
-from features.errors import BankError, FingerprintMismatch, InputError, RunError
+from features.errors import BankError, FingerprintMismatch, InputError, MissingTexts, RunError
 from features.filling import Encode, fill
 from features.keys import Text, text_keys
+from features.paths import as_path, hint
 from features.selection import ResolvedTerm
-from regress.compute.arrays import Matrix
+from features.texts import TextsLike, as_texts
+from regress.compute.arrays import Matrix, Rows
 from regress.data.fold_banks import BankLike, fold_template, of_each_fold, opened
 from regress.data.matrix import term_matrix
 from regress.explain.explanations import N_NEIGHBOURS, Explanations
+from regress.runs.empty_texts import checked_empty, filled_texts, has_empty_part
 from regress.runs.folder import MANIFEST, RunFolder, damaged, recover_run
 from regress.runs.format import read_description
 from regress.runs.missing import holding
@@ -39,10 +45,11 @@ def load_run(path: str | Path) -> Run:
     RunError
         The folder is missing, holds no run, one that is damaged or of a later version.
     """
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     recover_run(path)
     if not path.is_dir():
-        raise RunError(f"there is no run folder {path}: make one with `layerbank regress`")
+        near = hint(path, lambda folder: (folder / MANIFEST).is_file())
+        raise RunError(f"there is no run folder {path}{near}: make one with `layerbank regress`")
     description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]
@@ -76,7 +83,7 @@ class Run(RunFolder):
         first = "".join(
             f", first {best.label} RMSE {best.scores['rmse']:.4f}" for best in self.models[:1]
         )
-        return (
+        return showable(
             f"<Run {self.path.name!r}: {self.description['texts']['n']} texts, predicts "
             f"{', '.join(map(repr, self.targets))}, {len(self.models)} models{first}>"
         )
@@ -115,18 +122,20 @@ class Run(RunFolder):
 
     def predict(
         self,
-        texts: Sequence[Text],
+        texts: TextsLike,
         bank: BankLike | None = None,
         *,
         model: str | None = None,
         encode: bool = True,
+        empty: str = "predict",
     ) -> Matrix:
         """Predict texts; those that the banks lack are encoded first, and kept there.
 
         Parameters
         ----------
         texts
-            n_texts texts.
+            n_texts texts, in whatever `features.as_texts` takes; one that is missing (None, NaN)
+            counts as empty.
         bank
             Banks to read instead of the recorded ones, wherever they are and whatever they are
             called: their fingerprints tell which is which. A run that was not made here, or by
@@ -136,6 +145,9 @@ class Run(RunFolder):
             None for the model with the lowest nested RMSE.
         encode
             False to refuse texts that the banks lack.
+        empty
+            What becomes of a text that is empty, or has an empty part: ``"predict"`` takes it like
+            any other; ``"mean"`` gives the mean of the training target; and ``"skip"`` gives NaN.
 
         Returns
         -------
@@ -150,30 +162,62 @@ class Run(RunFolder):
             A bank was made by another encoder or set-up than the run's.
         MissingTexts
             The banks lack some of the texts, and nothing encodes them.
+        InputError
+            They lack none but empty ones, and nothing encodes them.
         """
-        texts = list(texts)
-        banks = self._holding(texts, bank, model, encode)
-        # By blocks: blends of two targets may have one selection and another order of its blocks.
-        matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
-        keys, columns = text_keys(texts), []
-        for saved in self.chosen(model):
-            if saved.terms not in matrices:
-                matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
-            with np.errstate(over="ignore", invalid="ignore"):  # it is said in one sentence
-                columns.append(saved.fitted.predict(matrices[saved.terms]))
-            if not np.isfinite(columns[-1]).all():
-                raise damaged(saved.path, "it predicts what is no number")
-        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+        way = checked_empty(empty)
+        filled, lacking = filled_texts(texts)
+        if way == "predict":
+            lacking[:] = False
+        predicted = self.predict_but(lacking, filled, bank, model=model, encode=encode)
+        if way == "mean" and lacking.any():
+            predicted[lacking] = self.target_means()
+        return predicted[:, 0] if len(self.targets) == 1 else predicted
 
-    def explain(
+    def predict_but(
         self,
+        left_out: NDArray[np.bool_],
         texts: Sequence[Text],
         bank: BankLike | None = None,
         *,
         model: str | None = None,
+        encode: bool = False,
+    ) -> Matrix:
+        """As `predict`, shape (n_texts, n_targets), with NaN for texts that are left out.
+
+        Parameters
+        ----------
+        left_out
+            Shape (n_texts,). No bank is opened where these are all.
+        """
+        predicted = np.full((len(texts), len(self.targets)), np.nan)
+        kept = np.flatnonzero(~left_out)
+        if not len(kept) and len(texts):
+            return predicted
+        wanted = [texts[row] for row in kept.tolist()]
+        banks = self._holding(wanted, bank, model, encode)
+        # By blocks: blends of two targets may have one selection and another order of its blocks.
+        matrices: dict[tuple[ResolvedTerm, ...], NDArray[Any]] = {}
+        keys = text_keys(wanted)
+        for target, saved in enumerate(self.chosen(model)):
+            if saved.terms not in matrices:
+                with _told_of_empty(texts, kept):
+                    matrices[saved.terms] = term_matrix(banks, keys, saved.terms)
+            with np.errstate(over="ignore", invalid="ignore"):  # it is said in one sentence
+                predicted[kept, target] = saved.fitted.predict(matrices[saved.terms])
+            if not np.isfinite(predicted[kept, target]).all():
+                raise damaged(saved.path, "it predicts what is no number")
+        return predicted
+
+    def explain(
+        self,
+        texts: TextsLike,
+        bank: BankLike | None = None,
+        *,
+        model: str | None = None,
         n_neighbours: int = N_NEIGHBOURS,
-        training: Sequence[Text] | str | Path | None = None,
-        ids: Sequence[object] | None = None,
+        training: TextsLike | str | Path | None = None,
+        ids: Iterable[object] | None = None,
         encode: bool = True,
     ) -> Explanations:
         """Which blocks predictions come from, and which training texts they are like.
@@ -201,10 +245,14 @@ class Run(RunFolder):
 
         if n_neighbours < 0:
             raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
-        texts = list(texts)
+        texts = as_texts(texts)
         chosen = self.chosen(model)
         banks = self._holding(texts, bank, model, encode)
-        names = [str(id) for id in (range(1, len(texts) + 1) if ids is None else ids)]
+        names = [*map(str, range(1, len(texts) + 1) if ids is None else as_list(ids, "ids"))]
+        if len(names) != len(texts):
+            raise InputError(
+                f"there are {len(texts)} texts and {len(names)} ids: give one for each text"
+            )
         known = training_texts(self, training) if n_neighbours else None
         if known is not None:
             for opened_bank in banks.values():
@@ -302,6 +350,22 @@ class Run(RunFolder):
             html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
                        strong=frozenset({0})),
         )  # fmt: skip
+
+
+@contextmanager
+def _told_of_empty(texts: Sequence[Text], rows: Rows) -> Iterator[None]:
+    """A `MissingTexts` names rows among all texts; InputError where all that lacks is empty."""
+    try:
+        yield
+    except MissingTexts as error:
+        missing = error.among(rows.tolist())
+        if all(has_empty_part(texts[row]) for row in missing.positions):
+            raise InputError(
+                f"text {missing.positions[0] + 1} is empty, or a part of it is, and the bank "
+                f"{error.bank} lacks its vectors: call `layerbank predict`, which encodes it, or "
+                "give --empty mean (in Python empty='mean')"
+            ) from None
+        raise missing from None
 
 
 def _shown(score: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from features.disk.notes import note_written_here
 from features.disk.system import is_writable
 from features.errors import RunError
+from features.paths import as_path
 from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.models.base import save_arrays
@@ -49,7 +50,7 @@ def save_run(
     """
     from regress.runs.drawing import draw_report, write_report_data
 
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     table = experiment.oof
     # The command line asked before, and in its own words.
     refuse_existing(path, force=force, in_python=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from features.console.stand_ins import showable
 from features.errors import RunError
 from features.selection import Block, ResolvedTerm
 from regress.models.base import FittedModel
@@ -79,7 +80,9 @@ class SavedModel:
         )
 
     def __repr__(self) -> str:
-        return f"<SavedModel {self.label} on {self.target!r}: RMSE {self.scores['rmse']:.4f}>"
+        return showable(
+            f"<SavedModel {self.label} on {self.target!r}: RMSE {self.scores['rmse']:.4f}>"
+        )
 
     @property
     def label(self) -> str:

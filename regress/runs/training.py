@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from features.bank import Bank
 from features.errors import InputError, RunError
 from features.keys import Text, digest, text_keys
+from features.paths import as_path, hint
+from features.texts import TextsLike, as_texts
 from regress.data.source import Source
+from regress.evaluation.oof import as_numbers
 from regress.runs.folder import RunFolder
 
 
@@ -29,7 +32,7 @@ class TrainingTexts:
     numbers
         Shape (n_samples,): equal for equal texts.
     targets
-        Shape (n_samples,) of each target, by name.
+        Shape (n_samples,) of each target, by name; NaN where a row lacks it.
     """
 
     texts: Sequence[Text]
@@ -45,9 +48,7 @@ class TrainingTexts:
         return np.array([known.get(bytes(key), -1) for key in keys], np.int64)
 
 
-def training_texts(
-    run: RunFolder, training: Sequence[Text] | str | Path | None = None
-) -> TrainingTexts:
+def training_texts(run: RunFolder, training: TextsLike | str | Path | None = None) -> TrainingTexts:
     """The run's training texts in the order of its ``oof.csv``.
 
     Parameters
@@ -78,26 +79,28 @@ def training_texts(
                 "say where it is with --train, or leave neighbours out with -k 0",
             )
         source = source if training is None else replace(source, path=str(training), spooled=False)
-        if not source.spooled and not Path(source.path).exists():
+        if not source.spooled and not (file := as_path(source.path)).exists():
+            near = hint(file, Path.is_file)
             raise InputError(
-                f"the run's training file {source.path} is not there: say where it is now with "
+                f"the run's training file {file} is not there{near}: say where it is now with "
                 "--train, or leave neighbours out with -k 0"
             )
         where = source.path
-        training = source.read()[1].texts
-    keys = text_keys(training)
+        training = source.read_kept().texts
+    texts = as_texts(training)
+    keys = text_keys(texts)
     if digest(keys) != run.description["texts"]["keys"]:
         raise InputError(
             f"{where} are not the texts that {run.path} was trained on: give the file as it was "
             "with --train, or leave neighbours out with -k 0"
         )
     return TrainingTexts(
-        texts=list(training),  # a pandas series would be indexed by its labels
+        texts=texts,
         keys=keys,
         ids=next(iter(table.values())),
         id_name=next(iter(table)),
         numbers=np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64),
-        targets={name: np.array(table[name], dtype=np.float64) for name in run.targets},
+        targets={name: as_numbers(table[name]) for name in run.targets},
     )
 
 

@@ -44,6 +44,10 @@ def refuse_unfitting(description: Mapping[str, Any]) -> None:
     """ValueError unless names are names, and numbers fit each other."""
     texts, folds = description["texts"], description["folds"]
     _refuse_size(texts["n"], "texts.n", 1)
+    for target, count in texts.get("n_with_target", {}).items():
+        if target not in description["targets"]:
+            raise ValueError("texts.n_with_target names none of its targets")
+        _refuse_size(count, "texts.n_with_target", folds["n_folds"], texts["n"])
     _refuse_size(folds["n_folds"], "folds.n_folds", 2, texts["n"])
     if folds["labels"] and len({*folds["labels"]}) != folds["n_folds"]:
         raise ValueError("folds.labels are not one for each fold")

@@ -129,7 +129,11 @@ def _batches(fits: Fits) -> list[tuple[list[Candidate], LeftOut]]:
 
 def _fit_primal(grams: Grams, store: Store, fits: Fits, n_jobs: int | None, keep: Keep) -> None:
     shared = (grams, store.regressors)
-    fitted = each_result(_all_fits, [*fits.items()], shared=shared, n_jobs=n_jobs)
+    needs = [grams.primal_bytes(candidate.selection.terms) for candidate in fits]
+    fitted = each_result(
+        _all_fits, [*fits.items()], shared=shared, n_jobs=n_jobs,
+        job_bytes=max(needs, default=0), memory=grams.limit,
+    )  # fmt: skip
     for (candidate, unfinished), predictions in zip(fits.items(), fitted, strict=True):
         for left_out, predicted in zip(unfinished, predictions, strict=True):
             keep(candidate, left_out, predicted)
@@ -211,7 +215,8 @@ def _fit_by_columns(
         keep(candidate, left_out, regressor.path(data.training(left_out)))
 
     jobs = [(left_out,) for left_out in unfinished]
-    run_jobs(fit, jobs, n_jobs=n_jobs, job_bytes=regressor.job_bytes(data))
+    job_bytes, memory = regressor.job_bytes(data), data.job_memory
+    run_jobs(fit, jobs, n_jobs=n_jobs, job_bytes=job_bytes, memory=memory)
 
 
 def _fit_far(

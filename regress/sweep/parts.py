@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from features.disk.atomic import ABANDONED_SECONDS, replacing, sync_files
+from features.disk.atomic import ABANDONED_SECONDS, make_folder, replacing, sync_files
 from features.disk.system import read_file
 from features.errors import CommitError
 
@@ -46,7 +46,7 @@ class Parts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._new: list[Path] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for left in folder.glob(".*"):  # by a sweep that was killed, unless another is writing it
             with contextlib.suppress(OSError):
                 if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:

@@ -56,7 +56,8 @@ class Grams:
         self.memory = available_memory() // 2 if memory is None else memory
         # What decides numbers must not depend on what else runs on the machine.
         self.steady_memory = total_memory() // 4 if memory is None else memory
-        self._limit = memory
+        #: `memory` as it was given.
+        self.limit = memory
         #: Of `memory`, what one process keeps for itself. Decides no number.
         self.room = self.memory
         self._data: dict[BankBlock, FoldData] = {}
@@ -74,9 +75,9 @@ class Grams:
 
     def fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """Statistics of the terms' columns."""
-        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self._limit)
+        X = fitting_matrix(self.banks.by_name, self.task.keys, terms, self.limit)
         task = self.task
-        return FoldData(X, task.Y, self.folds, task.weights, memory=self._limit)
+        return FoldData(X, task.Y, self.folds, task.weights, memory=self.limit)
 
     def last_fold_data(self, terms: Sequence[ResolvedTerm]) -> FoldData:
         """As `fold_data`, at once where it was asked for these terms the last time."""
@@ -96,6 +97,14 @@ class Grams:
         n_columns = sum(self.banks.by_name[term.bank].width(term) for term in terms)
         side = min(n_samples, n_columns)
         return int(8 * (5 * side * side + 3 * CHUNK) + 4 * n_samples * n_columns)
+
+    def primal_bytes(self, terms: Sequence[ResolvedTerm]) -> int:
+        """Memory that all fits of the terms' columns take on X'X, that of every fold included."""
+        n_samples = len(self.task.texts)
+        n_columns = sum(self.banks.by_name[term.bank].width(term) for term in terms)
+        squares = (self.folds.n_folds + 5) * n_columns**2
+        values = n_samples * n_columns
+        return int(8 * (squares + 3 * min(values, CHUNK)) + 4 * values)
 
     def training(self, block: BankBlock, left_out: Sequence[int]) -> TrainingSet:
         """A block's training set; its features stay in memory as long as these do not fill it."""

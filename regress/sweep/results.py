@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from regress.compute.arrays import Matrix
+from regress.compute.arrays import Matrix, Rows, spread
 from regress.evaluation.leaderboard import LeaderboardRow
 from regress.evaluation.oof import labelled
 from regress.evaluation.results import Result
@@ -45,6 +45,10 @@ class AutoResult(Result):
 
     procedure: str = "auto"
     inner: Sequence[Matrix] = ()
+
+    def spread(self, rows: Rows | None, n_samples: int) -> Self:
+        inner = [spread(of_split, rows, n_samples) for of_split in self.inner]
+        return replace(super().spread(rows, n_samples), inner=inner)
 
     @property
     def only(self) -> str | None:

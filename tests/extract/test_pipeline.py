@@ -206,8 +206,11 @@ def test_a_device_may_be_torchs_own_and_an_encoder_a_path(tiny_roberta: Path, ba
         ("one text", "'one text' is one text and no list of texts: give a list of strings"),
         (b"one text", "b'one text' is one text and no list"),
         ({"a": "one text"}, r"a dict gives its keys and not its texts: give .*values\(\)"),
-        (pd.DataFrame({"a": TEXTS}), r"a DataFrame gives its columns .* such as df\[\"text\"\]"),
-        (pa.table({"a": TEXTS}), "a Table gives its columns"),
+        (
+            pd.DataFrame({"a": TEXTS, "b": TEXTS}),
+            r"gives its columns .* as df\[\"text\"\]",
+        ),
+        (pa.table({"a": TEXTS, "b": TEXTS}), "a Table gives its columns"),
     ],
 )
 def test_what_is_no_list_of_texts(tiny_roberta: Path, bank: Path, texts: Any, message: str) -> None:

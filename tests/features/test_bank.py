@@ -77,7 +77,11 @@ def test_half_a_surrogate_pair_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("texts", "message"),
-    [("one string", "give a list"), (["a", None], "text 2 is None"), ([("a", 1)], "text 1 is")],
+    [
+        ("one string", "give a list"),
+        (["a", None], "text 2 is no"),
+        ([("a", 1)], "text 1 has a part"),
+    ],
 )
 def test_what_is_no_list_of_texts_is_refused(texts: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -214,7 +214,7 @@ def call(task: MadeUpTask, **changes: Any) -> None:
         ({"target_names": ["a", "b"]}, "1 targets need as many different names"),
         ({"models": ["rigde"]}, "did you mean 'ridge'.*: it is one of ridge"),
         ({"texts": "twenty letters there"}, "is one text and no list of texts: give a list"),
-        ({"texts": ["a", None, *"bcdefghijklmnopqrs"]}, "text 2 is None: each has to be a string"),
+        ({"texts": ["a", None, *"bcdefghijklmnopqrs"]}, "text 2 is no string but NoneType"),
         ({"y": [*range(18), "high", "low"]}, "targets are no numbers: row 19 has 'high'"),
         ({"y": [[1, 2], [1], *[[1, 2]] * 18]}, "targets have rows of different lengths"),
         ({"y": 5}, r"targets have shape \(\): give a number"),

@@ -87,9 +87,9 @@ def test_the_stream_is_read_no_further_than_needed() -> None:
     [
         (None, "text 2 is no string but NoneType"),
         (3.5, "text 2 is no string but float"),
-        (("a", None), "text 2 is no string but NoneType"),
-        (("a", "b", "c", None), "text 2 is no string but NoneType"),
-        ((), "text 2 is a tuple of no strings"),
+        (("a", None), "text 2 has a part that is no string but NoneType"),
+        (("a", "b", "c", None), "text 2 has a part that is no string but NoneType"),
+        ((), "text 2 has no parts"),
     ],
 )
 def test_what_is_no_text_is_refused(text: object, message: str) -> None:

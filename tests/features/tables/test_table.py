@@ -228,3 +228,28 @@ def test_many_bad_rows_are_summed_up(tmp_path: Path) -> None:
     path.write_text("text,y\n" + "a,?\n" * 25)
     with pytest.raises(InputError, match="rows 1, 2, .*, 10 and 15 more"):
         read_dataset(open_table(path), target=["y"])
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        (b"one\rtwo\rthree", ["one", "two", "three"]),
+        (b"one\rtwo\r", ["one", "two"]),
+        (b"one\r", ["one"]),
+        (b"one", ["one"]),
+        (b"one\r\ntwo\r\n", ["one", "two"]),
+        (b"a\rb\nc\n", ["a\rb", "c"]),  # where lines end in LF, a CR is text
+        (b"one\na\rb", ["one", "a\rb"]),
+    ],
+)
+def test_lines_may_end_in_bare_carriage_returns(
+    tmp_path: Path, content: bytes, texts: list[str]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    assert list(read_texts(open_table(path))) == texts
+
+
+def test_other_files_of_bare_carriage_returns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,y\rone,1\rtwo,2\r")
+    assert list(read_texts(open_table(tmp_path / "a.csv"))) == ["one", "two"]

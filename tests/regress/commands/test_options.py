@@ -177,7 +177,7 @@ def test_a_run_from_python_has_no_file(cli: Cli, task: MadeUpTask, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sample-weight", "bad"], "is 0 in row 4, 5"),
+        (["--sample-weight", "bad"], "is inf in row 5"),
         (["--sample-weight", "text"], "for a sample weight in row 1 of column 'text'"),
         (["--sample-weight", "wight"], "no column 'wight'"),
         (["--fold-column", "nofold"], "row 10 has no fold"),

@@ -174,3 +174,20 @@ def test_banks_that_are_not_fold_wise(template: str, y: np.ndarray, tmp_path: Pa
     make_bank(tmp_path / "tuned-4.bank", "d", states, max_length=128)
     with pytest.raises(FingerprintMismatch, match="differ in max_length"):
         evaluate(template, TEXTS, y, folds=["4" if label == "1" else label for label in LABELS])
+
+
+@pytest.mark.parametrize("score", [evaluate, sweep])
+def test_targets_that_rows_lack_are_scored_on_the_banks_of_the_folds(
+    template: str, y: np.ndarray, score: Any
+) -> None:
+    Y = np.stack([y, -y], axis=1)
+    Y[::7, 1] = np.nan
+    rows = np.flatnonzero(~np.isnan(Y[:, 1]))
+    options: dict[str, Any] = {"models": [TunedRidge(ALPHAS)], "select": "mean[-1]"}
+    found = score(template, TEXTS, Y, folds=LABELS, skip_missing=True, **options)
+    alone = score(
+        template, [TEXTS[i] for i in rows], Y[rows, 1], folds=[LABELS[i] for i in rows], **options
+    )
+    [second] = [result for result in found.results if result.target == "target_2"]
+    np.testing.assert_allclose(second.predictions[rows], alone.best.predictions, atol=1e-10)
+    assert np.isnan(np.delete(second.predictions, rows)).all()

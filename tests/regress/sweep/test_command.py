@@ -83,7 +83,7 @@ def test_the_command_takes_what_regress_takes(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sample-weight", "bad"], "is 0 in row 4, 5"),
+        (["--sample-weight", "bad"], "is inf in row 5"),
         (["--fold-column", "nofold"], "row 10 has no fold"),
         (["--fold-column", "fold", "--group", "author"], "drop --folds and --group"),
         (["--fold-column", "fold", "--repeats", "2"], "drop --seed and --repeats"),
