@@ -186,7 +186,8 @@ def test_ids_of_an_export_are_as_many(make_bank: Callable[..., Bank], tmp_path: 
     "given",
     [
         ["one", None], ["one", float("nan")], pd.Series(["one", pd.NA], dtype="string"),
-        pl.Series(["one", None]), pa.array(["one", None]), list(pa.array(["one", None])), pd.Categorical(["one", None]),
+        pl.Series(["one", None]), pa.array(["one", None]), list(pa.array(["one", None])),
+        pd.Categorical(["one", None]),
     ],
 )  # fmt: skip
 def test_a_missing_text_may_count_as_another(given: Any) -> None:
