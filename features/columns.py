@@ -72,15 +72,14 @@ def as_list(given: object, what: str) -> list[Any]:
 
 def column_names(given: object) -> list[str] | None:
     """Names of a frame's columns; None for what is no frame, or does not know them yet."""
-    kind = type(given)
     for name in ("column_names", "columns"):  # Arrow's `columns` are the columns themselves
         # Asked of the type: a Series takes an entry of its index for an attribute.
-        if not hasattr(kind, name):
+        if not hasattr(type(given), name):
             continue
-        if hasattr(kind, "collect"):
+        if hasattr(type(given), "collect"):
             raise InputError(
-                f"{_a(kind.__name__)} has not been read yet: collect it first, and give one column, "
-                'such as frame["text"]'
+                f"{_a(given)} has not been read yet: collect it first, and give one column, such "
+                'as frame["text"]'
             )
         names = getattr(given, name)
         return None if names is None else list(names)
@@ -100,7 +99,6 @@ def is_missing(entry: object) -> bool:
 
 
 def _refuse_other_things(given: object, what: str, *, ordered: bool) -> None:
-    kind = type(given).__name__
     if isinstance(given, (str, bytes, bytearray, os.PathLike)):
         if what == "texts":
             raise InputError(
@@ -110,13 +108,13 @@ def _refuse_other_things(given: object, what: str, *, ordered: bool) -> None:
         raise InputError(f"{given!r:.60} is no list of {what}: give a list, one for each text")
     if isinstance(given, Mapping):
         raise InputError(
-            f"{_a(kind)} gives its keys and not its {what}: give a list, such as "
+            f"{_a(given)} gives its keys and not its {what}: give a list, such as "
             f"list({_variable(what)}.values())"
         )
     if ordered and isinstance(given, (set, frozenset)):
         raise InputError(
-            f"{_a(kind)} has no order, so that nothing says which of its {what} stands in which row: "
-            "give a list"
+            f"{_a(given)} has no order, so that nothing says which of its {what} stands in which "
+            "row: give a list"
         )
     if isinstance(given, io.IOBase):
         raise InputError(
@@ -129,8 +127,8 @@ def _only_column(given: Any, names: list[str], what: str) -> object:
     if len(names) != 1:
         pairs = ', or pairs, as list(zip(df["prompt"], df["essay"]))' if what == "texts" else ""
         raise InputError(
-            f"{_a(type(given).__name__)} gives its columns and not its {what}: give one column, such "
-            f'as df["{_variable(what).removesuffix("s")}"]{pairs}'
+            f"{_a(given)} gives its columns and not its {what}: give one column, such as "
+            f'df["{_variable(what).removesuffix("s")}"]{pairs}'
         )
     return given[names[0]]
 
@@ -143,7 +141,9 @@ def _as_column(given: Any, n_dimensions: int, what: str) -> object:
     )
 
 
-def _a(kind: str) -> str:
+def _a(given: object) -> str:
+    """The kind of a thing, with its article."""
+    kind = type(given).__name__
     return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
 
 

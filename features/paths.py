@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from features.errors import InputError
 
@@ -57,7 +58,8 @@ def as_path(given: PathLike) -> Path:
 
 def as_paths(given: PathLike | Iterable[PathLike]) -> list[Path]:
     """Several paths, or one that stands alone."""
-    several = [given] if isinstance(given, (str, bytes, os.PathLike)) else given
+    one = isinstance(given, (str, bytes, os.PathLike)) or not isinstance(given, Iterable)
+    several: Any = [given] if one else given
     return [as_path(path) for path in several]
 
 

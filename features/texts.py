@@ -15,7 +15,7 @@ Text = str | tuple[str, ...]
 TextsLike = Iterable[Any]
 
 
-def as_texts(given: TextsLike) -> list[Text]:
+def as_texts(given: TextsLike, *, missing: str | None = None) -> list[Text]:
     """Texts in memory, in their order.
 
     Parameters
@@ -24,6 +24,8 @@ def as_texts(given: TextsLike) -> list[Text]:
         Strings, or tuples or lists of strings that are encoded together: in a list or any other
         sequence, a generator, an array of one dimension or of a column for each part, a series or
         frame of one column of pandas or polars, an Arrow array, or a column of a data set.
+    missing
+        What a text, or a part of one, counts as that is missing (None, NaN); None to refuse it.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def as_texts(given: TextsLike) -> list[Text]:
         says which, from 1, and what to give.
     """
     return [
-        text if type(text) is str else as_text(text, number)
+        text if type(text) is str else as_text(text, number, missing=missing)
         for number, text in enumerate(as_list(given, "texts"), 1)
     ]
 
@@ -53,19 +55,23 @@ def _checked(found: Iterable[Any]) -> Iterator[Text]:
         yield text if type(text) is str else as_text(text, number)
 
 
-def as_text(entry: Any, number: int) -> Text:
+def as_text(entry: Any, number: int, *, missing: str | None = None) -> Text:
     """An entry as the text that it is; InputError, which names its number, for what is none."""
     if isinstance(entry, str):
         return str.__str__(entry)  # of NumPy's strings and of enumerations, what they hold
     for name in ("as_py", "tolist"):  # a scalar of Arrow's, or an array
         if hasattr(type(entry), name):
             entry = getattr(entry, name)()
+    if missing is not None and is_missing(entry):
+        return missing
     if isinstance(entry, str):
         return entry
     parts = entry if isinstance(entry, (tuple, list)) else (entry,)
+    if missing is not None:
+        parts = [missing if is_missing(part) else part for part in parts]
     for part in parts:
         if not isinstance(part, str):
-            raise InputError(_no_string(part, number, alone=parts is not entry))
+            raise InputError(_no_string(part, number, alone=not isinstance(entry, (tuple, list))))
     if not parts:
         raise InputError(f"text {number} has no parts: leave it out, or give a string")
     return tuple(str.__str__(part) for part in parts)

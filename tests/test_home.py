@@ -263,6 +263,14 @@ def test_what_a_path_may_be(home: Path, tmp_path: Path) -> None:
             as_path(wrong)  # type: ignore[arg-type]
 
 
+def test_one_path_may_stand_for_several(home: Path) -> None:
+    assert list(open_banks("~/b.bank").by_name) == ["b"]
+    assert merge("~/b.bank", "~/merged.bank") == 20  # type: ignore[arg-type]
+    for call in (blend, open_banks):
+        with pytest.raises(InputError, match="None is no path"):
+            call(None)  # type: ignore[operator]
+
+
 def test_what_is_called_so_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "~$table.csv").write_text("text\na\n")

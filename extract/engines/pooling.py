@@ -117,7 +117,7 @@ POOLINGS: dict[str, Pooling] = {
 DEFAULT = ("cls", "mean", "max")
 
 
-def choose_poolings(names: Iterable[str]) -> tuple[str, ...]:
+def choose_poolings(names: str | Iterable[str]) -> tuple[str, ...]:
     """Names of poolings without repeats, in the order in which a bank keeps them.
 
     Raises
@@ -125,7 +125,7 @@ def choose_poolings(names: Iterable[str]) -> tuple[str, ...]:
     InputError
         When a name is unknown, or there is none.
     """
-    names = tuple(names)
+    names = tuple(names.replace(" ", "").split(",") if isinstance(names, str) else names)
     if unknown := [name for name in names if name not in POOLINGS]:
         raise InputError(
             f"there is no pooling {unknown[0]!r}: choose from {', '.join(POOLINGS)} (the encoder's "

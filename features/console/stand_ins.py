@@ -7,6 +7,7 @@ name of the user's. No character is worth losing a result for.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 import sys
 import unicodedata
@@ -59,7 +60,9 @@ def spare_streams() -> None:
     """From now on, stdout and stderr show stand-ins for what they cannot show."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=HANDLER)
+            # A stream that is closed, or whose file has become a pipe, is as good as it can be.
+            with contextlib.suppress(OSError, ValueError):
+                stream.reconfigure(errors=HANDLER)
 
 
 def showable(text: str) -> str:

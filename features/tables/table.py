@@ -89,7 +89,8 @@ class Table:
     def text_columns(self, given: Sequence[str] | None) -> list[str]:
         """The columns that hold the texts: those given, or ``text`` where there is one."""
         if given:
-            return [self.require(name) for name in given]
+            several = [given] if isinstance(given, str) else given
+            return [self.require(name) for name in several]
         if "text" in self.columns or "text" in self._reader.all_columns():
             return [self.require("text")]
         raise InputError(

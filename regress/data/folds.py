@@ -21,6 +21,7 @@ from features.errors import InputError
 from features.tables.labels import MISSING, is_missing, label_of
 from regress.compute.arrays import Matrix, Rows
 from regress.data.dealing import deal, deal_by_size, joined_groups, target_strata
+from regress.data.given import as_labels
 from regress.data.task import Task
 
 Scheme = Literal["stratified", "plain", "group"]
@@ -178,7 +179,7 @@ def make_folds(
             raise InputError(
                 "group folds need to know the group of each row: give groups (--group COLUMN)"
             )
-        unit = joined_groups(which, groups)
+        unit = joined_groups(which, as_labels(groups, "groups"))
         n_units = int(unit.max()) + 1
         _check_enough(n_units, n_folds, f"{n_units} groups that share no text")
         numbers = deal_by_size(np.bincount(unit), n_folds, rng)[unit]

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -222,7 +224,14 @@ def test_what_is_no_list_of_texts(tiny_roberta: Path, bank: Path, texts: Any, me
 def test_a_column_is_a_list_of_texts(tiny_roberta: Path, bank: Path) -> None:
     column = pd.Series(TEXTS, index=["columns", "b", "c", "d", "e"])
     assert extract(column, bank, encoder=str(tiny_roberta)).n_new == 5
-    assert extract(np.array(TEXTS), bank).n_reused == 5
+    for texts in (
+        np.array(TEXTS), np.array(TEXTS)[:, None], pd.DataFrame({"a": TEXTS}), pl.Series(TEXTS),
+        pa.chunked_array([TEXTS]), iter(TEXTS), {*TEXTS},
+        datasets.Dataset.from_dict({"a": TEXTS})["a"],
+    ):  # fmt: skip
+        assert extract(texts, bank, progress=True).n_reused == 5
+    with pytest.raises(InputError, match="text 2 is no string but dict, a row with the names"):
+        extract(iter(["a", {"text": "b"}]), bank)
 
 
 def test_no_texts(tiny_roberta: Path, bank: Path) -> None:

@@ -16,7 +16,7 @@ from features import Bank
 from features.cli import app
 from features.console.app import run as run_app
 from features.console.app import say_json
-from features.console.stand_ins import HANDLER, showable, stand_in
+from features.console.stand_ins import HANDLER, showable, spare_streams, stand_in
 from features.errors import InputError
 from features.paths import as_path
 from layerbank.cli import app as front_door
@@ -88,6 +88,24 @@ def test_a_command_prints_what_it_has(narrowed: Callable[[], Narrow], tmp_path: 
     assert "encoder      made-up" in narrow.shown
     times = "×" if narrow.encoding in ("gbk", "cp1252", "latin-1", "cp037") else "x"
     assert f"blocks) {times} 4" in narrow.shown
+
+
+def test_a_closed_stream_or_one_that_became_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Narrow("ascii")
+    closed.close()
+    reading, writing = os.pipe()
+    file = (tmp_path / "out").open("w", encoding="ascii")
+    os.dup2(writing, file.fileno())
+    os.close(writing)
+    monkeypatch.setattr(sys, "stderr", closed)
+    monkeypatch.setattr(sys, "stdout", file)
+    spare_streams()
+    file.write("größe")
+    file.close()
+    assert os.read(reading, 99) == b"grosse"
+    os.close(reading)
 
 
 def test_errors_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

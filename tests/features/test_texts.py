@@ -182,6 +182,21 @@ def test_ids_of_an_export_are_as_many(make_bank: Callable[..., Bank], tmp_path: 
     assert pd.read_csv(out)["id"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["one", None], ["one", float("nan")], pd.Series(["one", pd.NA], dtype="string"),
+        pl.Series(["one", None]), pa.array(["one", None]), list(pa.array(["one", None])),
+        pd.Categorical(["one", None]),
+    ],
+)  # fmt: skip
+def test_a_missing_text_may_count_as_another(given: Any) -> None:
+    assert as_texts(given, missing="") == ["one", ""]
+    assert as_texts([("a", None), "b"], missing="") == [("a", ""), "b"]
+    with pytest.raises(InputError, match="text 1 is no string but int"):
+        as_texts([5], missing="")
+
+
 def test_what_is_missing() -> None:
     missing = [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
     assert all(map(is_missing, missing))

@@ -42,6 +42,8 @@ def test_the_mean_is_summed_in_float32() -> None:
 
 def test_poolings_are_chosen_by_name() -> None:
     assert choose_poolings(["max", "cls", "max"]) == ("cls", "max")
+    assert choose_poolings("max, cls") == ("cls", "max")
+    assert choose_poolings("mean") == ("mean",)
     with pytest.raises(InputError, match="no pooling 'median': choose from cls, mean, max"):
         choose_poolings(["cls", "median"])
     with pytest.raises(InputError, match="choose from"):

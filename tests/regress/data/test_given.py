@@ -13,7 +13,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from features import text_keys
 from features.errors import InputError
+from regress.data.folds import make_folds
 from regress.data.given import as_labels, as_numbers
 from regress.data.task import checked_task
 
@@ -144,3 +146,8 @@ def test_what_are_no_groups() -> None:
         as_labels("author", "groups")
     with pytest.raises(InputError, match="there are 3 texts and 2 groups"):
         checked_task(TEXTS, THREE, groups=iter("ab"))
+
+
+def test_folds_of_missing_groups() -> None:
+    with pytest.raises(InputError, match="groups are missing in row 2"):
+        make_folds(text_keys(TEXTS), np.array(THREE), scheme="group", groups=["a", None, "b"])
