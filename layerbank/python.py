@@ -14,17 +14,16 @@ from regress.runs.run import Run
 from regress.runs.run import load_run as load
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from features.keys import Text
+    from features.texts import TextsLike
     from regress.data.fold_banks import BankLike
+    from regress.data.given import NumbersLike
     from regress.experiment import Experiment
     from regress.models.estimator import TunedRegressor
 
 
 def fit(
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
     bank: BankLike,
     encoder: str | Path | None = None,

@@ -70,7 +70,7 @@ class Experiment(Results):
 
         return experiment_html(self)
 
-    def further_files(self, folder: Path) -> Mapping[str, Any]:
+    def _further_files(self, folder: Path) -> Mapping[str, Any]:
         """Write what a run folder holds besides, and return what ``run.json`` does."""
         return {}
 
@@ -103,7 +103,7 @@ class Experiment(Results):
         from regress.runs.save import save_run
 
         return save_run(
-            self, path, force=force, source=source, figures=figures, also=self.further_files
+            self, path, force=force, source=source, figures=figures, also=self._further_files
         )
 
 

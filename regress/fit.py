@@ -5,19 +5,22 @@ With selections it is `regress.experiment.evaluate`, without them `regress.sweep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from numpy.typing import ArrayLike
-
 from features.bank import Bank, is_bank
 from features.banks import Banks
+from features.columns import as_list
 from features.errors import InputError
 from features.filling import Encode, fill
 from features.keys import Text
+from features.paths import as_path
+from features.texts import TextsLike
 from regress.data.fold_banks import BankLike, fold_template, opened
+from regress.data.given import NumbersLike
+from regress.data.task import checked_task
 from regress.experiment import Experiment, evaluate
 from regress.models.estimator import TunedRegressor
 from regress.sweep import DEFAULT_MODELS, N_BEST, sweep
@@ -38,15 +41,22 @@ EFFORTS = {
 }
 
 
+#: Parameters that decide whether the task is one.
+CHECKED = frozenset(
+    {"target_names", "ids", "id_name", "groups", "sample_weight", "skip_missing", "rows"}
+)
+
+
 class How(TypedDict, total=False):
     """Parameters that `evaluate` and `sweep` share; see `regress.experiment.evaluate`."""
 
     cv: int
-    folds: str | Sequence[object]
-    groups: Sequence[str] | None
+    folds: str | Iterable[object]
+    groups: Iterable[object] | None
     random_state: int | Sequence[int]
-    sample_weight: ArrayLike | None
-    ids: Sequence[object] | None
+    sample_weight: NumbersLike | None
+    skip_missing: bool
+    ids: Iterable[object] | None
     id_name: str
     rows: Sequence[int] | None
     target_names: Sequence[str] | None
@@ -56,8 +66,8 @@ class How(TypedDict, total=False):
 
 
 def fit(
-    texts: Sequence[Text],
-    y: ArrayLike,
+    texts: TextsLike,
+    y: NumbersLike,
     *,
     bank: BankLike,
     encode: Encode | None = None,
@@ -110,10 +120,12 @@ def fit(
     if out is not None:
         from regress.runs.save import refuse_existing
 
-        refuse_existing(Path(out), force=force, in_python=True)
-    texts = list(texts)
-    fill_banks(bank, texts, encode)
-    given: Any = how
+        refuse_existing(as_path(out), force=force, in_python=True)
+    given: Any = {name: _kept(value) for name, value in how.items()}
+    texts, y = as_list(texts, "texts"), _kept(y)
+    # What is wrong with the task shows before hours of encoding.
+    checked = {name: value for name, value in given.items() if name in CHECKED}
+    fill_banks(bank, checked_task(texts, y, **checked).texts, encode)
     if select:
         found = evaluate(bank, texts, y, select=select, models=models or "ridge", **given)
     else:
@@ -128,6 +140,11 @@ def fit(
     return found
 
 
+def _kept(value: Any) -> Any:
+    """What can be gone through more than once."""
+    return list(value) if isinstance(value, Iterator) else value
+
+
 def fill_banks(bank: BankLike, texts: Sequence[Text], encode: Encode | None) -> None:
     """Encode the texts that banks lack; a single path where there is no bank gets one.
 
@@ -139,7 +156,7 @@ def fill_banks(bank: BankLike, texts: Sequence[Text], encode: Encode | None) -> 
     several = [bank] if isinstance(bank, (Bank, Banks, str, Path)) else list(bank)
     only = several[0] if len(several) == 1 else None
     if isinstance(only, (str, Path)) and not is_bank(only):
-        encode(texts, Path(only), {})
+        encode(texts, as_path(only), {})
         return
     for each in opened(bank):
         fill(each, texts, encode)

@@ -24,7 +24,7 @@ from features.upkeep.compact import compact
 from features.upkeep.merge import merge
 from features.upkeep.summary import describe
 from features.upkeep.verify import verify
-from layerbank import TextFeatures, blend, evaluate, extract, extract_on_ray, load_run, sweep
+from layerbank import TextFeatures, blend, evaluate, extract, extract_on_ray, fit, load_run, sweep
 from layerbank.cli import app
 from regress.blend import save_blend
 from regress.runs.save import save_run
@@ -105,6 +105,11 @@ CALLS: dict[str, tuple[Callable[[str], object], str]] = {
     "extract_on_ray(bank)": (
         lambda path: extract_on_ray(["~/file"], path, format="csv"), "~/file",
     ),
+    "fit(bank)": (lambda path: fit(*texts_and_y(), bank=path, encode=False), "~/gone"),
+    "fit(encoder)": (
+        lambda path: fit(*texts_and_y(), bank="~/new", encoder=path), "~/folder",
+    ),
+    "fit(out)": (lambda path: fit(*texts_and_y(), bank="~/b.bank", out=path), "~/run"),
     "load_run(path)": (load_run, "~/gone"),
     "open_banks(paths)": (open_banks, "~/gone"),
     "sweep(bank)": (lambda path: sweep(path, *texts_and_y()), "~/gone"),
@@ -119,6 +124,9 @@ CALLS: dict[str, tuple[Callable[[str], object], str]] = {
     ),
     "Run.open_all(bank)": (of_run("open_all"), "~/gone"),
     "Run.open_banks(bank)": (of_run("open_banks"), "~/gone"),
+    "Run.predict_but(bank)": (
+        of_run("predict_but", texts=["a"], left_out=np.zeros(1, bool)), "~/gone",
+    ),
     "Run.predict(bank)": (of_run("predict", texts=["a"]), "~/gone"),
 }  # fmt: skip
 

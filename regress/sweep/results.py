@@ -96,7 +96,7 @@ class Sweep(Experiment):
             for standing in self.standings(target)
         ]
 
-    def further_files(self, folder: Path) -> Mapping[str, Any]:
+    def _further_files(self, folder: Path) -> Mapping[str, Any]:
         """``leaderboard.csv`` and ``inner.npz``, and the object ``sweep`` for ``run.json``.
 
         ``inner.npz`` holds for each column of ``oof.csv``, shape (n_folds, n_samples), what a
