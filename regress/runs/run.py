@@ -247,13 +247,13 @@ class Run(RunFolder):
             raise InputError(f"neighbours are 0 or more, not {n_neighbours}")
         texts = as_texts(texts)
         chosen = self.chosen(model)
-        banks = self._holding(texts, bank, model, encode)
         names = [*map(str, range(1, len(texts) + 1) if ids is None else as_list(ids, "ids"))]
         if len(names) != len(texts):
             raise InputError(
                 f"there are {len(texts)} texts and {len(names)} ids: give one for each text"
             )
         known = training_texts(self, training) if n_neighbours else None
+        banks = self._holding(texts, bank, model, encode)
         if known is not None:
             for opened_bank in banks.values():
                 require_training(self, opened_bank.path, opened_bank, known.texts)
