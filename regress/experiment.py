@@ -38,6 +38,12 @@ class Experiment(Results):
         X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
         return self.best.fitted.predict(X)
 
+    def __str__(self) -> str:
+        from features.console.show import harmless
+        from regress.report.tables import results_text
+
+        return harmless(results_text(self).plain)
+
     def _repr_html_(self) -> str:
         from regress.report.notebook import experiment_html
 

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import ForceOption, JsonOption, QuietOption, say_lines, set_verbosity
+from features.console.app import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    on_stdout,
+    say_lines,
+    set_verbosity,
+)
 from features.errors import InputError
 from regress.commands.making import (
     FiguresOption,
@@ -74,7 +81,7 @@ def blend_command(
     if json:
         typer.echo(blend_json(blended, str(out)))
     else:
-        say_lines(blend_text(blended))
+        on_stdout(blend_text(blended))
     if not quiet:
         source = blended.runs[0].description.get("input") or {}
         say_lines(

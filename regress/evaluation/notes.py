@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.bank import Bank
 from features.console.show import printable
+from features.errors import LayerbankError
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
 from regress.data.task import Task
+from regress.evaluation.leaderboard import CANDIDATES, Standing
 from regress.evaluation.metrics import Difference, paired_standard_error
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
@@ -18,14 +21,36 @@ from regress.models.registry import MODELS
 #: Fewer texts than this tell hardly anything apart.
 FEW = 50
 
+#: Share of the texts whose ends were cut off, above which that is said.
+MUCH_CUT = 0.1
+
 
 def notes(experiment: Results) -> list[str]:
     """Notes in the order in which they are shown."""
     return [
         *_on_folds(experiment),
         *_on_equal_texts(experiment.task),
+        *_on_cut_texts(experiment),
         *_on_models(experiment),
+        *on_scores(experiment),
     ]
+
+
+def on_scores(experiment: Results) -> Iterator[str]:
+    """What a reader of a leaderboard may wonder at, or overlook."""
+    targets = experiment.task.target_names
+    for target in targets:
+        if sentence := _on_two_values(target, experiment.truth(target)):
+            yield sentence
+        of_target = f"{printable(target)}: " if len(targets) > 1 else ""
+        ranked = experiment.standings(target)
+        for sentence in (
+            _on_baseline(headline(ranked), experiment.baseline(target)),
+            _on_sweep(ranked),
+            _on_blend(ranked),
+        ):
+            if sentence:
+                yield of_target + sentence
 
 
 def text_pairs(count: int) -> str:
@@ -85,6 +110,75 @@ def _on_equal_texts(task: Task) -> Iterator[str]:
             f"(the first: {task.id_name} {first}), so that no model of the texts has an RMSE "
             f"below {floor:.4f} here"
         )
+
+
+def _on_two_values(target: str, y: NDArray[np.float64]) -> str:
+    values = np.unique(y)
+    if len(values) != 2:
+        return ""
+    return (
+        f"{printable(target)} has only two values, {values[0]:g} and {values[1]:g}: predictions "
+        "are numbers around these and no classes, so use them to rank texts, or choose a threshold"
+    )
+
+
+def _on_cut_texts(experiment: Results) -> Iterator[str]:
+    task = experiment.task
+    for name, bank in experiment.banks.by_name.items():
+        cut = _share_cut(bank, task)
+        if cut > MUCH_CUT:
+            yield (
+                f"{cut:.0%} of the texts are longer than the {bank.setup.get('max_length')} tokens "
+                f"that the bank {printable(name)} was made with, and their ends were not read: a "
+                "bank made with --long window, or a larger --max-length, may score better"
+            )
+
+
+def _share_cut(bank: Bank, task: Task) -> float:
+    """Share of the texts whose end the encoder did not see; 0 where the bank cannot say."""
+    try:
+        return float(bank.truncated(task.texts).mean())
+    except LayerbankError:  # one bank of several that hold a part of the texts each
+        return 0.0
+
+
+def headline(ranked: Sequence[Standing]) -> Standing:
+    """What an experiment is about: the whole procedure of a sweep, a blend, or the best row."""
+    procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
+    return next(procedures, ranked[0])
+
+
+def _on_baseline(first: Standing, baseline: Standing) -> str:
+    scores, mean = first.row.scores, baseline.row.scores
+    if baseline.verdict == "worse" and scores.rmse < mean.rmse:
+        return ""
+    return (
+        f"{first.row.label} is no better than the mean of the training targets (RMSE "
+        f"{scores.rmse:.4f} against {mean.rmse:.4f}): nothing was learned that holds for new texts"
+    )
+
+
+def _on_sweep(ranked: Sequence[Standing]) -> str:
+    best, auto = ranked[0].row, headline(ranked).row
+    if auto.kind != "auto" or best.kind not in CANDIDATES:
+        return ""
+    n_tried = sum(standing.row.kind in CANDIDATES for standing in ranked)
+    return (
+        f"quote auto's RMSE of {auto.scores.rmse:.4f}: the {best.scores.rmse:.4f} of {best.label} "
+        f"is the lowest of {n_tried} scores, which makes it look better than it is, while auto "
+        "chose again for each fold without that fold"
+    )
+
+
+def _on_blend(ranked: Sequence[Standing]) -> str:
+    blend, best = headline(ranked), ranked[0]
+    if blend.row.kind != "blend" or blend.behind.value <= blend.behind.se:
+        return ""
+    return (
+        f"the blend is worse than its best member (RMSE {blend.row.scores.rmse:.4f} against "
+        f"{best.row.scores.rmse:.4f} of {best.row.label}, difference {blend.behind.value:.4f} ± "
+        f"{blend.behind.se:.4f}): use that member"
+    )
 
 
 def _per_text(

@@ -18,6 +18,7 @@ from features.errors import LayerbankError
 from features.keys import Text
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
+from regress.evaluation.notes import headline
 from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
@@ -59,6 +60,8 @@ class Contents:
         The leaderboard, the lowest RMSE first.
     headline
         What the report is about: the first of these, or in a sweep the whole procedure.
+    baseline
+        Predicting the training mean; None in the file of a run that was saved without it.
     heat_maps, groups, curve
         What the run has of these.
     grouped
@@ -83,6 +86,7 @@ class Contents:
     length_name: str
     standings: Sequence[Standing]
     headline: Standing
+    baseline: Standing | None
     heat_maps: Sequence[HeatMap]
     groups: Sequence[Share]
     grouped: bool
@@ -152,9 +156,8 @@ def _contents(
 ) -> Contents:
     task, y = experiment.task, experiment.truth(target)
     ranked = experiment.standings(target)
-    procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
-    headline = next(procedures, ranked[0])
-    best = headline.row
+    first = headline(ranked)
+    best = first.row
     residuals = y - best.predictions
     by_error = np.argsort(-np.abs(residuals), kind="stable")
     drawn = np.arange(len(y))
@@ -170,7 +173,8 @@ def _contents(
         lengths=lengths,
         length_name=length_name,
         standings=ranked,
-        headline=headline,
+        headline=first,
+        baseline=experiment.baseline(target),
         heat_maps=heat_maps(experiment, target),
         groups=shares_of(y, best.predictions, task.groups, task.weights)
         if task.groups is not None

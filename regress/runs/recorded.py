@@ -46,8 +46,8 @@ def recorded_task(
     *,
     texts: Sequence[Text] | None = None,
     groups: Sequence[str] | None = None,
-) -> tuple[Task, Folds]:
-    """The task and first split of a run.
+) -> tuple[Task, list[Folds]]:
+    """The task of a run, and its splits into folds.
 
     Parameters
     ----------
@@ -71,15 +71,20 @@ def recorded_task(
         weights=np.array(table[WEIGHT], np.float64) if weighted else None,
     )
     recorded = description["folds"]
-    folds = Folds(
-        numbers=run.fold_numbers(table)[0],
-        n_folds=recorded["n_folds"],
-        scheme=recorded["scheme"],
-        seed=recorded["seed"] or 0,
-        digest=recorded["hash"],
-        labels=tuple(recorded.get("labels") or ()),
-    )
-    return task, folds
+    splits = [
+        Folds(
+            numbers=numbers,
+            n_folds=recorded["n_folds"],
+            scheme=recorded["scheme"],
+            seed=split["seed"] or 0,
+            digest=split["hash"],
+            labels=tuple(recorded.get("labels") or ()),
+        )
+        for numbers, split in zip(
+            run.fold_numbers(table), [recorded, *recorded["repeats"]], strict=True
+        )
+    ]
+    return task, splits
 
 
 def recorded_results(run: RunFolder) -> RecordedResults:
@@ -91,7 +96,7 @@ def recorded_results(run: RunFolder) -> RecordedResults:
         The folder is damaged.
     """
     table = run.read_oof()
-    task, folds = recorded_task(run, table)
+    task, [folds, *repeats] = recorded_task(run, table)
     rows: dict[str, list[LeaderboardRow]] = {target: [] for target in run.targets}
     for result in run.description["results"]:
         first = result["column"]
@@ -109,5 +114,6 @@ def recorded_results(run: RunFolder) -> RecordedResults:
         )  # fmt: skip
         of_target.append(row)
     return RecordedResults(
-        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, recorded=rows
-    )
+        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, repeats=repeats,
+        recorded=rows,
+    )  # fmt: skip
