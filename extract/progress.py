@@ -7,10 +7,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-from features.console.show import import_tqdm, progress_bar
+from features.console.progress import progress_bar, quiet_tqdm
 
 # Now, since transformers would let it complain in notebooks.
-import_tqdm()
+quiet_tqdm()
 
 
 class Progress:

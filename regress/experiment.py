@@ -13,7 +13,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from features.console.show import progress_bar
+from features.console.progress import progress_bar
 from features.keys import Text, text_keys
 from regress.compute.arrays import Matrix
 from regress.compute.parallel import n_workers

@@ -160,7 +160,7 @@ def _on_baseline(first: Standing, baseline: Standing) -> str:
 
 def _on_sweep(ranked: Sequence[Standing]) -> str:
     best, auto = ranked[0].row, headline(ranked).row
-    if auto.kind != "auto" or best.kind not in CANDIDATES:
+    if auto.kind != "auto" or f"{auto.scores.rmse:.4f}" == f"{best.scores.rmse:.4f}":
         return ""
     n_tried = sum(standing.row.kind in CANDIDATES for standing in ranked)
     return (

@@ -48,7 +48,7 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     ):  # fmt: skip
         assert str(fact) in page.text
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len(experiment.results)
+    assert len(rows) == 2 + len(experiment.results)
     contents = all_contents(experiment)[0]
     for row in contents.worst:
         assert experiment.task.texts[row] in page.text
@@ -151,7 +151,7 @@ def test_a_sweep_shows_what_it_tried(task: MadeUpTask, tmp_path: Path) -> None:
     page = Page(folder / "report.html")
     assert {"heat-map-ridge", "learning-curve"} <= set(page.data["t0"]["figures"])
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len({row.label for row in swept.rows("target")})
+    assert len(rows) == 2 + len({row.label for row in swept.rows("target")})
     contents = all_contents(swept)[0]
     assert contents.best.kind == "auto"
     assert contents.best.scores.rmse == swept.best.scores.rmse
