@@ -12,14 +12,15 @@ from extract.cli import ExtractCommand, extract_command
 from features.cli import (
     compact_command,
     export_command,
-    info_command,
     merge_command,
     verify_command,
 )
 from features.console.app import new_app, run
 from layerbank.demo import demo_command
 from regress.commands.blend import blend_command
+from regress.commands.compare import compare_command
 from regress.commands.explain import explain_command_with
+from regress.commands.info import info_command
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
 from regress.commands.report import report_command
@@ -88,6 +89,7 @@ app.command("export")(export_command)
 app.command("regress")(regress_command)
 app.command("sweep")(sweep_command)
 app.command("blend")(blend_command)
+app.command("compare")(compare_command)
 app.command("report")(report_command)
 app.command("predict")(predict_command_with(_encode_with))
 app.command("explain")(explain_command_with(_encode_with))

@@ -30,14 +30,15 @@ def aligned(table: RenderableType) -> Text:
     return Text("\n").join(lines)
 
 
-def in_lines(name: str, width: int) -> str:
-    """A name in lines of at most this many characters, broken behind blanks and plus signs.
+def in_lines(name: str, width: int, behind: str = " +") -> str:
+    """A name in lines of at most this many characters, broken behind these ones where it can be.
 
     >>> in_lines("ridge mean[-1]+max[-1]", 16)
     'ridge mean[-1]+\\nmax[-1]'
     """
+    stops = re.escape(behind)
     lines = [""]
-    for piece in re.findall(r"[^ +]*[ +]|[^ +]+", name):
+    for piece in re.findall(f"[^{stops}]*[{stops}]|[^{stops}]+", name):
         if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1]:
             lines.append("")
         while len(lines[-1]) + len(piece.rstrip()) > width:
