@@ -16,7 +16,7 @@ from regress.runs.format import as_json, baselines
 def blend_text(blend: Blend) -> Text:
     """Notes; of each target the blend beside its members; and their weights, largest first."""
     results = blend_results(blend)
-    text = Text("\n".join(notes_on_blend(blend, results)), "dim")
+    text = Text.assemble(("\n".join(notes_on_blend(blend, results)), "dim"))
     weights = largest_weights(blend)
     for blended in blend.targets:
         name, scores = printable(blended.target), blended.scores

@@ -45,7 +45,8 @@ def _chart(standings: Sequence[Standing]) -> Text:
     def place(value: float) -> int:
         return round((value - low) / span * (CHART - 1))
 
-    text = Text("behind the best, with the 95 % interval of the difference\n", "dim")
+    title = "behind the best, with the 95 % interval of the difference\n"
+    text = Text.assemble((title, "dim"))
     for standing in standings:
         cells = [" "] * CHART
         cells[place(0.0)] = "│"

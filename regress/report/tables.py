@@ -48,7 +48,8 @@ def results_text(experiment: Results) -> Text:
         f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds ({seed}hash {folds.short}); "
         "nested scores: each fold by a model that was chosen and fitted without it"
     )
-    text = Text("\n".join([what, *notes(experiment)]), "dim")
+    # As a part: a text's own style would be that of everything that follows.
+    text = Text.assemble(("\n".join([what, *notes(experiment)]), "dim"))
     targets = experiment.task.target_names
     for target in targets:
         text.append("\n\n")

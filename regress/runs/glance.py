@@ -118,14 +118,18 @@ def folder_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Text:
         named = ", ".join(map(printable, targets))
         first = f" (scores of {printable(targets[0])})" if len(targets) > 1 else ""
         alike = [run for run in read if tuple(run["targets"]) == targets]
-        parts.append(Text(f"runs that predict {named}{first}\n", "bold") + _runs_table(alike))
+        parts.append(_titled(f"runs that predict {named}{first}", _runs_table(alike)))
     if banks := [bank for bank in found["banks"] if "error" not in bank]:
-        parts.append(Text("banks\n", "bold") + _banks_table(banks))
+        parts.append(_titled("banks", _banks_table(banks)))
     wrong = [each for each in (*found["runs"], *found["banks"]) if "error" in each]
     if wrong:
         lines = "\n".join(printable(each["error"]) for each in wrong)
-        parts.append(Text("cannot be read\n", "bold") + Text(lines))
+        parts.append(_titled("cannot be read", Text(lines)))
     return Text("\n\n").join(parts)
+
+
+def _titled(title: str, text: Text) -> Text:
+    return Text.assemble((f"{title}\n", "bold"), text)
 
 
 def _or_error(path: Path, look: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
