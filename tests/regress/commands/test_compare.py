@@ -28,8 +28,10 @@ def runs(task: MadeUpTask, tmp_path: Path) -> list[Path]:
     bad = evaluate(task.bank, task.texts, task.y, select="mean[0]")
     swept = sweep(task.bank, task.texts, task.y, models="ridge", greedy=False)
     return [
-        good.save(tmp_path / "good"), bad.save(tmp_path / "bad"), save_sweep(swept, tmp_path / "swept"),
-    ]  # fmt: skip
+        good.save(tmp_path / "good"),
+        bad.save(tmp_path / "bad"),
+        save_sweep(swept, tmp_path / "swept"),
+    ]
 
 
 def test_differences_are_those_of_the_predictions(runs: list[Path], task: MadeUpTask) -> None:
