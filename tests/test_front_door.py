@@ -20,7 +20,7 @@ from tests.typed import Reader
 
 HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
 COMMANDS = (
-    "extract", "info", "export", "regress", "sweep", "blend", "report", "predict", "explain",
+    "extract", "info", "export", "regress", "sweep", "blend", "compare", "report", "predict", "explain",
     "verify", "compact", "merge", "demo",
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from features.console import html
 from regress.evaluation.leaderboard import Standing
+from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.report.heat_maps import HeatMap, decimals, heat_maps
 from regress.report.tables import share
@@ -22,7 +23,8 @@ def experiment_html(experiment: Results) -> str:
             f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds (hash {folds.short}). "
             "Nested scores: each fold is predicted by a model chosen and fitted without it. "
             "★ best, = ties with it (1.96 paired standard errors)."
-        )
+        ),
+        *map(html.note, notes(experiment)),
     ]
     header = ["RMSE", "± se", "R²", "result"]
     for target in experiment.task.target_names:

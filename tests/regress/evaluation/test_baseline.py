@@ -61,6 +61,7 @@ def test_every_table_has_it_and_none_ranks_it(make_task: MakeTask) -> None:
     assert found["baseline"]["target"]["rmse"] == row.scores.rmse
     assert len(found["results"]) == 2
     assert BASELINE in experiment_html(experiment)
+    assert "means over 2 splits" in experiment_html(experiment)  # the notes
     shown = str(experiment)
     assert shown == results_text(experiment).plain
     # Notes are sentences; the table below them is what has to fit.
