@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,6 +91,16 @@ def human_bytes(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def number_of(scale: float) -> Callable[[float], str]:
+    """How errors of about this size are written, in ten characters or fewer.
+
+    >>> number_of(0.55)(0.0021), number_of(27000.0)(31.25), number_of(3e-5)(3e-5)
+    ('0.0021', '31.2', '3.00e-05')
+    """
+    form = ".4f" if 0.01 <= scale < 1000 or scale == 0 else ".1f" if 1000 <= scale < 1e6 else ".2e"
+    return lambda value: format(value, form)
 
 
 def draws_blocks() -> bool:

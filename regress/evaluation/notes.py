@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bank import Bank
-from features.console.show import printable
+from features.console.show import number_of, printable
 from features.errors import LayerbankError
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
@@ -152,19 +152,23 @@ def _on_baseline(first: Standing, baseline: Standing) -> str:
     scores, mean = first.row.scores, baseline.row.scores
     if baseline.verdict == "worse" and scores.rmse < mean.rmse:
         return ""
+    shown = number_of(mean.rmse)
     return (
         f"{first.row.label} is no better than the mean of the training targets (RMSE "
-        f"{scores.rmse:.4f} against {mean.rmse:.4f}): nothing was learned that holds for new texts"
+        f"{shown(scores.rmse)} against {shown(mean.rmse)}): nothing was learned that holds for new "
+        "texts"
     )
 
 
 def _on_sweep(ranked: Sequence[Standing]) -> str:
     best, auto = ranked[0].row, headline(ranked).row
-    if auto.kind != "auto" or f"{auto.scores.rmse:.4f}" == f"{best.scores.rmse:.4f}":
+    shown = number_of(best.scores.rmse)
+    of_auto, of_best = shown(auto.scores.rmse), shown(best.scores.rmse)
+    if auto.kind != "auto" or of_auto == of_best:
         return ""
     n_tried = sum(standing.row.kind in CANDIDATES for standing in ranked)
     return (
-        f"quote auto's RMSE of {auto.scores.rmse:.4f}: the {best.scores.rmse:.4f} of {best.label} "
+        f"quote auto's RMSE of {of_auto}: the {of_best} of {best.label} "
         f"is the lowest of {n_tried} scores, which makes it look better than it is, while auto "
         "chose again for each fold without that fold"
     )
@@ -174,10 +178,11 @@ def _on_blend(ranked: Sequence[Standing]) -> str:
     blend, best = headline(ranked), ranked[0]
     if blend.row.kind != "blend" or blend.behind.value <= blend.behind.se:
         return ""
+    shown = number_of(best.row.scores.rmse)
     return (
-        f"the blend is worse than its best member (RMSE {blend.row.scores.rmse:.4f} against "
-        f"{best.row.scores.rmse:.4f} of {best.row.label}, difference {blend.behind.value:.4f} ± "
-        f"{blend.behind.se:.4f}): use that member"
+        f"the blend is worse than its best member (RMSE {shown(blend.row.scores.rmse)} against "
+        f"{shown(best.row.scores.rmse)} of {best.row.label}, difference "
+        f"{shown(blend.behind.value)} ± {shown(blend.behind.se)}): use that member"
     )
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import altair as alt
 from rich.text import Text
 
-from features.console.show import printable
+from features.console.show import number_of, printable
 from features.console.tables import aligned, in_lines, plain_table
 from regress.evaluation.leaderboard import Standing
 from regress.report.figure import BLUE, GREY, ORANGE, ROW, Figure, chart_of, named, number
 from regress.report.tables import LEGEND, STYLES
 
 #: Columns of a run's name in the table and beside the chart, and of the chart, all of 80.
-NAME, SHORT, CHART = 43, 28, 50
+NAME, SHORT, CHART = 30, 28, 50
 
 
 def comparison_text(standings: Sequence[Standing], baseline: Standing) -> Text:
@@ -23,13 +23,14 @@ def comparison_text(standings: Sequence[Standing], baseline: Standing) -> Text:
     for name in ("RMSE", "± se", "", "behind", "± se"):
         table.add_column(name, justify="right")
     table.add_column("run")
+    shown = number_of(standings[0].row.scores.rmse)
     for standing in [*standings, baseline]:
         scores, behind = standing.row.scores, standing.behind
         apart = ["", ""]
         if standing.verdict != "best":
-            apart = [f"{behind.value:.4f}", f"{behind.se:.4f}"]
+            apart = [shown(behind.value), shown(behind.se)]
         label = in_lines(printable(standing.row.label), NAME)
-        cells = [f"{scores.rmse:.4f}", f"{scores.se:.4f}", standing.mark, *apart, label]
+        cells = [shown(scores.rmse), shown(scores.se), standing.mark, *apart, label]
         dim = standing is baseline
         table.add_row(*map(Text, cells), style="dim" if dim else STYLES.get(standing.verdict, ""))
     text = aligned(table).append(f"\n{LEGEND}\n\n", "dim")
@@ -61,7 +62,7 @@ def _chart(standings: Sequence[Standing]) -> Text:
         short = name if len(name) <= SHORT else f"{name[: SHORT - 1]}…"
         style = STYLES.get(standing.verdict, "")
         text.append(f"{short:<{SHORT}}  {''.join(cells).rstrip()}\n", style)
-    ends = [f"{value:.4f}" for value in (low, high)]
+    ends = [*map(number_of(standings[0].row.scores.rmse), (low, high))]
     line = ends[0] + ends[1].rjust(CHART - len(ends[0]))
     return text.append(f"{'':<{SHORT}}  {line}", "dim")
 

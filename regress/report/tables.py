@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from features.console.app import on_stdout
-from features.console.show import printable
+from features.console.show import number_of, printable
 from features.console.tables import aligned, in_lines, plain_table
 from regress.evaluation.leaderboard import CANDIDATES, Standing, Verdict
 from regress.report.heat_maps import show_heat_maps
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: Rows of a sweep's leaderboard that are shown, beside those of searches.
 SHOWN, SWEPT = 15, frozenset({"block", "combination"})
 
-#: Columns of a result's name: with the scores before it, the table is 80 wide.
-NAME_WIDTH = 51
+#: Columns of a table, and of the scores before a name at the most.
+TABLE_WIDTH, SCORES_WIDTH = 80, 38
 
 #: The best in bold, and what ties with it in the same green.
 STYLES: Mapping[Verdict, str] = {"best": "bold green", "tie": "green"}
@@ -82,12 +82,13 @@ def standings_text(standings: Sequence[Standing]) -> Text:
     for name in ("RMSE", "± se", "", "R²"):
         table.add_column(name, justify="right")
     table.add_column("result")
+    shown = number_of(standings[0].row.scores.rmse)
     for standing in standings:
         row, scores = standing.row, standing.row.scores
-        cells = [f"{scores.rmse:.4f}", f"{scores.se:.4f}", standing.mark, share(scores.r2)]
+        cells = [shown(scores.rmse), shown(scores.se), standing.mark, share(scores.r2)]
         # As texts: names may hold square brackets, which would be taken for markup.
         table.add_row(
-            *map(Text, [*cells, in_lines(printable(row.label), NAME_WIDTH)]),
+            *map(Text, [*cells, in_lines(printable(row.label), TABLE_WIDTH - SCORES_WIDTH)]),
             style=_style(standing),
         )
     return aligned(table).append(f"\n{LEGEND}", "dim")

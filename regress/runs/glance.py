@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from features.console.show import encoder_name, human_bytes, printable
+from features.console.show import encoder_name, human_bytes, number_of, printable
 from features.console.tables import aligned, in_lines, plain_table
 from features.errors import LayerbankError, RunError
 from features.upkeep.summary import describe
@@ -23,7 +23,7 @@ from regress.runs.recorded import recorded_results
 BANK = "bank.json"
 
 #: Columns of the names in a folder's table, which is 80 wide.
-NAME, ENCODER = 18, 20
+NAME, ENCODER = 16, 18
 
 
 class RunGlance(NamedTuple):
@@ -208,8 +208,10 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Text:
     table.add_column("size", justify="right")
     table.add_column("made")
     for run in runs:
+        shown = number_of(run["rmse"] or 0.0)
+        scores = ["" if run[name] is None else shown(run[name]) for name in ("rmse", "se")]
         table.add_row(
-            *map(Text, [_score(run["rmse"]), _score(run["se"]), *_names(run)]),
+            *map(Text, [*scores, *_names(run)]),
             human_bytes(run["bytes"]),
             _time(run["created"])[:10],
         )
@@ -241,10 +243,6 @@ def _names(each: Mapping[str, Any]) -> tuple[str, str]:
         in_lines(printable(each["name"]), NAME, " -_."),
         in_lines(printable(encoders), ENCODER, " -_./"),
     )
-
-
-def _score(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def _time(written: str | None) -> str:

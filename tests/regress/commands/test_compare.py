@@ -91,6 +91,19 @@ def test_the_command(cli: Cli, runs: list[Path], tmp_path: Path) -> None:
     assert "not a.pdf" in cli("compare", *runs, "--out", tmp_path / "a.pdf")[2]
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e4, 1e9])
+def test_targets_of_any_size_fit_80_columns(
+    cli: Cli, task: MadeUpTask, tmp_path: Path, scale: float
+) -> None:
+    for select in ("mean[-1]+max[-1]+cls[-1]+mean[1]", "mean[0]"):
+        evaluate(task.bank, task.texts, scale * task.y, select=select).save(tmp_path / select)
+    runs = [tmp_path / "mean[0]", tmp_path / "mean[-1]+max[-1]+cls[-1]+mean[1]"]
+    for command in (["compare", *runs], ["info", tmp_path]):
+        code, out, _ = cli(*command)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 80
+
+
 def test_a_blend_beside_its_members(cli: Cli, runs: list[Path], tmp_path: Path) -> None:
     save_blend(blend(runs[:2]), tmp_path / "blended")
     code, out, _ = cli("compare", *runs[:2], tmp_path / "blended")

@@ -71,10 +71,12 @@ def test_every_table_has_it_and_none_ranks_it(make_task: MakeTask) -> None:
     assert BASELINE not in experiment.oof.columns
 
 
-def test_long_selections_fit_80_columns(make_task: MakeTask) -> None:
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e4, 1e9])
+def test_long_selections_fit_80_columns(make_task: MakeTask, scale: float) -> None:
     task = make_task(60)
     select = "+".join(f"{p}[{i}]" for p in ("mean", "max", "cls") for i in (0, 1, 2))
-    lines = str(evaluate(task.bank, task.texts, task.y, select=select)).splitlines()
+    lines = str(evaluate(task.bank, task.texts, scale * task.y, select=select)).splitlines()
     table = lines[next(i for i, line in enumerate(lines) if "± se" in line) :]
     assert max(map(len, table)) <= 80
     assert select in "".join(line.strip() for line in table)
+    assert float(table[1].split()[0]) > 0
