@@ -13,8 +13,8 @@ from typing import Any
 
 from tqdm.std import tqdm
 
-#: Seconds between the lines of a bar in a pipe, and between the changes of one in a notebook.
-LINE_EVERY, CHANGE_EVERY = 60.0, 0.5
+#: Seconds until a pipe gets its first line and between the lines, and between a notebook's changes.
+FIRST_AFTER, LINE_EVERY, CHANGE_EVERY = 1.0, 60.0, 0.5
 
 #: Characters of a bar where no terminal says how many there are.
 WIDTH = 78
@@ -60,18 +60,29 @@ class _OwnDisplay(tqdm):  # type: ignore[type-arg]
 
 
 class LineBar(_OwnDisplay):
-    """A bar in a pipe or a file: now and then a line, and none for what is quickly done."""
+    """A bar in a pipe or a file: a line when there is a speed to tell, and then one a minute.
+
+    With ``leave`` the last line stands at the end, as the bar of a terminal does.
+    """
 
     def __init__(self, **options: Any) -> None:
-        self._shown = time.monotonic()
+        self._due = time.monotonic() + FIRST_AFTER
         super().__init__(**options)
 
     def show(self, line: str) -> None:
         now = time.monotonic()
-        if now - self._shown >= LINE_EVERY:
-            self._shown = now
-            self.fp.write(f"{line.rstrip()}\n")
-            self.fp.flush()
+        if self.n and now >= self._due:
+            self._due = now + LINE_EVERY
+            self._write(line)
+
+    def close(self) -> None:
+        if not self.disable and self.leave and self.n:
+            self._write(str(self))
+        super().close()
+
+    def _write(self, line: str) -> None:
+        self.fp.write(f"{line.rstrip()}\n")
+        self.fp.flush()
 
 
 class NotebookBar(_OwnDisplay):

@@ -38,16 +38,24 @@ def worked(bar: Any, steps: int = 90) -> None:
             bar.update()
 
 
-def test_a_pipe_gets_nothing_for_quick_work() -> None:
+@pytest.mark.parametrize("leave", [True, False])
+def test_a_pipe_gets_a_line_or_nothing_for_quick_work(leave: bool) -> None:
     file = io.StringIO()
-    worked(progress_bar(total=90, desc="fits", file=file))
+    worked(progress_bar(total=90, desc="fits", file=file, leave=leave))
+    assert file.getvalue().count("\n") == leave
+    assert ("90/90" in file.getvalue()) is leave
+
+
+def test_work_that_did_nothing_leaves_no_line() -> None:
+    file = io.StringIO()
+    worked(progress_bar(total=90, desc="fits", file=file), steps=0)
     assert file.getvalue() == ""
 
 
 def test_a_pipe_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now, file = [0.0], io.StringIO()
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    bar = progress_bar(total=90, desc="fits", file=file, mininterval=0)
+    bar = progress_bar(total=90, desc="fits", file=file, leave=False, mininterval=0)
     assert isinstance(bar, LineBar)
     with bar:
         for step in range(90):
@@ -55,8 +63,9 @@ def test_a_pipe_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
             bar.set_postfix_str(f"mean[{step}]")
             bar.update()
     lines = file.getvalue().splitlines()
-    assert len(lines) == 90 * 4 // 60
-    assert "mean[14]" in lines[0]
+    assert len(lines) == 90 * 4 // 60  # in six minutes
+    assert "1/90" in lines[0]
+    assert "mean[0]" in lines[0]
     assert "\r" not in file.getvalue()
 
 
