@@ -36,6 +36,7 @@ def compare_command(
 
     Example: [bold]layerbank compare run swept blended[/bold]
     """
+    from features.console.show import printable
     from features.disk.atomic import replacing
     from regress.report.comparison import comparison_figure, comparison_text
     from regress.report.writing import drawn_figure
@@ -50,7 +51,7 @@ def compare_command(
     else:
         say_lines(f"{comparison.n_texts} texts, folds {comparison.folds}")
         for target, standings in comparison.standings.items():
-            say_lines(f"\n{target}")
+            say_lines(f"\n{printable(target)}")
             on_stdout(comparison_text(standings, comparison.baselines[target]))
     if out is None:
         return

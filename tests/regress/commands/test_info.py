@@ -109,6 +109,23 @@ def test_names_of_any_length_fit_80_columns(cli: Cli, task: MadeUpTask, tmp_path
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_names_command_no_terminal(cli: Cli, task: MadeUpTask, tmp_path: Path) -> None:
+    """What a stranger called a target, a run or an encoder is shown, and never obeyed."""
+    evil = "a\x1b[2J\nb\u202e"
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for name, select in (("one\x1b[31m", "mean[-1]"), ("two", "mean[0]")):
+        experiment = evaluate(task.bank, task.texts, task.y, select=select, target_names=[evil])
+        experiment.save(folder / name)
+    runs = [*folder.iterdir()]
+    for command in (["info", folder], ["info", runs[0]], ["compare", *runs]):
+        code, out, err = cli(*command)
+        assert code == 0, err
+        assert "\x1b" not in out + err
+        assert "\u202e" not in out
+        assert "[2J" in out
+
+
 @pytest.mark.parametrize("where", ["nothing", "empty", "notes.txt"])
 def test_what_is_none_of_them(cli: Cli, tmp_path: Path, where: str) -> None:
     (tmp_path / "empty").mkdir()

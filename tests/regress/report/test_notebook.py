@@ -70,6 +70,7 @@ def test_an_experiment_is_a_leaderboard_and_a_heat_map(make_task: MakeTask, tmp_
     assert f"{experiment.best.scores.rmse:.4f}" in pieces.text
     assert "mean[:]" in pieces.text
     assert str(run.path) in pieces.text
+    assert "training mean" in pieces.text
 
 
 def test_a_sweep_shows_what_it_tried(make_task: MakeTask) -> None:
