@@ -23,8 +23,8 @@ WIDTH = 78
 def progress_bar(**options: Any) -> tqdm[Any]:
     """A bar that fits where it is shown; takes what ``tqdm.tqdm`` takes, by name."""
     file = options.get("file") or sys.stderr
-    if options.get("disable"):
-        return tqdm(**options)
+    if options.get("disable") or file is None:  # a program without a console has no stderr
+        return tqdm(**{**options, "disable": True})
     if in_notebook():
         return NotebookBar(**options)
     return tqdm(**options) if file.isatty() else LineBar(**options)

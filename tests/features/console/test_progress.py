@@ -75,6 +75,11 @@ def test_nothing_is_shown_of_what_is_disabled() -> None:
     assert file.getvalue() == ""
 
 
+def test_a_program_without_stderr_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    worked(progress_bar(total=90, desc="fits"))
+
+
 def test_a_terminal_gets_tqdms_own_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     monkeypatch.setattr(file, "isatty", lambda: True)
