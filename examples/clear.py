@@ -88,10 +88,10 @@ experiment = evaluate(
 experiment
 
 # %% [markdown]
-# The same numbers as a data frame, for whatever else you do with them:
+# The same numbers, and more, as a data frame:
 
 # %%
-experiment.table.head(3)[["select", "model", "rmse", "se", "r2"]]
+experiment.table.head(3)
 
 # %% [markdown]
 # ## 3. Sweep: try everything, and score having tried everything

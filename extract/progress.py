@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from features.console.show import human_bytes, import_tqdm, progress_bar
+from tqdm.std import tqdm
+
+from features.console.progress import progress_bar, quiet_tqdm
+from features.console.show import human_bytes
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ BAR_SECONDS = 0.5
 LINE_SECONDS = 10.0
 
 # Now, since transformers would let it complain in notebooks.
-import_tqdm()
+quiet_tqdm()
 
 
 class Progress:
@@ -94,13 +97,11 @@ def download_bars(name: str) -> Iterator[type[Any]]:
     stderr is no terminal, a line is logged now and then instead. Nothing is shown where the
     packages' notes are not (``--quiet``).
     """
-    base: Any = import_tqdm()
     quiet = logging.getLogger("extract").level > logging.INFO
-    drawn = sys.stderr.isatty() or "notebook" in base.__module__
-
+    drawn = sys.stderr is not None and sys.stderr.isatty()
     made: list[Any] = []
 
-    class Bar(base):  # type: ignore[misc]
+    class Bar(tqdm):  # type: ignore[type-arg]
         def __init__(self, *args: Any, **options: Any) -> None:
             # Of the bytes that come and those that are written, the latter; and not of the files.
             counts = options.get("unit") == "B" and options.get("desc") != "Downloading bytes"
@@ -120,13 +121,13 @@ def download_bars(name: str) -> Iterator[type[Any]]:
 
         def refresh(self, *args: Any, **options: Any) -> Any:
             # The library asks for it as soon as it knows of a file.
-            early = not self.disable and self._time() < self.start_t + BAR_SECONDS
+            early = not self.disable and time.time() < self.start_t + BAR_SECONDS
             return False if early else super().refresh(*args, **options)
 
         def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
             """Nothing: ours stays."""
 
-        def set_description_str(self, desc: str | None = None, refresh: bool = True) -> None:
+        def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:
             """Nothing: ours stays."""
 
         def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:

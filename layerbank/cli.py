@@ -12,15 +12,16 @@ from features.cli import (
     compact_command,
     delete_command,
     export_command_with,
-    info_command,
     merge_command,
     verify_command,
 )
 from features.console.app import new_app, run
 from layerbank.demo import demo_command
 from regress.commands.blend import blend_command
+from regress.commands.compare import compare_command
 from regress.commands.explain import explain_command_with
 from regress.commands.fit import fit_command_with
+from regress.commands.info import info_command
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
 from regress.commands.report import report_command
@@ -74,6 +75,7 @@ EVERYDAY, LAB, BANK = "Everyday", "Lab", "Bank"
 app.command("fit", rich_help_panel=EVERYDAY)(fit_command_with(_encode_with))
 app.command("predict", rich_help_panel=EVERYDAY)(predict_command_with(_encode_with))
 app.command("report", rich_help_panel=EVERYDAY)(report_command)
+app.command("compare", rich_help_panel=EVERYDAY)(compare_command)
 app.command("info", rich_help_panel=EVERYDAY)(info_command)
 app.command("demo", rich_help_panel=EVERYDAY)(demo_command)
 app.command("extract", cls=ExtractCommand, rich_help_panel=LAB)(extract_command)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from features.console.app import new_app, run
 from regress.commands.blend import blend_command
+from regress.commands.compare import compare_command
+from regress.commands.info import info_command
 from regress.commands.predict import predict_command_with
 from regress.commands.regress import regress_command
 from regress.commands.report import report_command
@@ -18,7 +20,9 @@ app.command(
 )(predict_command_with(None))
 app.command("sweep")(sweep_command)
 app.command("blend")(blend_command)
+app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("info")(info_command)
 
 
 def main() -> None:

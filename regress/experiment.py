@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from features.console.show import progress_bar
+from features.console.progress import progress_bar
 from features.filling import Encode, fill
 from features.keys import text_keys
 from features.texts import TextsLike, as_texts
@@ -64,6 +64,12 @@ class Experiment(Results):
             fill(self.banks.by_name[name], texts, self.encode if encode else None)
         X = term_matrix(self.banks.by_name, text_keys(texts), self.best.terms)
         return self.best.fitted.predict(X)
+
+    def __str__(self) -> str:
+        from features.console.show import harmless
+        from regress.report.tables import results_text
+
+        return harmless(results_text(self).plain)
 
     def _repr_html_(self) -> str:
         from regress.report.notebook import experiment_html

@@ -20,8 +20,8 @@ from tests.typed import Reader
 
 HEAVY = ("torch", "transformers", "sklearn", "lightgbm", "pandas", "h5py", "scipy")
 COMMANDS = (
-    "extract", "info", "export", "regress", "sweep", "blend", "report", "predict", "explain",
-    "verify", "compact", "merge", "delete", "demo",
+    "fit", "extract", "info", "export", "regress", "sweep", "blend", "compare", "report", "predict",
+    "explain", "verify", "compact", "merge", "delete", "demo",
 )  # fmt: skip
 
 ESTIMATORS = ("TunedKernelRidge", "TunedLightGBM", "TunedPairwise", "TunedRidge", "TunedSVR")

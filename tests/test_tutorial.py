@@ -36,8 +36,8 @@ def test_objects_show_themselves(cells: list[nbformat.NotebookNode]) -> None:
         if output.output_type == "execute_result"
     }
     for name, fact in (
-        ("report", "180 texts"), ("bank", "fingerprint"), ("experiment", "naive RMSE"),
-        ("swept", "auto: "), ("run", "report"), ("explained", "similarity"), ("both", "ridge"),
+        ("report", "180 texts"), ("bank", "fingerprint"), ("experiment", "training mean"),
+        ("swept", "auto ("), ("run", "report"), ("explained", "similarity"), ("both", "ridge"),
     ):  # fmt: skip
         assert "<table" in shown[name], name
         if name != "run":
@@ -46,12 +46,22 @@ def test_objects_show_themselves(cells: list[nbformat.NotebookNode]) -> None:
     assert "RMSE by layer and pooling" in shown["swept"]
 
 
-def test_progress_is_shown_and_nothing_warns(cells: list[nbformat.NotebookNode]) -> None:
-    streams = "".join(o.text for o in outputs(cells) if o.output_type == "stream")
-    bars = [o for o in outputs(cells) if "widget" in str(o.get("data", {}))]
-    assert bars or "texts/s" in streams
-    assert "Warning" not in streams
-    assert "not found" not in streams
+def test_a_piece_of_work_leaves_one_line_and_nothing_warns(
+    cells: list[nbformat.NotebookNode],
+) -> None:
+    lines = [
+        output.data["text/plain"]
+        for output in outputs(cells)
+        if output.output_type == "display_data"
+    ]
+    assert any(line.startswith("extract, ") and "texts/s" in line for line in lines)
+    assert all(line.count("\n") == 0 and "%|" not in line for line in lines)
+    for cell in cells:
+        if cell.cell_type == "code":
+            kinds = [output.output_type for output in cell.outputs]
+            assert kinds.count("display_data") <= cell.source.count("progress=True")
+    streams = [output for output in outputs(cells) if output.output_type == "stream"]
+    assert [stream.text for stream in streams if stream.name == "stderr"] == []
 
 
 def test_it_tells_a_story(cells: list[nbformat.NotebookNode]) -> None:

@@ -1,14 +1,13 @@
-"""How texts, names and sizes are shown: in messages, tables and charts, and while work goes on."""
+"""How texts, names and sizes are shown: in messages, tables and charts."""
 
 from __future__ import annotations
 
+import re
 import sys
-import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tqdm.auto import tqdm
-
     from features.keys import Text
 
 #: Characters of a text that hovering shows, and that the list of worst errors shows.
@@ -56,6 +55,31 @@ def beginning(text: Text, width: int = BEGINNING) -> str:
     return short if len(short) <= width and len(whole) <= 4 * width else short[: width - 1] + "…"
 
 
+def encoder_name(encoder: str) -> str:
+    """What an encoder is called in a title: the end of a folder's path, or a hub's name.
+
+    >>> encoder_name("FacebookAI/roberta-base"), encoder_name("/models/mpnet/")
+    ('FacebookAI/roberta-base', 'mpnet')
+    >>> encoder_name("/hub/models--FacebookAI--roberta-base/snapshots/0f1e2d")
+    'FacebookAI/roberta-base'
+    >>> encoder_name("/packages/minilm/model")
+    'minilm'
+    """
+    parts = [part for part in re.split(r"[/\\\\]", encoder) if part]
+    for part in parts:  # the hub's folder on this disk
+        if part.startswith("models--"):
+            return part.removeprefix("models--").replace("--", "/")
+    if len(parts) == 2 and encoder[0] not in "/.\\":
+        return encoder
+    if len(parts) > 1 and parts[-1] in _NO_NAMES:
+        return parts[-2]
+    return parts[-1] if parts else encoder
+
+
+#: Folders that say nothing of the encoder in them.
+_NO_NAMES = frozenset({"model", "encoder", "weights", "best", "final"})
+
+
 def human_bytes(size: float) -> str:
     """A size for people.
 
@@ -69,22 +93,16 @@ def human_bytes(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
+def number_of(scale: float) -> Callable[[float], str]:
+    """How errors of about this size are written, in ten characters or fewer.
+
+    >>> number_of(0.55)(0.0021), number_of(27000.0)(31.25), number_of(3e-5)(3e-5)
+    ('0.0021', '31.2', '3.00e-05')
+    """
+    form = ".4f" if 0.01 <= scale < 1000 or scale == 0 else ".1f" if 1000 <= scale < 1e6 else ".2e"
+    return lambda value: format(value, form)
+
+
 def draws_blocks() -> bool:
     """Whether stdout is a terminal that shows block characters."""
     return sys.stdout.isatty() and "utf" in (sys.stdout.encoding or "").lower()
-
-
-def progress_bar(**options: Any) -> tqdm[Any]:
-    """A bar of tqdm's, as a notebook or a terminal draws it; takes what ``tqdm.tqdm`` takes."""
-    return import_tqdm()(**options)
-
-
-def import_tqdm() -> type[tqdm[Any]]:
-    """tqdm's bar; a module whose other libraries use it as well calls this before it loads them.
-
-    A notebook without ipywidgets gets the bar of a terminal, which does, and no complaint of that.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        from tqdm.auto import tqdm
-    return tqdm

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console, RenderableType
 from rich.style import Style
 from rich.table import Table
@@ -26,3 +28,21 @@ def aligned(table: RenderableType) -> Text:
         line.rstrip()
         lines.append(line)
     return Text("\n").join(lines)
+
+
+def in_lines(name: str, width: int, behind: str = " +") -> str:
+    """A name in lines of at most this many characters, broken behind these ones where it can be.
+
+    >>> in_lines("ridge mean[-1]+max[-1]", 16)
+    'ridge mean[-1]+\\nmax[-1]'
+    """
+    stops = re.escape(behind)
+    lines = [""]
+    for piece in re.findall(f"[^{stops}]*[{stops}]|[^{stops}]+", name):
+        if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1]:
+            lines.append("")
+        while len(lines[-1]) + len(piece.rstrip()) > width:
+            lines[-1:] = [piece[:width], ""]
+            piece = piece[width:]
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.errors import InputError
 from features.selection import ResolvedTerm
 from regress.compute.arrays import Matrix
 from regress.evaluation.oof import as_numbers, seeded
+from regress.runs.compare import refuse_other, run_names
 from regress.runs.folder import INNER, damaged
 from regress.runs.run import Run
 from regress.runs.saved_model import SavedModel
@@ -101,9 +101,9 @@ def blend_runs(runs: Sequence[Run]) -> tuple[list[BlendRun], list[dict[str, Any]
         A file of one is missing or damaged.
     """
     for other in runs[1:]:
-        _refuse_other(runs[0], other)
+        refuse_other(runs[0], other, "their out-of-fold predictions cannot be blended")
     banks, bank_names = _merged_banks(runs)
-    named = zip(runs, _names(runs), bank_names, strict=True)
+    named = zip(runs, run_names(runs), bank_names, strict=True)
     read = [BlendRun(run, name, run.read_oof(), run.read_inner(), own) for run, name, own in named]
     for member in read:
         _refuse_gaps(member)
@@ -122,32 +122,6 @@ def _refuse_gaps(member: BlendRun) -> None:
                     raise damaged(member.run.path / INNER, f"{name!r} holds what is no number")
 
 
-def _refuse_other(first: Run, other: Run) -> None:
-    """InputError unless two runs have the same texts, targets, weights and folds."""
-    for what, ours, theirs in (
-        ("texts", first.description["texts"]["keys"], other.description["texts"]["keys"]),
-        ("targets", first.targets, other.targets),
-        (
-            "target values or weights",
-            first.description["texts"]["targets"],
-            other.description["texts"]["targets"],
-        ),
-        ("folds", _hashes(first), _hashes(other)),
-    ):
-        if ours != theirs:
-            told = f" ({ours} and {theirs})" if what == "folds" else ""
-            raise InputError(
-                f"{first.path} and {other.path} have different {what}{told}, so their out-of-fold "
-                "predictions cannot be blended: repeat one like the other"
-            )
-
-
-def _hashes(run: Run) -> str:
-    """The beginning of the hash of each split into folds."""
-    folds = run.description["folds"]
-    return ", ".join(split["hash"][:12] for split in (folds, *folds["repeats"]))
-
-
 def _merged_banks(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """The runs' banks, each once and under a name of its own; and each run's names for them."""
     merged: dict[str, dict[str, Any]] = {}
@@ -163,16 +137,3 @@ def _merged_banks(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[dict[
             renamed[bank["name"]] = merged[bank["fingerprint"]]["name"]
         names.append(renamed)
     return list(merged.values()), names
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """What the runs' folders are called, with as many folders above them as tell them apart."""
-    paths = [run.path.parts for run in runs]
-    depth = 1
-    while len({path[-depth:] for path in paths}) < len({*paths}):
-        depth += 1
-    short = [path[-1] for path in paths]
-    return [
-        name if short.count(name) == 1 else "/".join(path[-depth:])
-        for name, path in zip(short, paths, strict=True)
-    ]

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from features.errors import LayerbankError
-from features.keys import Text, digest, text_keys
 from regress.blend.blended import MODEL, Blend, Blended
 from regress.data.folds import Folds
-from regress.data.source import Source
 from regress.data.task import Task
 from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
-from regress.evaluation.notes import text_pairs
-from regress.runs.recorded import NoBanks, RecordedResults, recorded_task
+from regress.evaluation.notes import on_scores, text_pairs
+from regress.runs.recorded import NoBanks, RecordedResults, recorded_task, texts_at_hand
 
 
 def blend_results(blend: Blend) -> RecordedResults:
     """What there is to be shown of a blend, whose runs' banks may be gone: itself comes first."""
     first = blend.runs[0]
-    texts, groups = _texts(first.description) if first.written_here else (None, None)
-    task, folds = recorded_task(first, blend.table, texts=texts, groups=groups)
+    texts, groups = texts_at_hand(first)
+    task, [folds, *repeats] = recorded_task(first, blend.table, texts=texts, groups=groups)
     return RecordedResults(
-        banks=NoBanks(), task=task, folds=folds, results=[], regressors={},
+        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, repeats=repeats,
         recorded={each.target: _rows(blend, each, task, folds) for each in blend.targets},
     )  # fmt: skip
 
@@ -58,22 +53,9 @@ def _rows(blend: Blend, blended: Blended, task: Task, folds: Folds) -> list[Lead
     ]  # fmt: skip
 
 
-def _texts(description: Mapping[str, Any]) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
-    """Texts and groups from the runs' file, where it is as it was."""
-    recorded = description.get("input")
-    if not recorded:
-        return None, None
-    try:
-        dataset = Source.recorded(recorded).read_kept()
-    except (LayerbankError, OSError):
-        return None, None
-    if digest(text_keys(dataset.texts)) != description["texts"]["keys"]:
-        return None, None
-    return dataset.texts, dataset.groups
-
-
-def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
-    """What has to be said beside the scores of a blend; of its first run's ``run.json``."""
+def notes_on_blend(blend: Blend, results: RecordedResults) -> list[str]:
+    """What has to be said beside the scores of a blend, whose results `blend_results` gave."""
+    description = blend.runs[0].description
     texts, found = description["texts"], []
     if repeats := description["folds"]["repeats"]:
         found.append(f"scores are means over {len(repeats) + 1} splits into folds")
@@ -90,4 +72,4 @@ def notes_on_blend(description: Mapping[str, Any]) -> list[str]:
             f"near-duplicates: {text_pairs(near['pairs'])}, {near['straddling']} of them in "
             "different folds, which flatters the scores"
         )
-    return found
+    return [*found, *on_scores(results)]

@@ -65,8 +65,9 @@ def save_blend(
         description = {**_description(blend), "results": results}
         # Where somebody else's run came from is not read.
         shown = description if here else {**description, "input": None}
+        shown_results = blend_results(blend)
         write_report_data(
-            blend_results(blend), shown, folder, notes=notes_on_blend(description),
+            shown_results, shown, folder, notes=notes_on_blend(blend, shown_results),
             weights=largest_weights(blend),
         )  # fmt: skip
         description["sha256"] = hashes(folder)

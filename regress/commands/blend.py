@@ -11,6 +11,7 @@ from features.console.app import (
     ForceOption,
     JsonOption,
     QuietOption,
+    on_stdout,
     say_json,
     say_lines,
     set_verbosity,
@@ -81,7 +82,7 @@ def blend_command(
     if json:
         say_json(blend_json(blended, str(out)))
     else:
-        say_lines(blend_text(blended))
+        on_stdout(blend_text(blended))
     if not quiet:
         say_lines(
             f"\n{where_it_is('blend', out)}\nPredict new texts with\n  {predict_next(out)}",

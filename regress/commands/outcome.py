@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regress.commands.making import predict_next
-from regress.evaluation.baseline import baseline
 from regress.evaluation.results import Result
 from regress.report.files import REPORT
 from regress.runs.format import results_json
@@ -23,7 +22,7 @@ def outcome(found: Experiment, out: Path) -> Iterator[str]:
     for target in found.task.target_names:
         best = next(result for result in found.results if result.target == target)
         of = f" for {target}" if len(found.task.target_names) > 1 else ""
-        scores, mean = best.scores, baseline(found, target)
+        scores, mean = best.scores, found.baseline(target).row.scores
         yield f"score     RMSE {scores.rmse:.4f} ± {scores.se:.4f}{of}, {_whose(best)}"
         yield f"baseline  RMSE {mean.rmse:.4f} for predicting the mean"
         yield f"best      {best.model} on {best.select}"

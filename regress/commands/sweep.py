@@ -102,7 +102,7 @@ def sweep_command(
     targets = swept.task.target_names
     for name in targets:
         say_lines(f"\n{name}" if len(targets) > 1 else "")
-        on_stdout(leaderboard_text(swept.standings(name)))
+        on_stdout(leaderboard_text(swept, name))
         say_lines(f"\n{headline(swept, name)}")
     if not scoring.quiet:
         show_heat_maps(swept)

@@ -29,7 +29,7 @@ from regress.evaluation.metrics import (
 #: differs from fold to fold.
 CANDIDATES = frozenset({"result", "block", "combination"})
 
-Verdict = Literal["best", "tie", "worse"]
+Verdict = Literal["best", "tie", "worse", "better"]
 
 
 class Scored(Protocol):
@@ -55,7 +55,7 @@ class LeaderboardRow:
         ``"result"`` of `evaluate`, or a blend's member; in a sweep ``"block"``,
         ``"combination"``, ``"greedy"`` (the forward search, repeated inside the folds), and
         ``"auto"`` or such as ``"auto svr"`` (the choice of selection, regressor and setting,
-        likewise); ``"blend"``.
+        likewise); ``"blend"``; and ``"baseline"``, which is never among the rows that are ranked.
     model, select
         Regressor and selection; of a search, what it finds on all rows.
     terms, n_columns
@@ -162,6 +162,7 @@ class Standing:
         Its RMSE less the best's.
     verdict
         ``"best"``; ``"tie"`` where the 95 % interval of the difference holds 0; or ``"worse"``.
+        Only the baseline, which is not ranked, can be ``"better"``.
     """
 
     row: LeaderboardRow
@@ -181,19 +182,20 @@ class Standing:
     @property
     def mark(self) -> str:
         """What stands behind its RMSE in drawings and tables."""
-        return {"best": "★", "tie": "=", "worse": ""}[self.verdict]
+        return {"best": "★", "tie": "="}.get(self.verdict, "")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: a row of ``leaderboard.csv``."""
         row = self.row
         return {
+            "rmse": row.scores.rmse,
+            "se": row.scores.se,
+            "r2": row.scores.r2,
             "kind": row.kind,
             "model": row.model,
             "select": row.select,
             "columns": row.n_columns,
-            "rmse": row.scores.rmse,
-            "se": row.scores.se,
-            "r2": row.scores.r2,
+            "mae": row.scores.mae,
             "pearson": row.scores.pearson,
             "spearman": row.scores.spearman,
             "naive_rmse": row.naive_rmse,
@@ -220,7 +222,7 @@ def standings(
         As `paired_standard_error`.
     """
     ordered = sorted(rows, key=lambda row: row.scores.rmse)
-    return [_standing(y, row, ordered[0], units, weights) for row in ordered]
+    return [standing(y, row, ordered[0], units, weights) for row in ordered]
 
 
 def behind(
@@ -243,13 +245,14 @@ def behind(
     )  # fmt: skip
 
 
-def _standing(
+def standing(
     y: Vector,
     row: LeaderboardRow,
     best: LeaderboardRow,
-    units: NDArray[np.int64] | None,
-    weights: Vector | None,
+    units: NDArray[np.int64] | None = None,
+    weights: Vector | None = None,
 ) -> Standing:
+    """One row against the best of others; parameters as `standings`."""
     difference = behind(y, row, best, units, weights)
-    verdict: Verdict = "tie" if difference.ties else "worse"
+    verdict: Verdict = "tie" if difference.ties else "worse" if difference.value > 0 else "better"
     return Standing(row, difference, "best" if row is best else verdict)

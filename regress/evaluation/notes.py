@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.console.show import printable
+from features.bank import Bank
+from features.console.show import number_of, printable
+from features.errors import LayerbankError
 from regress.data.fold_banks import FoldBanks
 from regress.data.near_duplicates import ALIKE
 from regress.data.task import Task
-from regress.evaluation.leaderboard import behind
+from regress.evaluation.leaderboard import CANDIDATES, Standing, behind
 from regress.evaluation.results import Result, Results
 from regress.models.registry import MODELS
 
 #: Fewer texts than this tell hardly anything apart.
 FEW = 50
+
+#: Share of the texts whose ends were cut off, above which that is said.
+MUCH_CUT = 0.1
 
 
 def notes(experiment: Results) -> list[str]:
@@ -25,8 +30,27 @@ def notes(experiment: Results) -> list[str]:
         *_on_rows(experiment.task),
         *_on_folds(experiment),
         *_on_equal_texts(experiment.task),
+        *_on_cut_texts(experiment),
         *_on_models(experiment),
+        *on_scores(experiment),
     ]
+
+
+def on_scores(experiment: Results) -> Iterator[str]:
+    """What a reader of a leaderboard may wonder at, or overlook."""
+    targets = experiment.task.target_names
+    for target in targets:
+        if sentence := _on_two_values(target, experiment.truth(target)):
+            yield sentence
+        of_target = f"{printable(target)}: " if len(targets) > 1 else ""
+        ranked = experiment.standings(target)
+        for sentence in (
+            _on_baseline(headline(ranked), experiment.baseline(target)),
+            _on_sweep(ranked),
+            _on_blend(ranked),
+        ):
+            if sentence:
+                yield of_target + sentence
 
 
 def text_pairs(count: int) -> str:
@@ -103,6 +127,80 @@ def _on_equal_texts(task: Task) -> Iterator[str]:
             f"(the first: {task.id_name} {first}), so that no model of the texts has an RMSE "
             f"below {floor:.4f} here"
         )
+
+
+def _on_two_values(target: str, y: NDArray[np.float64]) -> str:
+    values = np.unique(y[~np.isnan(y)])
+    if len(values) != 2:
+        return ""
+    return (
+        f"{printable(target)} has only two values, {values[0]:g} and {values[1]:g}: predictions "
+        "are numbers around these and no classes, so use them to rank texts, or choose a threshold"
+    )
+
+
+def _on_cut_texts(experiment: Results) -> Iterator[str]:
+    task = experiment.task
+    for name, bank in experiment.banks.by_name.items():
+        cut = _share_cut(bank, task)
+        if cut > MUCH_CUT:
+            yield (
+                f"{cut:.0%} of the texts are longer than the {bank.setup.get('max_length')} tokens "
+                f"that the bank {printable(name)} was made with, and their ends were not read: a "
+                "bank made with --long window, or a larger --max-length, may score better"
+            )
+
+
+def _share_cut(bank: Bank, task: Task) -> float:
+    """Share of the texts whose end the encoder did not see; 0 where the bank cannot say."""
+    try:
+        return float(bank.truncated(task.texts).mean())
+    except LayerbankError:  # one bank of several that hold a part of the texts each
+        return 0.0
+
+
+def headline(ranked: Sequence[Standing]) -> Standing:
+    """What an experiment is about: the whole procedure of a sweep, a blend, or the best row."""
+    procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
+    return next(procedures, ranked[0])
+
+
+def _on_baseline(first: Standing, baseline: Standing) -> str:
+    scores, mean = first.row.scores, baseline.row.scores
+    if baseline.verdict == "worse" and scores.rmse < mean.rmse:
+        return ""
+    shown = number_of(mean.rmse)
+    return (
+        f"{first.row.label} is no better than the mean of the training targets (RMSE "
+        f"{shown(scores.rmse)} against {shown(mean.rmse)}): nothing was learned that holds for new "
+        "texts"
+    )
+
+
+def _on_sweep(ranked: Sequence[Standing]) -> str:
+    best, auto = ranked[0].row, headline(ranked).row
+    shown = number_of(best.scores.rmse)
+    of_auto, of_best = shown(auto.scores.rmse), shown(best.scores.rmse)
+    if auto.kind != "auto" or of_auto == of_best:
+        return ""
+    n_tried = sum(standing.row.kind in CANDIDATES for standing in ranked)
+    return (
+        f"quote auto's RMSE of {of_auto}: the {of_best} of {best.label} "
+        f"is the lowest of {n_tried} scores, which makes it look better than it is, while auto "
+        "chose again for each fold without that fold"
+    )
+
+
+def _on_blend(ranked: Sequence[Standing]) -> str:
+    blend, best = headline(ranked), ranked[0]
+    if blend.row.kind != "blend" or blend.behind.value <= blend.behind.se:
+        return ""
+    shown = number_of(best.row.scores.rmse)
+    return (
+        f"the blend is worse than its best member (RMSE {shown(blend.row.scores.rmse)} against "
+        f"{shown(best.row.scores.rmse)} of {best.row.label}, difference "
+        f"{shown(blend.behind.value)} ± {shown(blend.behind.se)}): use that member"
+    )
 
 
 def _per_text(

@@ -15,7 +15,8 @@ from regress.compute.arrays import Matrix, Rows, spread
 from regress.data.folds import Folds
 from regress.data.near_duplicates import NearDuplicates
 from regress.data.task import Task
-from regress.evaluation.leaderboard import LeaderboardRow, Standing, standings
+from regress.evaluation.baseline import baseline_row
+from regress.evaluation.leaderboard import LeaderboardRow, Standing, standing, standings
 from regress.evaluation.metrics import Scores, Vector, rmse_by_fold, score
 from regress.evaluation.oof import (
     FOLD,
@@ -142,16 +143,23 @@ class Result:
         return np.stack([self.predictions, *(repeat.predictions for repeat in self.repeats)])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: a row of the table."""
-        return {
-            "target": self.target,
-            "select": self.select,
-            "model": self.model,
-            **asdict(self.scores),
-            "naive_rmse": self.naive_rmse,
-            "seconds": self.seconds,
-            "params": self.params,
-        }
+        """Plain data: a row of the table, what scores it first."""
+        named = {"target": self.target, "model": self.model, "select": self.select}
+        return table_row(self.scores, named, self.naive_rmse, self.seconds, self.params)
+
+
+def table_row(
+    scores: Scores,
+    named: Mapping[str, str],
+    naive_rmse: float,
+    seconds: float | None,
+    params: Mapping[str, float],
+) -> dict[str, Any]:
+    """A row of `Results.table`: RMSE, its standard error and R², what is scored, and the rest."""
+    of = asdict(scores)
+    first = {name: of.pop(name) for name in ("rmse", "se", "r2")}
+    rest = {"naive_rmse": naive_rmse, "seconds": seconds, "params": dict(params)}
+    return {**first, **named, **of, **rest}
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,10 +212,17 @@ class Results:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Scores of each selection and regressor, best first in each target."""
+        """Scores of each selection and regressor, best first in each target.
+
+        The last row of each target is the baseline, whose model is ``"training mean"``.
+        """
         import pandas as pd
 
-        table = pd.DataFrame([result.as_dict() for result in self.results])
+        rows = []
+        for target in self.task.target_names:
+            rows += [result.as_dict() for result in self.results if result.target == target]
+            rows.append(self._baseline_dict(target))
+        table = pd.DataFrame(rows)
         return table if len(self.task.target_names) > 1 else table.drop(columns="target")
 
     @property
@@ -279,6 +294,18 @@ class Results:
             for result in self.results
             if result.target == target
         ]
+
+    def baseline(self, target: str) -> Standing:
+        """Predicting the training mean, which is not ranked, against the best row of a target."""
+        task, number = self.task, self.task.target_names.index(target)
+        row = baseline_row(task, number, [self.folds, *self.repeats])
+        best = min(self.rows(target), key=lambda row: row.scores.rmse)
+        return standing(self.truth(target), row, best, task.drawn_together, task.weights)
+
+    def _baseline_dict(self, target: str) -> dict[str, Any]:
+        row = self.baseline(target).row
+        named = {"target": target, "model": row.model, "select": row.select}
+        return table_row(row.scores, named, row.naive_rmse, None, row.params)
 
     def standings(
         self, target: str, rows: Sequence[LeaderboardRow] | None = None

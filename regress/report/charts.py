@@ -81,7 +81,7 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         x=alt.X("pooling:N", sort=heat_map.poolings, title=None,
                 axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)),
         y=alt.Y("layer:O", sort=heat_map.layers, title="layer",
-                axis=alt.Axis(domain=False, ticks=False)),
+                axis=alt.Axis(domain=False, ticks=False, titlePadding=8)),
         tooltip=[named("select", "selection"), number("rmse", "RMSE"),
                  named("interval", "95 %"), named("behind", "behind the best"),
                  named("verdict", "verdict")],
@@ -97,7 +97,7 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
             text="shown:N",
             color=alt.when("datum.dark").then(alt.value("#ffffff")).otherwise(alt.value("#111111")),
         ),
-    ).properties(height=(ROW + 2) * len(heat_map.layers))
+    ).properties(height=max(ROW + 2, min(40, 160 // len(heat_map.layers))) * len(heat_map.layers))
     where = f" of {heat_map.bank}" if several_banks else ""
     return Figure(
         f"heat-map-{heat_map.model}" + (f"-{heat_map.bank}" if several_banks else ""),
@@ -107,7 +107,7 @@ def heat_map_figure(heat_map: HeatMap, several_banks: bool) -> Figure:
         "paired standard errors. Of many cells, some that are worse look like ties, and "
         "the best of many looks better than it is.",
         chart,
-        width=90 * len(heat_map.poolings) + 60,
+        width=max(96 * len(heat_map.poolings) + 60, 200),
     )
 
 

@@ -19,6 +19,7 @@ from features.keys import Text
 from regress.compute.arrays import weights_of
 from regress.evaluation.leaderboard import LeaderboardRow, Standing
 from regress.evaluation.metrics import Vector
+from regress.evaluation.notes import headline
 from regress.report.heat_maps import HeatMap, heat_maps
 from regress.report.learning import LearningCurve, learning_curve
 from regress.report.shares import Share, shares_by, shares_of
@@ -61,6 +62,8 @@ class Contents:
         The leaderboard, the lowest RMSE first.
     headline
         What the report is about: the first of these, or in a sweep the whole procedure.
+    baseline
+        Predicting the training mean; None in the file of a run that was saved without it.
     heat_maps, groups, curve
         What the run has of these.
     grouped
@@ -85,6 +88,7 @@ class Contents:
     length_name: str
     standings: Sequence[Standing]
     headline: Standing
+    baseline: Standing | None
     heat_maps: Sequence[HeatMap]
     groups: Sequence[Share]
     grouped: bool
@@ -155,9 +159,8 @@ def _contents(
     task = experiment.task
     rows = task.known(task.target_names.index(target))
     ranked = experiment.standings(target)
-    procedures = (standing for standing in ranked if standing.row.kind in ("auto", "blend"))
-    headline = next(procedures, ranked[0])
-    best = headline.row
+    first = headline(ranked)
+    best = first.row
     y, predicted = experiment.truth(target)[rows], best.predictions[rows]
     weights_of_rows = weights_of(task.weights, rows)
     by_error = np.argsort(-np.abs(y - predicted), kind="stable")
@@ -175,7 +178,8 @@ def _contents(
         lengths=lengths[rows],
         length_name=length_name,
         standings=ranked,
-        headline=headline,
+        headline=first,
+        baseline=experiment.baseline(target),
         heat_maps=heat_maps(experiment, target),
         groups=[] if groups is None else shares_of(y, predicted, groups, weights_of_rows),
         grouped=groups is not None,

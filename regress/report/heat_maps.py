@@ -117,17 +117,20 @@ def heat_map_text(heat_map: HeatMap, prefix: str = "") -> Text:
         place: f"{cell.row.scores.rmse:.{places}f} {cell.mark:1}"
         for place, cell in heat_map.cells.items()
     }
-    width = max(map(len, [*cells.values(), *heat_map.poolings])) + 2
-    text = Text(f"RMSE by layer and pooling: {prefix}{heat_map.model}, {heat_map.bank}\n", "bold")
-    text.append("layer" + "".join(name.center(width) for name in heat_map.poolings), "dim")
+    widest = max(map(len, cells.values()))
+    widths = {name: max(widest, len(name)) + 2 for name in heat_map.poolings}
+    title = f"RMSE by layer and pooling: {prefix}{heat_map.model}, {heat_map.bank}\n"
+    text = Text.assemble((title, "bold"))
+    text.append("layer" + "".join(name.center(width) for name, width in widths.items()), "dim")
     for layer in heat_map.layers:
         text.append(f"\n{layer:5d}", "dim")
-        for pooling in heat_map.poolings:
+        for pooling, width in widths.items():
             cell = heat_map.cells.get((layer, pooling))
             shown = cells.get((layer, pooling), "").center(width)
             style = "" if cell is None else _colour(heat_map.place(cell))
             text.append(shown, style)
-    text.append("\n★ best of this map; = ties with it (1.96 paired standard errors)", "dim")
+    legend = "bright is better; ★ best; = ties with it (1.96 paired standard errors)"
+    text.append(f"\n{legend}", "dim")
     return text
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from features.console import html
-from regress.evaluation.leaderboard import CANDIDATES, Standing
+from regress.evaluation.leaderboard import Standing
+from regress.evaluation.notes import notes
 from regress.evaluation.results import Results
 from regress.report.heat_maps import HeatMap, decimals, heat_maps
-from regress.report.tables import setting_text
+from regress.report.tables import share
 
 #: Rows of a leaderboard.
 MAX_ROWS = 15
 
-_WORDS = frozenset({"selection", "model", "chosen"})
+_WORDS = frozenset({"result"})
 
 
 def experiment_html(experiment: Results) -> str:
@@ -22,13 +23,15 @@ def experiment_html(experiment: Results) -> str:
             f"{len(folds)} texts, {folds.n_folds} {folds.scheme} folds (hash {folds.short}). "
             "Nested scores: each fold is predicted by a model chosen and fitted without it. "
             "★ best, = ties with it (1.96 paired standard errors)."
-        )
+        ),
+        *map(html.note, notes(experiment)),
     ]
-    header = ["selection", "model", "RMSE", "± se", "R²", "naive RMSE", "chosen"]
+    header = ["RMSE", "± se", "R²", "result"]
     for target in experiment.task.target_names:
         ranked = experiment.standings(target)
         places = decimals(ranked[0].row.scores.rmse) + 1
-        rows = [_cells(standing, places) for standing in ranked[:MAX_ROWS]]
+        shown = [*ranked[:MAX_ROWS], experiment.baseline(target)]
+        rows = [_cells(standing, places) for standing in shown]
         parts.append(html.heading(target))
         parts.append(html.table(header, rows, left=_WORDS, strong=frozenset({0})))
         if len(ranked) > MAX_ROWS:
@@ -39,15 +42,8 @@ def experiment_html(experiment: Results) -> str:
 
 def _cells(standing: Standing, places: int) -> list[str]:
     row = standing.row
-    return [
-        row.select if row.kind in CANDIDATES else f"{row.kind}: {row.select}",
-        row.model,
-        _marked(standing, places),
-        f"{row.scores.se:.{places}f}",
-        f"{row.scores.r2:.4f}",
-        f"{row.naive_rmse:.{places}f}",
-        setting_text(row.params),
-    ]
+    scores = row.scores
+    return [_marked(standing, places), f"{scores.se:.{places}f}", share(scores.r2), row.label]
 
 
 def _marked(standing: Standing, places: int) -> str:

@@ -21,13 +21,14 @@ from typing import Any, TypeVar
 import altair as alt
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from features.console.show import encoder_name
 from features.disk.cache import kept_text
 from regress.report.contents import Contents
 from regress.report.figure import Figure
 from regress.report.heat_maps import decimals
-from regress.report.tables import setting_text
+from regress.report.tables import setting_text, share
 
 Item = TypeVar("Item")
 
@@ -85,8 +86,13 @@ def render(
         notes=notes,
         command=repeat_command(description, run),
         worst=[_worst(contents) for contents, _ in drawn],
+        targets=[contents.target for contents, _ in drawn],
+        encoders=_encoders(description),
+        made_by=_made_by(description),
         decimals=decimals,
         setting=setting_text,
+        share=share,
+        breaking=breaking,
         style=Markup(_page_file("report.css")),
         engine=engine,
         script=script,
@@ -105,12 +111,27 @@ def repeat_command(description: Mapping[str, Any], run: Path) -> str:
     run
         The run's folder.
     """
-    made = next((name for name in ("blend", "sweep") if name in description), "regress")
+    made = _made_by(description)
     # With one bank a fold, lines of Python would need the pattern of their paths.
     with_folds = any("fold" in bank for bank in description["banks"])
     if made == "blend" or with_folds or description.get("input") is not None:
         return f"layerbank {made} --from {shlex.quote(str(run))} --out again"
     return _python(description)
+
+
+def breaking(name: str) -> Markup:
+    """A name that a narrow column breaks behind its plus signs."""
+    return Markup("+<wbr>").join(escape(part) for part in name.split("+"))
+
+
+def _made_by(description: Mapping[str, Any]) -> str:
+    return next((name for name in ("blend", "sweep") if name in description), "regress")
+
+
+def _encoders(description: Mapping[str, Any]) -> list[str]:
+    """The encoders of a run's banks by their short names, each once."""
+    named = (encoder_name(bank["source"].get("encoder") or "") for bank in description["banks"])
+    return [*dict.fromkeys(name or "an unknown encoder" for name in named)]
 
 
 def _python(description: Mapping[str, Any]) -> str:

@@ -68,10 +68,13 @@ def _write_figures(drawn: Sequence[tuple[Contents, Sequence[Figure]]], folder: P
         for figure in of_target:
             # Banks and regressors stand in it, whose names are somebody's own.
             name = re.sub(r"[^\w .@=-]", "-", figure.name)
-            _write_figure(figure, points, folder / f"{prefix}{name}")
+            png, svg = drawn_figure(figure, points)
+            (folder / f"{prefix}{name}.png").write_bytes(png)
+            (folder / f"{prefix}{name}.svg").write_text(svg, encoding="utf-8")
 
 
-def _write_figure(figure: Figure, points: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def drawn_figure(figure: Figure, points: Sequence[Mapping[str, Any]] = ()) -> tuple[bytes, str]:
+    """A figure as PNG and as SVG, on white; `points` are rows of `Contents.points`."""
     spec = figure.chart.properties(width=figure.width, title=figure.title).to_dict()
     spec["config"] = {**CONFIG, "background": "white", "font": "sans-serif", "padding": 12}
     if figure.needs_points:
@@ -79,8 +82,7 @@ def _write_figure(figure: Figure, points: Sequence[Mapping[str, Any]], stem: Pat
     spec, version = _drawable(spec), engine_version()
     png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=2)
     svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
-    stem.with_name(f"{stem.name}.png").write_bytes(png)
-    stem.with_name(f"{stem.name}.svg").write_text(svg, encoding="utf-8")
+    return png, svg
 
 
 def _drawable(value: Any) -> Any:

@@ -232,7 +232,14 @@ def report_head(experiment: Results, run: str) -> dict[str, Any]:
             "repeats": [{"seed": split.seed, "hash": split.digest} for split in experiment.repeats],
         },
         "notes": notes(experiment),
+        "baseline": baselines(experiment),
     }
+
+
+def baselines(experiment: Results) -> dict[str, dict[str, float]]:
+    """Of each target, the scores of predicting the training mean."""
+    names = experiment.task.target_names
+    return {name: asdict(experiment.baseline(name).row.scores) for name in names}
 
 
 def results_json(experiment: Results, run: str) -> str:

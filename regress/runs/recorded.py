@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from features.banks import Banks
-from features.keys import Text, text_keys
+from features.errors import LayerbankError
+from features.keys import Text, digest, text_keys
 from regress.data.folds import Folds
+from regress.data.source import Source
 from regress.data.task import Task
 from regress.evaluation.leaderboard import LeaderboardRow, leaderboard_row
 from regress.evaluation.oof import WEIGHT, as_numbers, seeded
@@ -46,8 +49,8 @@ def recorded_task(
     *,
     texts: Sequence[Text] | None = None,
     groups: Sequence[str] | None = None,
-) -> tuple[Task, Folds]:
-    """The task and first split of a run.
+) -> tuple[Task, list[Folds]]:
+    """The task of a run, and its splits into folds.
 
     Parameters
     ----------
@@ -71,19 +74,48 @@ def recorded_task(
         weights=np.array(table[WEIGHT], np.float64) if weighted else None,
     )
     recorded = description["folds"]
-    folds = Folds(
-        numbers=run.fold_numbers(table)[0],
-        n_folds=recorded["n_folds"],
-        scheme=recorded["scheme"],
-        seed=recorded["seed"] or 0,
-        digest=recorded["hash"],
-        labels=tuple(recorded.get("labels") or ()),
-    )
-    return task, folds
+    splits = [
+        Folds(
+            numbers=numbers,
+            n_folds=recorded["n_folds"],
+            scheme=recorded["scheme"],
+            seed=split["seed"] or 0,
+            digest=split["hash"],
+            labels=tuple(recorded.get("labels") or ()),
+        )
+        for numbers, split in zip(
+            run.fold_numbers(table), [recorded, *recorded["repeats"]], strict=True
+        )
+    ]
+    return task, splits
 
 
-def recorded_results(run: RunFolder) -> RecordedResults:
+def texts_at_hand(run: RunFolder) -> tuple[Sequence[Text] | None, Sequence[str] | None]:
+    """A run's texts and groups, from the file that it was made of, where that is as it was."""
+    recorded = run.description.get("input")
+    if not recorded or not run.written_here:
+        return None, None
+    try:
+        dataset = Source.recorded(recorded).read_kept()
+    except (LayerbankError, OSError):
+        return None, None
+    if digest(text_keys(dataset.texts)) != run.description["texts"]["keys"]:
+        return None, None
+    return dataset.texts, dataset.groups
+
+
+def recorded_results(
+    run: RunFolder,
+    *,
+    texts: Sequence[Text] | None = None,
+    groups: Sequence[str] | None = None,
+) -> RecordedResults:
     """Results of any run, as its ``run.json`` and ``oof.csv`` say.
+
+    Parameters
+    ----------
+    texts, groups
+        As `recorded_task`.
 
     Raises
     ------
@@ -91,7 +123,7 @@ def recorded_results(run: RunFolder) -> RecordedResults:
         The folder is damaged.
     """
     table = run.read_oof()
-    task, folds = recorded_task(run, table)
+    task, [folds, *repeats] = recorded_task(run, table, texts=texts, groups=groups)
     rows: dict[str, list[LeaderboardRow]] = {target: [] for target in run.targets}
     for result in run.description["results"]:
         first = result["column"]
@@ -105,9 +137,19 @@ def recorded_results(run: RunFolder) -> RecordedResults:
             task=task, target=run.targets.index(result["target"]), folds=folds,
             predictions=[as_numbers(table[name]) for name in columns],
             naive_rmse=result["naive_rmse"], params=result["params"],
-            name="" if kind == run.made_by == "regress" else first,
+            name=_name(run.made_by, result),
         )  # fmt: skip
         of_target.append(row)
     return RecordedResults(
-        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, recorded=rows
-    )
+        banks=NoBanks(), task=task, folds=folds, results=[], regressors={}, repeats=repeats,
+        recorded=rows,
+    )  # fmt: skip
+
+
+def _name(made_by: str, result: Mapping[str, Any]) -> str:
+    """What a saved result is called: nothing of its own in a run of `evaluate`."""
+    if made_by == "regress":
+        return ""
+    column = str(result["column"])
+    chosen = f" ({result['model']} {result['select']})" if made_by == "sweep" else ""
+    return column + chosen

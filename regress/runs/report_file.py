@@ -63,6 +63,7 @@ SHAPE: Mapping[str, Any] = {
             "length_name": str,
             "standings": [_STANDING],
             "headline": int,
+            "baseline?": _STANDING,
             "heat_maps": [
                 {
                     "model": str,
@@ -139,6 +140,7 @@ def _described(contents: Contents) -> dict[str, Any]:
         "length_name": contents.length_name,
         "standings": [_standing(standing) for standing in contents.standings],
         "headline": places.index(id(contents.headline)),
+        "baseline": None if contents.baseline is None else _standing(contents.baseline),
         "heat_maps": [
             {
                 "model": each.model,
@@ -184,6 +186,7 @@ def _read(given: Mapping[str, Any]) -> Contents:
     curve = given.get("curve")
     if curve is not None:
         refuse_other(curve, _CURVE, "curve")
+    baseline = given.get("baseline")
     standings = [_read_standing(each) for each in given["standings"]]
     lengths = {name: len(given[name]) for name in ("predicted", "lengths")}
     if not n or {*lengths.values()} != {n} or n_worst != len(given["quotes"]):
@@ -208,6 +211,7 @@ def _read(given: Mapping[str, Any]) -> Contents:
         length_name=given["length_name"],
         standings=standings,
         headline=standings[given["headline"]],
+        baseline=None if baseline is None else _read_standing(baseline),
         heat_maps=[_read_map(each) for each in given["heat_maps"]],
         groups=_read_shares(given["groups"]),
         grouped=given["grouped"],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -338,21 +338,33 @@ class Run(RunFolder):
         }
         # Where there is one target, no column says so.
         first = 0 if len(self.targets) > 1 else 1
-        header = ["target", "selection", "model", "RMSE", "± se", "R²"]
+        header = ["target", "RMSE", "± se", "R²", "result"]
         rows = [
-            [saved.target, saved.select, saved.model,
-             *(_shown(saved.scores.get(name)) for name in ("rmse", "se", "r2"))]
+            [saved.target, *(_shown(saved.scores.get(name)) for name in ("rmse", "se", "r2")),
+             f"{saved.model} {saved.select}"]
             for saved in self.models[: SHOWN * len(self.targets)]
         ]  # fmt: skip
+        rows += [[target, *cells] for target, cells in self._baselines()]
         return html.box(
             html.heading(f"run {self.path.name}"),
             html.facts(facts),
-            html.table(header[first:], [row[first:] for row in rows], left=frozenset(header[:3]),
-                       strong=frozenset({0})),
+            html.table(header[first:], [row[first:] for row in rows],
+                       left=frozenset({"target", "result"}), strong=frozenset({0})),
         )  # fmt: skip
 
+    def _baselines(self) -> Iterator[tuple[str, list[str]]]:
+        """Of each target, the training mean's cells; none where oof.csv cannot be read."""
+        from regress.runs.recorded import recorded_results
 
-@contextmanager
+        with contextlib.suppress(RunError):
+            results = recorded_results(self)
+            for target in self.targets:
+                row = results.baseline(target).row
+                scores = (row.scores.rmse, row.scores.se, row.scores.r2)
+                yield target, [*map(_shown, scores), row.label]
+
+
+@contextlib.contextmanager
 def _told_of_empty(texts: Sequence[Text], rows: Rows) -> Iterator[None]:
     """A `MissingTexts` names rows among all texts; InputError where all that lacks is empty."""
     try:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from features.console.show import progress_bar
+from features.console.progress import progress_bar
 from regress.sweep.fitting import OnDone
 from regress.sweep.search import OnStage
 

@@ -82,7 +82,7 @@ class Sweep(Experiment):
 
     @property
     def leaderboard(self) -> pd.DataFrame:
-        """Every row with its scores, and whether it ties with the best."""
+        """Every row with its scores, and whether it ties with the best; last, the baseline."""
         import pandas as pd
 
         table = pd.DataFrame(self.leaderboard_rows())
@@ -93,7 +93,7 @@ class Sweep(Experiment):
         return [
             {"target": target, **standing.as_dict()}
             for target in self.task.target_names
-            for standing in self.standings(target)
+            for standing in [*self.standings(target), self.baseline(target)]
         ]
 
     def _further_files(self, folder: Path) -> Mapping[str, Any]:

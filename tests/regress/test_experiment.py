@@ -33,9 +33,11 @@ def test_the_table_tells_the_story(make_task: MakeTask) -> None:
     experiment = evaluate(bank, texts, y, select=["mean[0]", "mean[-1]", "*[:]"], models=QUICK)
     table = experiment.table
     assert list(table.columns) == [
-        "select", "model", "rmse", "se", "mae", "r2", "pearson", "spearman", "naive_rmse",
+        "rmse", "se", "r2", "model", "select", "mae", "pearson", "spearman", "naive_rmse",
         "seconds", "params",
     ]  # fmt: skip
+    assert table["model"].iloc[-1] == "training mean"
+    table = table[:-1]
     assert len(table) == 9
     assert table["rmse"].is_monotonic_increasing
     ridge = table[table["model"] == "ridge"].set_index("select")
@@ -118,9 +120,9 @@ def test_several_targets_at_once(make_task: MakeTask) -> None:
         bank, texts, both, select=["mean[-1]", "mean[1]"], target_names=["score", "loss"]
     )
     # The losses' RMSE is much the larger one: no ranking across units.
-    assert list(experiment.table["target"]) == ["score", "score", "loss", "loss"]
+    assert list(experiment.table["target"]) == ["score"] * 3 + ["loss"] * 3
     backwards = evaluate(bank, texts, both[:, ::-1], target_names=["loss", "score"])
-    assert list(backwards.table["target"]) == ["loss", "score"]
+    assert list(backwards.table["target"]) == ["loss", "loss", "score", "score"]
     assert experiment.best.target == "score"
     alone = evaluate(bank, texts, y, select="mean[1]").best
     [same] = [r for r in experiment.results if (r.target, r.select) == ("score", "mean[1]")]

@@ -36,7 +36,7 @@ def test_a_blend_stands_beside_its_members(make_task: MakeTask, tmp_path: Path) 
             "fold-scores"} == figures  # fmt: skip
     assert {file.stem for file in (folder / "figures").glob("*.svg")} == figures
     [target] = blended.targets
-    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 2 + len(target.bases)
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 3 + len(target.bases)
     repeat = f"layerbank blend --from {folder} --out again"
     for fact in ("one: ridge mean[1]", "two: lightgbm mean[1]", target.label, repeat):
         assert fact in page.text

@@ -27,10 +27,12 @@ def test_regress_then_predict(cli: Cli, task: MadeUpTask, table: Path, tmp_path:
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("60 texts, 5 stratified folds (seed 0, hash ")
-    assert lines[2].split()[:3] == ["select", "model", "RMSE"]
-    rows = [line.split() for line in lines[3:]]
-    assert {row[0] for row in rows} == {"mean[-1]", "mean[:]"}
-    assert float(rows[0][2]) <= float(rows[1][2])
+    assert lines[2].split()[:3] == ["RMSE", "±", "se"]
+    rows = [line.split() for line in lines[3:5]]
+    assert {row[-1] for row in rows} == {"mean[-1]", "mean[:]"}
+    assert float(rows[0][0]) <= float(rows[1][0])
+    assert lines[5].endswith("training mean")
+    assert max(map(len, lines[2:])) <= 80
     assert f"layerbank predict {run} NEW.csv\n" in err
     with (run / "oof.csv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file))

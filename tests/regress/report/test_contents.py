@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from features.console.html import shade
 from features.console.show import beginning
 from regress import Experiment, evaluate
+from regress.report.charts import heat_map_figure
 from regress.report.contents import all_contents
-from regress.report.heat_maps import heat_maps
+from regress.report.heat_maps import heat_map_text, heat_maps
 from regress.report.learning import learning_curve
+from regress.report.notebook import experiment_html
 from tests.regress.conftest import MadeUpTask
 
 MakeTask = Callable[..., MadeUpTask]
@@ -34,6 +38,52 @@ def test_cells_that_tie_have_nearly_one_colour(experiment: Experiment) -> None:
     rmse = cell.row.scores.rmse
     low, high = replace(ridge, cells={(1, "mean"): cell, (2, "mean"): cell}).limits
     assert (low, high) == (rmse, pytest.approx(1.05 * rmse))
+
+
+def test_every_heat_map_is_drawn_in_one_way(experiment: Experiment) -> None:
+    """The last layer on top, poolings side by side, and bright for a low error."""
+    ridge = all_contents(experiment)[0].heat_maps[0]
+    spec = heat_map_figure(ridge, False).chart.to_dict()
+    drawn = spec["layer"][0]["encoding"]
+    assert drawn["y"]["sort"] == [2, 1, 0]
+    assert drawn["x"]["sort"] == ["cls", "mean", "max"]
+    assert drawn["color"]["scale"]["scheme"] == "viridis"
+    assert drawn["color"]["scale"]["reverse"]
+    lines = heat_map_text(ridge).plain.splitlines()
+    assert lines[1].split() == ["layer", "cls", "mean", "max"]
+    assert [line.split()[0] for line in lines[2:5]] == ["2", "1", "0"]
+    shown = experiment_html(experiment)
+    shown = shown[shown.index("RMSE by layer and pooling, ridge") :]
+    layers = re.findall('scope="row"[^>]*>([0-9]+)<', shown)[:3]
+    assert layers == ["2", "1", "0"]
+    assert re.findall('scope="col"[^>]*>([a-z]+)<', shown)[:3] == ["cls", "mean", "max"]
+    best = min(ridge.cells.values(), key=lambda cell: cell.row.scores.rmse)
+    worst = max(ridge.cells.values(), key=lambda cell: cell.row.scores.rmse)
+    # Viridis is yellow at its bright end, which is Vega's low end where the scale is reversed.
+    assert sum(shade(ridge.place(best))) > sum(shade(ridge.place(worst)))
+    assert shade(ridge.place(best)) == (253, 231, 37)
+
+
+@pytest.mark.parametrize("n_layers", [2, 3, 25])
+def test_a_heat_map_has_room_for_its_numbers(experiment: Experiment, n_layers: int) -> None:
+    ridge = all_contents(experiment)[0].heat_maps[0]
+    cell = next(iter(ridge.cells.values()))
+    figure = heat_map_figure(
+        replace(ridge, cells={(layer, "mean"): cell for layer in range(n_layers)}), False
+    )
+    height = figure.chart.to_dict()["height"]
+    assert 24 <= height / n_layers <= 40
+    assert figure.width >= 200
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean_no_special"])
+def test_a_heat_map_fits_80_columns(experiment: Experiment, pooling: str) -> None:
+    ridge = all_contents(experiment)[0].heat_maps[0]
+    cell = next(iter(ridge.cells.values()))
+    names = ["cls", "mean", "max", "min", "last", "std", pooling]
+    cells = {(layer, name): cell for layer in range(13) for name in names}
+    lines = heat_map_text(replace(ridge, cells=cells)).plain.splitlines()
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_fullest_heat_map_comes_first(experiment: Experiment) -> None:

@@ -61,7 +61,7 @@ def test_an_experiment_is_a_leaderboard_and_a_heat_map(make_task: MakeTask, tmp_
     task = make_task()
     experiment = evaluate(task.bank, task.texts, task.y, select=[*BLOCKS, "mean[:]"])
     pieces = shown(experiment)
-    for fact in ("mean[:]", "ridge", "★", experiment.folds.short, "alpha"):
+    for fact in ("mean[:]", "ridge", "★", experiment.folds.short, "training mean"):
         assert fact in pieces.text
     shaded = [a for tag, a in pieces.tags if tag == "td" and "rgb(" in (a["style"] or "")]
     assert len(shaded) == len(BLOCKS)
@@ -70,12 +70,13 @@ def test_an_experiment_is_a_leaderboard_and_a_heat_map(make_task: MakeTask, tmp_
     assert f"{experiment.best.scores.rmse:.4f}" in pieces.text
     assert "mean[:]" in pieces.text
     assert str(run.path) in pieces.text
+    assert "training mean" in pieces.text
 
 
 def test_a_sweep_shows_what_it_tried(make_task: MakeTask) -> None:
     task = make_task()
     pieces = shown(sweep(task.bank, task.texts, task.y, models=["ridge"], greedy=False))
-    assert "auto: " in pieces.text
+    assert "auto (ridge " in pieces.text
     assert "more" in pieces.text
     shaded = [a for tag, a in pieces.tags if tag == "td" and "rgb(" in (a["style"] or "")]
     assert len(shaded) == len(task.bank.blocks)

@@ -18,6 +18,8 @@ from regress.blend.output import blend_json
 from regress.evaluation.notes import notes
 from regress.report.contents import all_contents
 from regress.report.page import embedded_json
+from regress.report.writing import write_report
+from regress.runs.report_file import read_contents
 from regress.runs.save import save_run
 from regress.sweep import sweep
 from tests.made_up import SOURCE
@@ -48,12 +50,40 @@ def test_the_page_holds_everything(experiment: Experiment, tmp_path: Path) -> No
     ):  # fmt: skip
         assert str(fact) in page.text
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len(experiment.results)
+    assert len(rows) == 2 + len(experiment.results)
     contents = all_contents(experiment)[0]
     for row in contents.worst:
         assert experiment.task.texts[row] in page.text
     largest = np.abs(contents.y - experiment.best.predictions).max()
     assert abs(contents.residuals[contents.worst[0]]) == largest
+
+
+def test_the_title_names_target_encoder_and_run(experiment: Experiment, tmp_path: Path) -> None:
+    page = (experiment.save(tmp_path / "my run") / "report.html").read_text(encoding="utf-8")
+    [title] = re.findall("<title>(.*?)</title>", page)
+    assert title == f"target from {SOURCE['encoder']} · my run · layerbank"
+    [heading] = re.findall("<h1>(.*?)</h1>", page)
+    assert "target" in heading
+    assert SOURCE["encoder"] in heading
+    assert "<b>my run</b>" in page
+
+
+def test_a_page_without_a_baseline_is_drawn_from_what_there_is(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    """Runs that were saved before have none in their report.json."""
+    folder = experiment.save(tmp_path / "run")
+    assert "training mean" in Page(folder / "report.html").text
+    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    for target in data["targets"]:
+        del target["baseline"]
+    [contents], _ = read_contents(json.dumps(data).encode())
+    assert contents.baseline is None
+    description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    write_report([contents], description, folder, notes=[])
+    page = Page(folder / "report.html")
+    assert "training mean" not in page.text
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + len(experiment.results)
 
 
 def test_what_is_said_beside_scores_is_in_the_report(task: MadeUpTask, tmp_path: Path) -> None:
@@ -151,7 +181,7 @@ def test_a_sweep_shows_what_it_tried(task: MadeUpTask, tmp_path: Path) -> None:
     page = Page(folder / "report.html")
     assert {"heat-map-ridge", "learning-curve"} <= set(page.data["t0"]["figures"])
     rows = [tag for tag, _ in page.tags if tag == "tr"]
-    assert len(rows) == 1 + len({row.label for row in swept.rows("target")})
+    assert len(rows) == 2 + len({row.label for row in swept.rows("target")})
     contents = all_contents(swept)[0]
     assert contents.best.kind == "auto"
     assert contents.best.scores.rmse == swept.best.scores.rmse

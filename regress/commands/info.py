@@ -1,0 +1,55 @@
+"""``layerbank info``: a bank, a run, or a folder that holds some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.console.app import JsonOption, on_stdout, say_lines
+
+
+def info_command(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A bank, a run, or a folder with banks and runs.",
+            show_default=False,
+        ),
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Show what a bank, a run or a folder holds.
+
+    Of a bank: encoder, layers, texts, their lengths, size, health. Of a run: encoder, folds, and
+    the score of every model beside that of the training mean. Of a folder: the runs and banks in
+    it, with scores, sizes and dates.
+
+    Example: [bold]layerbank info roberta-base.bank[/bold]
+
+    Your runs and banks: [bold]layerbank info .[/bold]
+    """
+    from features.console.show import draws_blocks
+    from features.upkeep.summary import describe, summary, summary_json
+    from regress.runs.folder import MANIFEST
+    from regress.runs.format import as_json
+    from regress.runs.glance import BANK, describe_folder, folder_text, glance_at_run
+
+    if (path / MANIFEST).is_file():
+        run = glance_at_run(path)
+        if json:
+            typer.echo(as_json(run.facts))
+        else:
+            on_stdout(run.text())
+    elif path.is_dir() and not (path / BANK).exists():
+        found = describe_folder(path)
+        if json:
+            typer.echo(as_json(found))
+        else:
+            on_stdout(folder_text(found))
+    elif json:
+        typer.echo(summary_json(path))
+    else:
+        say_lines(summary(describe(path), fancy=draws_blocks()))
