@@ -160,6 +160,7 @@ class Worker:
 
 def tokenizer_of(plan: Plan) -> Tokenizer:
     """The tokenizer, set up as planned."""
+    from extract.checkpoint.architecture import note_own_code
     from extract.texts.tokenizer import Tokenizer
 
     setup = plan.setup
@@ -174,6 +175,7 @@ def tokenizer_of(plan: Plan) -> Tokenizer:
     )
     if "cls" in setup["poolings"]:
         _compare_cls(cls_place_of(setup), tokenizer.cls_place)
+    note_own_code(plan.checkpoint.folder, plan.checkpoint.config)
     tokenizer.prompt = setup.get("prompt", "")
     return tokenizer
 

@@ -44,6 +44,9 @@ def fit(
         run.table  # every result, the best first
         run.predict(new_texts)  # encodes them, and keeps them in the bank
 
+    Nothing is written but the bank, unless `out` names a folder for the run. Parameters that are
+    not described here are those of `regress.fit.fit`.
+
     Parameters
     ----------
     encoder
@@ -53,9 +56,6 @@ def fit(
         False to refuse texts that the bank lacks.
     device
         As `extract.extract`.
-
-    The others are those of `regress.fit.fit`. Nothing is written but the bank, unless `out` names
-    a folder for the run.
     """
     encoding = Encoding(
         encoder=None if encoder is None else str(encoder),

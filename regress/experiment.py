@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from features.console.progress import progress_bar
+from features.console.stand_ins import showable
 from features.filling import Encode, fill
 from features.keys import text_keys
 from features.texts import TextsLike, as_texts
@@ -69,7 +70,7 @@ class Experiment(Results):
         from features.console.show import harmless
         from regress.report.tables import results_text
 
-        return harmless(results_text(self).plain)
+        return showable(harmless(results_text(self).plain))
 
     def _repr_html_(self) -> str:
         from regress.report.notebook import experiment_html

@@ -26,7 +26,7 @@ def completes(typed: str) -> dict[str, str]:
     ("typed", "expected"),
     [
         ("layerbank ex", {"extract", "export", "explain"}),
-        ("layerbank ", {"extract", "regress", "sweep", "predict", "info", "demo"}),
+        ("layerbank ", {"fit", "extract", "predict", "info", "compare", "delete", "demo"}),
         ("layerbank regress --ta", {"--target"}),
         ("layerbank explain --ne", {"--neighbours"}),
         ("layerbank sweep --m", {"--model", "--memory"}),

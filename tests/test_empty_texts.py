@@ -137,7 +137,7 @@ def test_the_mean_and_rows_left_out(
     file = written(tmp_path / "none.csv", ["", ""])
     code, table, err = predicted(trained, file, capsys, "--empty", "mean", "-q")
     assert (code, err) == (0, "")
-    np.testing.assert_allclose(table["prediction b"], trained.means[1], rtol=1e-12)
+    np.testing.assert_allclose(table["b"], trained.means[1], rtol=1e-12)
 
 
 def test_a_text_without_a_token_gets_the_mean(
@@ -148,13 +148,13 @@ def test_a_text_without_a_token_gets_the_mean(
     code, table, err = predicted(bare, file, capsys)
     assert code == 0, err
     assert table["id"].tolist() == [f"n{number}" for number in range(8)]
-    by_mean = np.isclose(table["prediction a"], bare.means[0], rtol=1e-12)
+    by_mean = np.isclose(table["a"], bare.means[0], rtol=1e-12)
     assert by_mean.tolist() == [False, *[True] * 5, False, True]
     assert "1 of the texts is empty, or in part: given the training mean" in err
     assert "5 of the texts give no token: given the training mean" in err
     code, table, err = predicted(bare, written(tmp_path / "b.csv", tokenless), capsys, "--json")
     assert code == 0
-    assert np.allclose(table["prediction a"], bare.means[0])
+    assert np.allclose(table["a"], bare.means[0])
 
 
 def test_extraction_refuses_empty_texts_as_before(
@@ -183,10 +183,10 @@ def test_pairs_of_which_a_part_is_empty(
     code, table, err = predicted(trained, file, capsys, *options)
     assert code == 0, err
     assert len(table) == 3
-    assert np.isfinite(table["prediction a"]).all()
+    assert np.isfinite(table["a"]).all()
     assert "2 of the texts are empty, or in part: predicted" in err
     code, table, err = predicted(trained, file, capsys, *options, "--empty", "mean")
-    np.testing.assert_allclose(table["prediction a"][1:], trained.means[0], rtol=1e-12)
+    np.testing.assert_allclose(table["a"][1:], trained.means[0], rtol=1e-12)
     values = trained.run.predict([("so", None), None, pairs[0]], empty="mean")
     np.testing.assert_allclose(values[:2], [trained.means] * 2, rtol=1e-12)
 

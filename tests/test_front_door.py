@@ -28,7 +28,8 @@ ESTIMATORS = ("TunedKernelRidge", "TunedLightGBM", "TunedPairwise", "TunedRidge"
 PUBLIC = {
     "layerbank": [
         "Bank", "LayerbankError", "MODELS", "Selection", "TextFeatures", *ESTIMATORS, "blend",
-        "evaluate", "extract", "extract_on_ray", "load_run", "make_folds", "open_banks", "sweep",
+        "evaluate", "extract", "extract_on_ray", "fit", "load_run", "make_folds", "open_banks",
+        "sweep",
     ],
     "extract": ["ExtractReport", "extract", "extract_on_ray"],
     "features": [

@@ -64,20 +64,14 @@ def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
 def refuse_unknown(folder: Path, config: Mapping[str, Any]) -> None:
     """EncoderError where the installed transformers has no code for an encoder.
 
-    The checkpoint may bring code of its own, which is never run: where transformers has such a
-    model by now, that is what runs, and a note says so.
+    The checkpoint may bring code of its own, which is never run.
     """
     from transformers import CONFIG_MAPPING, __version__
 
-    model_type, own_code = config["model_type"], bool(config.get("auto_map"))
+    model_type = config["model_type"]
     if model_type in CONFIG_MAPPING:
-        if own_code:
-            log.info(
-                "%s names code of its own (auto_map), which is not run: the %r model of "
-                "transformers reads its weights", folder, model_type,
-            )  # fmt: skip
         return
-    if own_code:
+    if config.get("auto_map"):
         raise EncoderError(
             f"the encoder in {folder} is computed by code of its own (auto_map in config.json), "
             f"and code from a checkpoint is never run: transformers {__version__} has no "
@@ -87,3 +81,12 @@ def refuse_unknown(folder: Path, config: Mapping[str, Any]) -> None:
         f"the encoder in {folder} is a {model_type!r}, which transformers {__version__} does not "
         "know: install a newer transformers, or give another encoder"
     )
+
+
+def note_own_code(folder: Path, config: Mapping[str, Any]) -> None:
+    """Say that code which a checkpoint brings along is not run: transformers has such a model."""
+    if config.get("auto_map"):
+        log.info(
+            "%s names code of its own (auto_map), which is not run: the %r model of transformers "
+            "reads its weights", folder, config["model_type"],
+        )  # fmt: skip

@@ -10,10 +10,10 @@ import typer
 
 from features.console.app import on_stdout, say, say_json, set_verbosity
 from features.errors import InputError
-from features.filling import EncodeWith
 from regress.commands.saved import NewTexts
 
 if TYPE_CHECKING:
+    from features.filling import EncodeWith
     from features.tables.table import Dataset
 
 

@@ -78,6 +78,8 @@ def sweep(
         n_samples texts that the banks hold; duplicates never straddle folds.
     y
         Shape (n_samples,) or (n_samples, n_targets). Each target is searched and ranked by itself.
+    skip_missing
+        As `regress.experiment.evaluate`.
     models
         Names from `MODELS`, or regressors. Ridge always runs, over everything; the others run on
         the `n_best` selections that ridge finds best, found anew without each fold.

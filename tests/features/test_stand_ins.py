@@ -87,7 +87,7 @@ def test_a_command_prints_what_it_has(narrowed: Callable[[], Narrow], tmp_path: 
         assert not left.value.code
     assert "encoder      made-up" in narrow.shown
     times = "×" if narrow.encoding in ("gbk", "cp1252", "latin-1", "cp037") else "x"
-    assert f"blocks) {times} 4" in narrow.shown
+    assert f"transformer layers) {times} 4" in narrow.shown
 
 
 def test_a_closed_stream_or_one_that_became_a_pipe(

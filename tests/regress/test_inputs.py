@@ -130,7 +130,10 @@ def test_a_generator_goes_through_a_pipeline(task: MadeUpTask) -> None:
         ({"select": [3]}, "3 is no selection"),
         ({"target_names": "ab"}, None),
         ({"groups": [None] * 30, "folds": "group"}, "missing in row 1, 2"),
-        ({"texts": pd.DataFrame({"text": ["a"]}).to_dict("records")}, "row with the names 'text'"),
+        (
+            {"texts": pd.DataFrame({"text": ["a"] * 30}).to_dict("records")},
+            "row with the names 'text'",
+        ),
         ({"y": []}, "30 texts and 0 targets"),
     ],
 )
@@ -169,34 +172,19 @@ def test_regressors_bear_targets_of_any_size_that_is_taken(
         assert found.scores.se / scale == pytest.approx(expected.scores.se, rel=0.05)
 
 
+@pytest.mark.parametrize("several", [False, True])
 def test_ids_have_no_name_of_a_prediction(
-    task: MadeUpTask, run: Run, cli: Cli, tmp_path: Path
+    task: MadeUpTask, cli: Cli, tmp_path: Path, several: bool
 ) -> None:
-    table = tmp_path / "new.csv"
-    pd.DataFrame({"prediction": range(30), "text": task.texts}).to_csv(table, index=False)
-    out = tmp_path / "out.csv"
-    code, _, err = cli("predict", run.path, table, "--id", "prediction", "--out", out)
-    assert code == 2
-    assert "a column of ids called 'prediction' would have the name of the predictions" in err
-    assert not out.exists()
-    code, _, err = cli("predict", run.path, table, "--out", out)
-    assert code == 0, err
-    assert list(pd.read_csv(out)) == ["row", "prediction"]
-
-
-def test_ids_have_no_name_of_one_of_several_predictions(
-    task: MadeUpTask, cli: Cli, tmp_path: Path
-) -> None:
-    Y = pd.DataFrame({"a": task.y, "b": -task.y})
+    targets = {"a": task.y, "b": -task.y} if several else {"b": task.y}
     with saved_without_reports():
-        two = evaluate(task.bank, task.texts, Y).save(tmp_path / "two")
-    table = tmp_path / "new.csv"
-    pd.DataFrame({"prediction b": range(30), "prediction": range(30), "text": task.texts}).to_csv(
-        table, index=False
-    )
-    out = tmp_path / "out.csv"
-    code, _, err = cli("predict", two, table, "--id", "prediction b", "--out", out)
+        run = evaluate(task.bank, task.texts, pd.DataFrame(targets)).save(tmp_path / "run")
+    table, out = tmp_path / "new.csv", tmp_path / "out.csv"
+    columns = {"b": range(30), "prediction": range(30), "text": task.texts}
+    pd.DataFrame(columns).to_csv(table, index=False)
+    code, _, err = cli("predict", run, table, "--id", "b", "--out", out)
     assert code == 2
-    assert "'prediction b' would have the name" in err
-    assert cli("predict", two, table, "--id", "prediction", "--out", out)[0] == 0
-    assert list(pd.read_csv(out)) == ["prediction", "prediction a", "prediction b"]
+    assert "the ids and what is predicted are both called 'b'" in err
+    assert not out.exists()
+    assert cli("predict", run, table, "--id", "prediction", "--out", out)[0] == 0
+    assert list(pd.read_csv(out)) == ["prediction", *targets]

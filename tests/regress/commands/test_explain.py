@@ -38,20 +38,20 @@ def test_the_command(make_task: Callable[..., MadeUpTask], tmp_path: Path) -> No
     plain = call(table, "--id", "id", "--only", "007", "-k", 2)
     assert plain.exit_code == 0, plain.output
     assert "id 007: predicted target " in plain.stdout
-    numbered = call(table, "--only", 7, "-k", 2).stdout
-    assert "row 7: predicted target " in numbered
-    assert "similarity      target  id   training text" in numbered
+    known = call(table, "--only", "007", "-k", 2).stdout  # the run knows the column of ids
+    assert "id 007: predicted target " in known
+    assert "similarity      target  id   training text" in known
     assert "\x1b" not in plain.stdout
     assert plain.stdout.count("seed 0") == 3
-    answer = json.loads(call(table, "--json", "--only", "1", "--only", "9").stdout)
-    assert [one["id"] for one in answer["explanations"]] == ["1", "9"]
+    answer = json.loads(call(table, "--json", "--only", "001", "--only", "009").stdout)
+    assert [one["id"] for one in answer["explanations"]] == ["001", "009"]
     first = answer["explanations"][0]
     assert first["base"] + sum(first["blocks"].values()) == pytest.approx(first["prediction"])
     (tmp_path / "new.csv").write_text("text\nunknown\n")
     page = tmp_path / "page.html"
-    assert call(table, "--html", page, "--only", "3").exit_code == 0
+    assert call(table, "--html", page, "--only", "003").exit_code == 0
     assert "default-src 'none'" in page.read_text(encoding="utf-8")
-    assert ">3: predicted target " in page.read_text(encoding="utf-8")
+    assert ">003: predicted target " in page.read_text(encoding="utf-8")
     few = Bank.create(tmp_path / "few.bank", task.bank.setup, task.bank.source)
     fill(few, task.texts[:3], task.bank.matrix(task.texts[:3], "*[:]").reshape(3, -1, 6))
     for arguments, message in (
@@ -60,7 +60,7 @@ def test_the_command(make_task: Callable[..., MadeUpTask], tmp_path: Path) -> No
         ((tmp_path / "new.csv", "--bank", few.path), "lacks 87 of the training texts"),
         ((table, "--html", page, "--json", "--force"), "one of them"),
         ((table, "--force"), "--html"),
-        ((table, "--only", "ninety"), "no row ninety"),
+        ((table, "--only", "ninety"), "no id 'ninety'"),
         ((table, "-k", -1), "from 0 on"),
         ((tmp_path / "new.csv", "--train", "x.csv"), "--train"),
         ((table, "--model", "svr"), "no model 'svr'"),

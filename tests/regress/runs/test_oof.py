@@ -34,7 +34,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
     folder = experiment.save(tmp_path / "run")
     out = tmp_path / "new.csv"
     data = Dataset(task.texts, np.arange(1, 49), ids, np.empty((48, 0)), None)
-    predicted = predict_file(load_run(folder), data, out)
+    predicted = predict_file(load_run(folder), data, out).values[:, 0]
     blended = save_blend(blend([folder]), tmp_path / "blend")
     for file in (folder / "oof.csv", out, blended / "oof.csv"):
         read = pd.read_csv(file, dtype={"id": str}, keep_default_na=False)
@@ -44,7 +44,7 @@ def test_ids_with_any_ends_of_lines_are_read_back(make_task: MakeTask, tmp_path:
         assert b"\r\n0" not in file.read_bytes()
         assert b"\r\nplain" not in file.read_bytes()
     assert read["target"].tolist() == task.y.tolist()
-    assert pd.read_csv(out)["prediction"].tolist() == predicted.tolist()
+    assert pd.read_csv(out)["target"].tolist() == predicted.tolist()
     assert load_run(blended).read_oof()["id"] == ids
 
 
