@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from extract.interrupts import second_ctrl_c_stops
 from features.console.app import (
+    DEVICES,
     INPUT,
     BankOption,
     QuietOption,
@@ -21,6 +22,7 @@ from features.console.app import (
     SkipEmptyOption,
     TextOption,
     new_app,
+    one_of,
     run,
     say,
     say_lines,
@@ -143,6 +145,7 @@ def extract_command(
         str | None,
         typer.Option(
             metavar="P,...",
+            autocompletion=one_of("cls", "mean", "max", "min", "last", "std", "mean_no_special"),
             help="What to keep of each layer.  \\[default: the bank's, or cls,mean,max]",
         ),
     ] = None,
@@ -159,6 +162,7 @@ def extract_command(
         str | None,
         typer.Option(
             metavar="P",
+            autocompletion=one_of("auto", "fp32", "bf16", "fp16"),
             help="fp32 (exact), bf16, fp16, or auto: bf16 where the device computes it natively."
             "  \\[default: the bank's, or auto]",
         ),
@@ -167,6 +171,7 @@ def extract_command(
         str | None,
         typer.Option(
             metavar="WAY",
+            autocompletion=one_of("truncate", "window"),
             help="Texts beyond --max-length: truncate, or window (overlapping windows, pooled "
             "over all of them).  \\[default: the bank's, or truncate]",
         ),
@@ -191,18 +196,26 @@ def extract_command(
         str | None,
         typer.Option(
             metavar="WAY",
+            autocompletion=one_of("text", "keep"),
             help="The encoder's own special tokens in a text, such as \\[SEP]: text (characters "
             "like others), or keep (that token).  \\[default: the bank's, or text]",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(autocompletion=one_of(*DEVICES), help="auto, cpu, cuda, cuda:N or mps."),
+    ] = "auto",
     devices: DevicesOption = None,
     shard: ShardOption = None,
     ray: RayOption = None,
     ray_actors: RayActorsOption = None,
     ray_cpus: RayCpusOption = None,
     engine: Annotated[
-        str, typer.Option(help="auto (OpenVINO on a CPU where it is installed), torch, openvino.")
+        str,
+        typer.Option(
+            autocompletion=one_of("auto", "torch", "openvino"),
+            help="auto (OpenVINO on a CPU where it is installed), torch, openvino.",
+        ),
     ] = "auto",
     batch_tokens: Annotated[
         int | None,

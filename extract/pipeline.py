@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from extract.options import Options, RunOptions
 from extract.plan import Plan, prepare
 from extract.progress import Progress
-from extract.report import ExtractReport, folder_bytes
+from extract.report import ExtractReport, folder_bytes, new_bank
 from extract.scale.devices import n_processes, parse_devices
 from extract.texts.input import Picked, Shard
 from extract.texts.stream import NewStretches, NewTexts, count_new, stretch_size
@@ -150,6 +150,8 @@ def extract(
 
 def run(plan: Plan, texts: TextsLike, options: RunOptions) -> ExtractReport:
     """Do what a plan says; see :func:`extract`."""
+    if plan.bank is None:
+        log.info("%s", new_bank(plan.path))
     picked = Picked(texts, options.shard)
     encode_all = _in_several if options.devices else _in_this_one
     new, counts = encode_all(plan, picked, options)

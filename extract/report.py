@@ -110,3 +110,14 @@ def folder_bytes(folder: Path) -> int:
             status = entry.stat()
             n_bytes += status.st_size if S_ISREG(status.st_mode) else 0
     return n_bytes
+
+
+def new_bank(path: Path) -> str:
+    """That a bank is made, and beside which others: the name may be a slip.
+
+    Other folders are told by their names alone.
+    """
+    folder = path.absolute().parent
+    beside = sorted(each.name for each in folder.glob("*.bank")) if folder.is_dir() else []
+    shown = ", ".join(beside[:3]) + (f" and {len(beside) - 3} more" if len(beside) > 3 else "")
+    return f"new bank {path}" + (f" (beside {shown})" if beside else "")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 from features.errors import SelectionError
+from features.nicknames import written
 from features.sentence import SENTENCE, derived, n_parts
 
 #: The order of poolings in blocks and in ``*``; others follow in the order they were asked for.
@@ -199,6 +200,8 @@ class Selection:
             return text
         if not isinstance(text, str):
             raise SelectionError(f"{text!r:.60} is no selection: give a string such as 'mean[-1]'")
+        if text not in (POOLER, SENTENCE) and (meant := written(text)) is not None:
+            raise SelectionError(f"{text!r} is said in words: write {meant}")
         return cls(_Parser(text).selection())
 
     def __str__(self) -> str:

@@ -38,11 +38,17 @@ def one_of(*words: str) -> Any:
     return complete
 
 
+#: What ``--device`` is completed with.
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
 #: Help of an argument that is an input file.
 INPUT = (
     "A .csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather, .xlsx or .txt file, packed or not, "
     "a saved data set's folder, or - for standard input."
 )
+
+#: Formats by the names that ``--format`` takes.
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "arrow", "feather", "xlsx", "txt")
 
 #: Where ``--help`` shows how the input is read.
 INPUT_PANEL = "How the input is read"
@@ -82,6 +88,7 @@ class ReadingOptions:
         typer.Option(
             "--format",
             metavar="NAME",
+            autocompletion=one_of(*FORMATS),
             help="csv, tsv, jsonl, json, parquet, arrow, feather, xlsx or txt, whatever the "
             "ending.",
             rich_help_panel=INPUT_PANEL,
@@ -96,6 +103,7 @@ class ReadingOptions:
         typer.Option(
             "--delimiter",
             metavar="NAME",
+            autocompletion=one_of("comma", "tab", "semicolon", "pipe"),
             help="What parts the cells of csv and tsv: comma, tab, semicolon, pipe, or one "
             "character.",
             show_default="what the file shows",
@@ -107,6 +115,7 @@ class ReadingOptions:
         typer.Option(
             "--quoting",
             metavar="KIND",
+            autocompletion=one_of("double", "single", "backslash", "none"),
             help="How cells of csv and tsv are quoted: double, single, backslash (quotes inside "
             "stand behind one), or none (quotes are text).",
             show_default="what the file shows",
@@ -118,6 +127,7 @@ class ReadingOptions:
         typer.Option(
             "--decimal",
             metavar="SIGN",
+            autocompletion=one_of("point", "comma"),
             help="point (3.5) or comma (3,5) in columns of numbers.",
             show_default="what each column shows",
             rich_help_panel=INPUT_PANEL,

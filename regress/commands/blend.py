@@ -12,6 +12,7 @@ from features.console.app import (
     JsonOption,
     QuietOption,
     on_stdout,
+    one_of,
     say_json,
     say_lines,
     set_verbosity,
@@ -38,6 +39,7 @@ def blend_command(
         typer.Option(
             "--method",
             metavar="NAME",
+            autocompletion=one_of("nnls", "ridge"),
             help="nnls (weights of 0 or more), or ridge (near equal).",
             show_default="nnls",
         ),

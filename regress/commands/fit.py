@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 import typer
 
 from features.console.app import (
+    DEVICES,
     NoEncodeOption,
+    one_of,
     say,
     say_lines,
     saying_when_stopped,
     set_verbosity,
 )
 from features.errors import InputError
-from regress.commands.making import OutOption, names_of
+from regress.commands.making import REGRESSORS, OutOption, names_of
 from regress.commands.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -80,7 +82,10 @@ def fit_command_with(stage_1: MakeStage1) -> Callable[..., None]:
         device: Annotated[
             str,
             typer.Option(
-                "--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=ENCODING
+                "--device",
+                autocompletion=one_of(*DEVICES),
+                help="auto, cpu, cuda, cuda:N or mps.",
+                rich_help_panel=ENCODING,
             ),
         ] = "auto",
         no_encode: NoEncodeOption = False,
@@ -97,6 +102,7 @@ def fit_command_with(stage_1: MakeStage1) -> Callable[..., None]:
             typer.Option(
                 "--effort",
                 metavar="HOW",
+                autocompletion=one_of("quick", "full"),
                 help="quick: ridge on every block and the usual combinations, krr on the best "
                 "three; full: a forward search, and krr, svr and lightgbm on the best five.",
                 show_default="quick",
@@ -117,6 +123,7 @@ def fit_command_with(stage_1: MakeStage1) -> Callable[..., None]:
             typer.Option(
                 "--model",
                 metavar="NAME",
+                autocompletion=one_of(*REGRESSORS),
                 help="ridge, krr (kernel ridge), svr, lightgbm or pairwise; any number of times. "
                 "In a search, what runs on ridge's best selections.",
                 show_default=False,

@@ -12,6 +12,9 @@ import typer
 from features.console.app import program, say
 from features.errors import InputError
 
+#: What ``--model`` is completed with. A program may register more.
+REGRESSORS = ("ridge", "krr", "svr", "lightgbm", "pairwise")
+
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="The folder to make.", show_default=False)
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console.app import say, say_json, say_lines, set_verbosity
+from features.console.app import one_of, say, say_json, say_lines, set_verbosity
 from features.errors import InputError
 from regress.commands.saved import NewTexts
 
@@ -55,6 +55,7 @@ def predict_command_with(encode_with: EncodeWith | None) -> Callable[..., None]:
             typer.Option(
                 "--empty",
                 metavar="HOW",
+                autocompletion=one_of("predict", "mean", "skip"),
                 help="What becomes of empty texts: predict (from the encoder's special tokens; the "
                 "default), mean (of the training target) or skip (no row, as --skip-empty).",
                 show_default=False,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import say_json, saying_when_stopped, set_verbosity
-from regress.commands.making import names_of
+from features.console.app import one_of, say_json, saying_when_stopped, set_verbosity
+from regress.commands.making import REGRESSORS, names_of
 from regress.commands.scoring import Scoring
 
 
@@ -28,6 +28,7 @@ def regress_command(
         typer.Option(
             "--model",
             metavar="NAME",
+            autocompletion=one_of(*REGRESSORS),
             help="ridge (default), krr (kernel ridge), svr, lightgbm or pairwise; any number of "
             "times.",
             show_default=False,

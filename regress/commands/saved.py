@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.console.app import (
+    DEVICES,
     ForceOption,
     IdOption,
     InputArgument,
@@ -20,6 +21,7 @@ from features.console.app import (
     ReadingOptions,
     SkipEmptyOption,
     TextOption,
+    one_of,
 )
 from features.errors import InputError, NoTokens
 
@@ -82,9 +84,14 @@ class NewTexts(ReadingOptions):
             help="Keep new texts here, and the run's bank as it is (it may be read-only).",
         ),
     ] = None
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = (
-        "auto"
-    )
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            autocompletion=one_of(*DEVICES),
+            help="auto, cpu, cuda, cuda:N or mps.",
+        ),
+    ] = "auto"
     no_encode: NoEncodeOption = False
     skip_empty: SkipEmptyOption = False
     force: ForceOption = False

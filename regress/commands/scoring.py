@@ -18,6 +18,7 @@ from features.console.app import (
     ReadingOptions,
     SkipEmptyOption,
     TextOption,
+    one_of,
     say_lines,
 )
 from features.errors import InputError
@@ -84,6 +85,7 @@ class Scoring(ReadingOptions):
         typer.Option(
             "--folds",
             metavar="KIND",
+            autocompletion=one_of("stratified", "plain", "group"),
             help="stratified (by deciles of the target; the default), plain, or group.",
             show_default=False,
             rich_help_panel=FOLDS,
@@ -172,6 +174,7 @@ class Scoring(ReadingOptions):
         typer.Option(
             "--backend",
             metavar="NAME",
+            autocompletion=one_of("threading", "loky", "ray"),
             help="threading (the fastest on one machine), loky (processes) or ray (a cluster).",
             rich_help_panel=MACHINE,
         ),

@@ -9,13 +9,14 @@ import typer
 
 from features.console.app import (
     on_stdout,
+    one_of,
     say,
     say_json,
     say_lines,
     saying_when_stopped,
     set_verbosity,
 )
-from regress.commands.making import names_of
+from regress.commands.making import REGRESSORS, names_of
 from regress.commands.scoring import Scoring
 
 
@@ -25,6 +26,7 @@ def sweep_command(
         typer.Option(
             "--model",
             metavar="NAME",
+            autocompletion=one_of(*REGRESSORS),
             help="What runs on ridge's best selections: krr, svr, lightgbm (default: all three), "
             "pairwise; 'ridge' alone for nothing else.",
             show_default=False,

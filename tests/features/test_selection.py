@@ -91,7 +91,7 @@ def test_average_is_one_term() -> None:
     ("text", "message"),
     [
         ("", "character 1"),
-        ("mean", "expected '\\[' at character 5"),
+        ("best", "expected '\\[' at character 5"),
         ("mean[", "expected a layer .* at character 6"),
         ("mean[a]", "character 6"),
         ("mean[1]+", "character 9"),
@@ -178,3 +178,21 @@ def test_two_banks_need_names() -> None:
     assert [term.bank for term in terms] == ["roberta-base", "deberta"]
     with pytest.raises(SelectionError, match="does not say which bank"):
         Selection.parse("mean[1]").resolve([SHELF, other])
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("last4", ["cls[-4:]", "mean[-4:]"]), ("last_8", ["cls[-8:]", "mean[-8:]"]),
+        ("concat last 4 layers", ["cls[-4:]"]), ("mean-max", ["mean[-1]+max[-1]"]),
+        ("max_mean", ["max[-1]+mean[-1]"]), ("mean", ["mean[-1]", "mean[:]"]),
+        ("CLS", ["cls[-1]", "cls[:]"]), ("all", ["*[:]"]), ("pooler_output", ["pooler"]),
+        ("last hidden state", ["mean[-1]", "cls[-1]"]), ("avg", ["avg(mean[-4:])"]),
+    ],
+)  # fmt: skip
+def test_words_are_answered_with_how_they_are_written(words: str, meant: list[str]) -> None:
+    with pytest.raises(SelectionError, match="is said in words: write") as error:
+        Selection.parse(words)
+    for selection in meant:
+        assert f"'{selection}'" in str(error.value)
+        assert str(Selection.parse(selection)) == selection
