@@ -51,7 +51,8 @@ def test_the_python_of_the_readme(desk: Path, reader: Reader) -> None:
     assert len(program.text.strip().splitlines()) <= 12
     result = reader.runs(program.text, desk)
     assert result.returncode == 0, result.stderr
-    assert "rmse" in result.stdout
+    assert "RMSE" in result.stdout
+    assert "training mean" in result.stdout
 
 
 def test_it_is_short_and_python_comes_early() -> None:
