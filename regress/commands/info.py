@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,25 +32,30 @@ def info_command(
 
     Your runs and banks: [bold]layerbank info .[/bold]
     """
-    from features.console.show import draws_blocks
-    from features.upkeep.summary import describe, summary, summary_json
+    if not path.is_dir() or (path / "bank.json").exists():
+        _show_bank(path, json)  # which needs nothing of this stage, nor its libraries
+        return
     from regress.runs.folder import MANIFEST
     from regress.runs.format import as_json
-    from regress.runs.glance import BANK, describe_folder, folder_text, glance_at_run
+    from regress.runs.glance import describe_folder, folder_text, glance_at_run
 
     if (path / MANIFEST).is_file():
         run = glance_at_run(path)
-        if json:
-            typer.echo(as_json(run.facts))
-        else:
-            on_stdout(run.text())
-    elif path.is_dir() and not (path / BANK).exists():
-        found = describe_folder(path)
-        if json:
-            typer.echo(as_json(found))
-        else:
-            on_stdout(folder_text(found))
-    elif json:
+        facts, text = run.facts, run.text
+    else:
+        facts = describe_folder(path)
+        text = partial(folder_text, facts)
+    if json:
+        typer.echo(as_json(facts))
+    else:
+        on_stdout(text())
+
+
+def _show_bank(path: Path, json: bool) -> None:
+    from features.console.show import draws_blocks
+    from features.upkeep.summary import describe, summary, summary_json
+
+    if json:
         typer.echo(summary_json(path))
     else:
         say_lines(summary(describe(path), fancy=draws_blocks()))

@@ -45,7 +45,7 @@ def test_a_pooler_that_the_checkpoint_lacks_is_not_stored(
     opened = Bank.open(bank)
     assert not opened.has_pooler
     assert len(opened.blocks) == 15
-    said = [record for record in kept_log.records if "pooler" in record.message]
+    said = [record for record in kept_log.records if "encoder's pooler" in record.message]
     assert [record.levelname for record in said] == ["WARNING"]
 
 

@@ -124,7 +124,7 @@ SCENARIOS = {
     [
         "tear",
         0,
-        1,
+        pytest.param(1, marks=pytest.mark.slow),
         pytest.param("kill", marks=pytest.mark.slow),
         pytest.param(2, marks=pytest.mark.slow),
     ],
