@@ -174,6 +174,14 @@ class Bank:
             facts["prompt"] = repr(self.setup["prompt"])
         return facts
 
+    def __len__(self) -> int:
+        """How many different texts there are."""
+        return self.n_texts
+
+    def __contains__(self, text: object) -> bool:
+        """Whether a text is here."""
+        return bool(self.contains([text])[0])  # type: ignore[list-item]
+
     @property
     def n_texts(self) -> int:
         """How many different texts there are."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from features.filling import EncodeWith
 
 
-def info_command(bank: BankArgument, json: JsonOption = False) -> None:
+def info_command(bank: BankArgument, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Show what a bank holds: encoder, layers, texts, their lengths, size, health.
 
     Example: [bold]layerbank info roberta-base.bank[/bold]
@@ -40,6 +40,7 @@ def info_command(bank: BankArgument, json: JsonOption = False) -> None:
     from features.console.show import draws_blocks
     from features.upkeep.summary import describe, summary, summary_json
 
+    set_verbosity(quiet=quiet)
     if json:
         say_json(summary_json(bank))
     else:
@@ -105,6 +106,7 @@ def verify_command(
     repair: Annotated[
         bool, typer.Option("--repair", help="Set damaged segments aside; nothing is deleted.")
     ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Read a whole bank and report every damaged, foreign, missing or stray file.
 
@@ -115,6 +117,7 @@ def verify_command(
     """
     from features.upkeep.verify import verify
 
+    set_verbosity(quiet=quiet)
     report = verify(bank, repair=repair)
     for finding in report.findings:
         say(str(finding))
@@ -129,7 +132,7 @@ def verify_command(
         raise typer.Exit(1)
 
 
-def compact_command(bank: BankArgument) -> None:
+def compact_command(bank: BankArgument, quiet: QuietOption = False) -> None:
     """Merge small segments and drop duplicate texts; readers and writers may go on.
 
     On one host at a time: network file systems do not all honour locks.
@@ -138,6 +141,7 @@ def compact_command(bank: BankArgument) -> None:
     """
     from features.upkeep.compact import compact
 
+    set_verbosity(quiet=quiet)
     report = compact(bank)
     say(
         f"{bank}: {report.n_before} segments before, {report.n_after} now; "
@@ -150,6 +154,7 @@ def merge_command(
         list[Path], typer.Argument(metavar="BANK...", help="Banks to take from, left as they are.")
     ],
     into: Annotated[Path, typer.Option("--into", metavar="BANK", help="The bank to add to.")],
+    quiet: QuietOption = False,
 ) -> None:
     """Join banks of the same encoder and set-up, from a job array or a colleague.
 
@@ -157,6 +162,7 @@ def merge_command(
     """
     from features.upkeep.merge import merge
 
+    set_verbosity(quiet=quiet)
     say(f"{into}: {merge(banks, into)} rows added")
 
 

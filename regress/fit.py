@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from features.bank import Bank, is_bank
 from features.banks import Banks
 from features.columns import as_list
+from features.disk.system import is_writable
 from features.errors import InputError
 from features.filling import Encode, fill
 from features.keys import Text
@@ -158,5 +159,8 @@ def fill_banks(bank: BankLike, texts: Sequence[Text], encode: Encode | None) -> 
     if isinstance(only, (str, Path)) and not is_bank(only):
         encode(texts, as_path(only), {})
         return
+    by_path = all(isinstance(each, (str, Path)) for each in several)
     for each in opened(bank):
+        if by_path and not is_writable(each.path):
+            each.require(texts)  # what is encoded aside would be lost to who opens the path
         fill(each, texts, encode)

@@ -162,3 +162,21 @@ def test_mistakes_get_one_sentence(
     assert error[0].startswith("layerbank: error: ")
     assert message in error[0]
     assert "Traceback" in call(reader, *arguments, "--debug", cwd=tmp_path).stderr
+
+
+def test_every_command_can_be_quiet_and_has_its_panel() -> None:
+    import typer.main
+
+    from layerbank.cli import app
+
+    panels: dict[str, list[str]] = {}
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        assert any("--quiet" in parameter.opts for parameter in command.params), name
+        if not command.hidden:
+            panels.setdefault(command.rich_help_panel, []).append(name)
+    assert panels == {
+        "Everyday": ["fit", "predict", "report", "compare", "info", "demo"],
+        "Lab": ["extract", "blend", "explain", "export"],
+        "Bank": ["verify", "compact", "merge", "delete"],
+    }

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import JsonOption, on_stdout, say_lines
+from features.console.app import JsonOption, QuietOption, on_stdout, say_lines, set_verbosity
 
 
 def info_command(
@@ -21,6 +21,7 @@ def info_command(
         ),
     ],
     json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Show what a bank, a run or a folder holds.
 
@@ -32,6 +33,7 @@ def info_command(
 
     Your runs and banks: [bold]layerbank info .[/bold]
     """
+    set_verbosity(quiet=quiet)
     if not path.is_dir() or (path / "bank.json").exists():
         _show_bank(path, json)  # which needs nothing of this stage, nor its libraries
         return

@@ -29,6 +29,7 @@ from regress.runs.run import Run
 OTHERS = frozenset(
     {".arrow", ".feather", ".h5", ".hdf5", ".json", ".jsonl", ".npy", ".npz", ".ods", ".orc"}
     | {".pickle", ".pkl", ".tsv", ".xls", ".xlsx", ".bz2", ".gz", ".xz", ".zip", ".zst"}
+    | {".htm", ".html", ".md", ".pdf", ".txt"}
 )
 
 

@@ -294,3 +294,13 @@ def test_a_bank_travels_to_another_process_by_its_path(make_bank: Callable[..., 
     matrix = both.matrix(["three", "one"], "max[0]")
     again = pickle.loads(pickle.dumps(both))
     np.testing.assert_array_equal(again.matrix(["three", "one"], "max[0]"), matrix)
+
+
+def test_a_bank_has_a_length_and_texts_in_it(tmp_path: Path) -> None:
+    bank = Bank.create(tmp_path / "b.bank", SETUP, SOURCE)
+    assert len(bank) == 0
+    add(bank, ["a", ("b", "c")])
+    assert len(bank) == 2
+    assert "a" in bank
+    assert ("b", "c") in bank
+    assert "b" not in bank

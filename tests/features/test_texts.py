@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -20,6 +18,9 @@ from features.columns import is_missing
 from features.errors import InputError
 from features.export import export
 from features.texts import as_texts, text_stream
+
+datasets = pytest.importorskip("datasets")
+pl = pytest.importorskip("polars")
 
 THREE = ["one", "two", "three"]
 PAIRS = [("a", "b"), ("c", "d")]

@@ -119,3 +119,14 @@ def test_a_run_encodes_what_its_bank_lacks(all_of_it: MadeUpTask, tmp_path: Path
     assert np.allclose(predicted, found.predict(new), rtol=1e-12)
     explained = run.explain(new[:2], n_neighbours=0)
     assert [item.prediction for item in explained.items] == pytest.approx(predicted[:2].tolist())
+
+
+def test_nothing_is_encoded_for_a_bank_that_cannot_keep_it(
+    all_of_it: MadeUpTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regress.fit.is_writable", lambda path: False)
+    encode = Moves(all_of_it)
+    texts = [*all_of_it.texts, "unseen"]
+    with pytest.raises(MissingTexts, match="lacks 1 of the texts"):
+        fit(texts, np.arange(71.0), bank=all_of_it.bank.path, encode=encode)
+    assert not encode.asked

@@ -6,9 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from features.console import progress
 from features.console.progress import LineBar, progress_bar
@@ -101,8 +99,9 @@ def test_a_bar_is_reset_as_tqdms_is() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # what nbclient and zmq say of event loops
 def test_a_saved_notebook_holds_one_line_of_it(tmp_path: Path) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(tmp_path))
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(tmp_path))
     shown, value = notebook.cells[0].outputs
     assert (shown.output_type, value.output_type) == ("display_data", "execute_result")
     assert shown.data["text/plain"].startswith("fits, 00:0")

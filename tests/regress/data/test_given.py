@@ -6,10 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import datasets
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -18,6 +16,9 @@ from features.errors import InputError
 from regress.data.folds import make_folds
 from regress.data.given import as_labels, as_numbers
 from regress.data.task import checked_task
+
+datasets = pytest.importorskip("datasets")
+pl = pytest.importorskip("polars")
 
 THREE = [1.0, 2.5, -3.0]
 PAIRS = [[1.0, 4.0], [2.5, 5.0], [-3.0, 6.0]]
