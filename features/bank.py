@@ -180,7 +180,7 @@ class Bank:
 
     def __contains__(self, text: object) -> bool:
         """Whether a text is here."""
-        return bool(self.contains([text])[0])  # type: ignore[list-item]
+        return bool(self.contains([text])[0])
 
     @property
     def n_texts(self) -> int:

@@ -59,6 +59,7 @@ def demo_command(
     found.save(run, force=True, source=source)
     if not quiet:
         show_heat_maps(found)
+        say_lines("")
     for line in outcome(found, run):
         say(line)
     say_lines(

@@ -18,12 +18,14 @@ from features.errors import InputError
 from features.filling import Encode, fill
 from features.keys import Text
 from features.paths import as_path
+from features.selection import Selection
 from features.texts import TextsLike
 from regress.data.fold_banks import BankLike, fold_template, opened
 from regress.data.given import NumbersLike
 from regress.data.task import checked_task
 from regress.experiment import Experiment, evaluate
 from regress.models.estimator import TunedRegressor
+from regress.models.registry import named_regressors
 from regress.sweep import DEFAULT_MODELS, N_BEST, sweep
 
 
@@ -124,15 +126,19 @@ def fit(
         refuse_existing(as_path(out), force=force, in_python=True)
     given: Any = {name: _kept(value) for name, value in how.items()}
     texts, y = as_list(texts, "texts"), _kept(y)
-    # What is wrong with the task shows before hours of encoding.
+    # What is wrong with the call shows before hours of encoding.
+    chosen = EFFORTS[effort]
+    names = models or ("ridge" if select else chosen.models)
+    named_regressors(names)
+    for selection in [select] if isinstance(select, str) else select:
+        Selection.parse(selection)
     checked = {name: value for name, value in given.items() if name in CHECKED}
     fill_banks(bank, checked_task(texts, y, **checked).texts, encode)
     if select:
-        found = evaluate(bank, texts, y, select=select, models=models or "ridge", **given)
+        found = evaluate(bank, texts, y, select=select, models=names, **given)
     else:
-        chosen = EFFORTS[effort]
         found = sweep(
-            bank, texts, y, models=models or chosen.models, n_best=chosen.n_best,
+            bank, texts, y, models=names, n_best=chosen.n_best,
             greedy=chosen.greedy, cache=cache, **given,
         )  # fmt: skip
     found = replace(found, encode=encode)

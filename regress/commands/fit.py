@@ -148,6 +148,11 @@ def fit_command_with(stage_1: MakeStage1) -> Callable[..., None]:
         Without --target it shows the columns of the file: [bold]layerbank fit train.csv[/bold]
         """
         set_verbosity(quiet=scoring.quiet)
+        if scoring.input is None and scoring.repeated is None:
+            raise InputError(
+                "fit takes a file: `layerbank fit FILE` shows its columns, and `layerbank fit FILE "
+                "--text COL --target COL` fits"
+            )
         if scoring.input is not None and not scoring.target and scoring.repeated is None:
             from regress.commands.columns import show_columns
 

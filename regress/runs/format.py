@@ -283,7 +283,7 @@ def read_description(folder: Path) -> tuple[dict[str, Any], bool]:
             f"{path} cannot be read ({error}): copy the run again, or repeat it"
         ) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise RunError(f"{path} was not written by `layerbank regress`: give its --out")
+        raise RunError(f"{path} was not written by `layerbank fit`: give its --out")
     if description.get("version") != VERSION:
         raise RunError(
             f"{folder} is a run of version {description.get('version')!r:.20}, and this "

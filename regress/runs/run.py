@@ -49,7 +49,7 @@ def load_run(path: str | Path) -> Run:
     recover_run(path)
     if not path.is_dir():
         near = hint(path, lambda folder: (folder / MANIFEST).is_file())
-        raise RunError(f"there is no run folder {path}{near}: make one with `layerbank regress`")
+        raise RunError(f"there is no run folder {path}{near}: make one with `layerbank fit`")
     description, written_here = read_description(path)
     try:
         models = [SavedModel.described(path, result) for result in description["results"]]

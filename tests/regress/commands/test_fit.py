@@ -305,3 +305,26 @@ def test_older_runs_kept_no_keys(cli: Fit, fitted: pd.DataFrame) -> None:
     code, out, err = cli("predict", "run", "again.csv", "--bank", "roberta-base.bank")
     assert code == 0, err
     assert "on 25 new texts" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "rigde"), "there is no regressor 'rigde' (did you mean 'ridge'?)"),
+        (("--select", "last4"), "'last4' is said in words: write 'cls[-4:]' or 'mean[-4:]'"),
+        (("--select", "mean[:"), "expected"),
+        (("--sample-weight", "bad"), "sample weight"),
+    ],
+)
+def test_what_is_wrong_shows_before_anything_is_encoded(
+    cli: Fit, made: Made, options: tuple[str, str], message: str
+) -> None:
+    code, _, err = cli(*TRAIN, *options)
+    assert (code, message in err) == (2, True), err
+    assert not made.asked
+    assert not Path("roberta-base.bank").exists()
+
+
+def test_alone_it_says_what_it_takes(cli: Fit) -> None:
+    code, _, err = cli("fit")
+    assert (code, "`layerbank fit FILE` shows its columns" in err) == (2, True)
