@@ -26,10 +26,9 @@ from features.disk.manifest import refuse_other_setup
 from features.disk.notes import is_noted, note_file
 from features.disk.system import is_writable
 from features.errors import EncoderError, FingerprintMismatch, InputError, NotABank
+from features.names import DEFAULT_ENCODER
 
 log = logging.getLogger(__name__)
-
-DEFAULT_ENCODER = "roberta-base"
 
 #: Where neither the tokenizer nor the model sets a limit.
 DEFAULT_LENGTH = 512

@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from features.bank import Bank, is_bank
+from features.bank import Bank
 from features.disk.format import MANIFEST
-from features.disk.manifest import refuse_other_setup
 from features.disk.notes import is_noted
 from features.disk.system import is_writable
-from features.errors import EncoderError, InputError
 from features.keys import Text
 
 #: Encodes texts into the bank in a folder, which is made where it is not there. The mapping says
@@ -35,11 +33,11 @@ def fill(
     bank: Bank,
     texts: Sequence[Text],
     encode: Encode | None,
-    *,
-    scratch: Path | None = None,
-    encoder_named: bool = False,
+    recorded: Mapping[str, Any] | None = None,
 ) -> None:
     """Encode the texts that a bank lacks, so that it holds all of them.
+
+    Those of a bank that cannot be written to are kept as long as this object is.
 
     Parameters
     ----------
@@ -47,20 +45,14 @@ def fill(
         Takes in what is encoded: its snapshot is a new one afterwards.
     encode
         None where nothing can encode.
-    scratch
-        The folder of a bank that takes the texts, so that this one stays as it is. Without one,
-        the texts of a bank that cannot be written to are kept as long as this object is.
-    encoder_named
-        Whether the caller said which encoder `encode` is to use.
+    recorded
+        What to tell `encode` of a bank that cannot be written to; None for the bank's own record,
+        whose encoder counts where the bank was made here.
 
     Raises
     ------
     MissingTexts
         The bank lacks texts, and nothing can encode them.
-    EncoderError
-        A bank that was not made here is the only one to name the encoder.
-    InputError
-        `scratch` cannot be written to.
     """
     missing = np.flatnonzero(~bank.contains(texts)).tolist()
     if not missing:
@@ -69,30 +61,18 @@ def fill(
         bank.require(texts)
     assert encode is not None
     lacking = [texts[i] for i in missing]
-    if scratch is None and is_writable(bank.path):
+    if is_writable(bank.path):
         encode(lacking, bank.path, {})
     else:
-        _fill_aside(bank, lacking, encode, scratch, encoder_named)
+        aside = _aside(bank) if bank.overlay is None else bank.overlay.path
+        source = bank.source if is_noted(bank.path / MANIFEST) else {}
+        encode(lacking, aside, recorded or {"setup": bank.setup, "source": source})
+        bank.overlay = Bank.open(aside)
     bank.refresh()
 
 
-def _fill_aside(
-    bank: Bank, texts: Sequence[Text], encode: Encode, scratch: Path | None, encoder_named: bool
-) -> None:
-    """Encode texts into a second bank, which counts as part of the first from then on."""
-    if not encoder_named and not is_noted(bank.path / MANIFEST):
-        raise EncoderError(
-            f"the bank {bank.path} was not made here, or not by you, so the encoder "
-            f"{bank.source.get('encoder')} that it names is left alone: name it with --encoder "
-            "(in Python encoder=…)"
-        )
-    if scratch is None:
-        kept = tempfile.TemporaryDirectory(prefix="layerbank-")
-        weakref.finalize(bank, kept.cleanup)
-        scratch = Path(kept.name) / bank.path.name
-    elif not is_writable(scratch):
-        raise InputError(f"{scratch} cannot be written to: keep new texts in another --scratch")
-    if is_bank(scratch):
-        refuse_other_setup(scratch, Bank.open(scratch).setup, bank.setup)
-    encode(texts, scratch, {"setup": bank.setup, "source": bank.source})
-    bank.overlay = Bank.open(scratch)
+def _aside(bank: Bank) -> Path:
+    """Where a bank may be made that lives as long as the object of another."""
+    kept = tempfile.TemporaryDirectory(prefix="layerbank-")
+    weakref.finalize(bank, kept.cleanup)
+    return Path(kept.name) / bank.path.name

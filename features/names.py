@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+#: The encoder of a bank that is made where none is named, and so that bank's name.
+DEFAULT_ENCODER = "roberta-base"
+
 #: Bytes of a name at the most, as file systems take it.
 LONGEST = 255
 

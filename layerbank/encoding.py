@@ -67,8 +67,14 @@ class Encoding:
     def _plan(self, into: Path, recorded: Mapping[str, Any]) -> Plan:
         from extract.options import Options
         from extract.plan import prepare
+        from features.errors import EncoderError
 
         source = recorded.get("source", {})
+        if recorded and not (self.encoder or source.get("encoder")):
+            raise EncoderError(
+                "the bank was not made here, or not by you, so the encoder that it names is left "
+                "alone: name it with --encoder (in Python encoder=…)"
+            )
         named = self.encoder and self.encoder.replace("{fold}", recorded.get("fold", ""))
         return prepare(
             into,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -9,10 +10,11 @@ from itertools import islice
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from features.console.app import on_stdout, say_lines
+from features.console.app import on_stdout, program, say_lines
 from features.console.show import printable
 from features.console.tables import aligned, plain_table
 from features.tables.cells import finite_number
+from features.tables.labels import is_missing
 from features.tables.table import Table
 
 #: Rows that are looked at, and characters that are shown of a cell.
@@ -50,12 +52,12 @@ def line(path: str, columns: Mapping[str, Sequence[object]]) -> str:
     others = [name for name in numbers if name not in ids]
     named = [name for name in others if name.lower() in TARGETS]
     target = (named or others or ["TARGET"])[0]
-    typed = ["layerbank", "fit", path, "--text", text, "--target", target]
-    return shlex.join([*typed, *(["--id", ids[0]] if ids else [])])
+    typed = ["fit", path, "--text", text, "--target", target]
+    return f"{program()} {shlex.join([*typed, *(['--id', ids[0]] if ids else [])])}"
 
 
 def _add(shown: RichTable, name: str, cells: Sequence[object]) -> None:
-    example = next((cell for cell in cells if cell not in (None, "")), "")
+    example = next((cell for cell in cells if not is_missing(cell)), "")
     words = " ".join(str(example).split())
     cut = words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…"
     shown.add_row(*map(Text, (printable(name), _kind(cells), printable(cut))))
@@ -63,12 +65,17 @@ def _add(shown: RichTable, name: str, cells: Sequence[object]) -> None:
 
 def _kind(cells: Sequence[object]) -> str:
     """What a column holds, in a word."""
-    there = [cell for cell in cells if cell not in (None, "")]
+    there = [cell for cell in cells if not is_missing(cell)]
     if not there:
         return "nothing"
-    if all(finite_number(cell) == finite_number(cell) for cell in there):
+    if all(math.isfinite(_number(cell)) for cell in there):
         return "number"
     return "text" if _length(there) >= 20 else "word"
+
+
+def _number(cell: object) -> float:
+    """A cell's number, with a point or a comma; NaN where it holds none."""
+    return finite_number(cell.replace(",", ".") if isinstance(cell, str) else cell)
 
 
 def _length(cells: Sequence[object]) -> float:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import ForceOption, JsonOption, QuietOption, on_stdout, say, say_lines
+from features.console.app import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    on_stdout,
+    say,
+    say_json,
+    say_lines,
+)
 from features.errors import InputError
 
 #: Endings of the picture's file.
@@ -47,7 +55,7 @@ def compare_command(
         raise InputError(f"--out takes a .png or .svg file, not {out.name}")
     comparison = compare_runs(runs)
     if json:
-        typer.echo(as_json(comparison.as_dict()))
+        say_json(as_json(comparison.as_dict()))
     else:
         say_lines(f"{comparison.n_texts} texts, folds {comparison.folds}")
         for target, standings in comparison.standings.items():

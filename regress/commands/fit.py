@@ -15,11 +15,13 @@ from features.console.app import (
     NoEncodeOption,
     one_of,
     say,
+    say_json,
     say_lines,
     saying_when_stopped,
     set_verbosity,
 )
 from features.errors import InputError
+from features.names import DEFAULT_ENCODER
 from regress.commands.making import REGRESSORS, OutOption, names_of
 from regress.commands.scoring import Scoring
 
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 #: Where ``--help`` shows the options of stage 1.
 ENCODING = "Encoding"
 
-#: The encoder of a new bank, and how much a search tries, where nothing else is said.
-DEFAULT_ENCODER, QUICK = "roberta-base", "quick"
+#: How much a search tries, where nothing else is said.
+QUICK = "quick"
 
 
 class Stage1(Protocol):
@@ -227,7 +229,7 @@ def _fit(scoring: Scoring, what: Scored, own: Mapping[str, Any]) -> None:
         found.save(scoring.out, **scoring.saving(source))
     shutil.rmtree(cache, ignore_errors=True)
     if scoring.json:
-        typer.echo(as_programs_read(found, scoring.out))
+        say_json(as_programs_read(found, scoring.out))
         return
     if what.select:
         show_results(found, quiet=True)

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from features.console.app import JsonOption, QuietOption, on_stdout, say_lines, set_verbosity
+from features.console.app import (
+    JsonOption,
+    QuietOption,
+    on_stdout,
+    say_json,
+    say_lines,
+    set_verbosity,
+)
 
 
 def info_command(
@@ -48,7 +55,7 @@ def info_command(
         facts = describe_folder(path)
         text = partial(folder_text, facts)
     if json:
-        typer.echo(as_json(facts))
+        say_json(as_json(facts))
     else:
         on_stdout(text())
 
@@ -58,6 +65,6 @@ def _show_bank(path: Path, json: bool) -> None:
     from features.upkeep.summary import describe, summary, summary_json
 
     if json:
-        typer.echo(summary_json(path))
+        say_json(summary_json(path))
     else:
         say_lines(summary(describe(path), fancy=draws_blocks()))

@@ -163,7 +163,7 @@ def _filled(
     target = scratch or path
     assert target is not None
     if bank is not None and in_python and not is_writable(target):
-        fill(bank, texts, encode, encoder_named=True)
+        fill(bank, texts, encode, recorded)
         return bank
     _refuse_read_only(target)
     missing = [text for text, there in zip(texts, known, strict=True) if not there]

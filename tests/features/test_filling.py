@@ -12,7 +12,7 @@ import pytest
 from features import Bank, Text
 from features.disk.format import MANIFEST
 from features.disk.notes import note_file
-from features.errors import EncoderError, InputError, MissingTexts
+from features.errors import MissingTexts
 from features.filling import fill
 from tests.made_up import SETUP, SOURCE, add, values_of
 
@@ -73,31 +73,13 @@ def test_a_bank_that_cannot_be_written_to_takes_them_for_as_long_as_it_is_open(
     assert not into.exists()
 
 
-def test_a_scratch_bank_is_used_again(bank: Bank, tmp_path: Path) -> None:
-    encode, scratch = Made(), tmp_path / "scratch.bank"
-    fill(bank, ["c"], encode, scratch=scratch)
-    fill(bank, ["c", "d"], encode, scratch=scratch)
-    assert [texts for texts, _, _ in encode.calls] == [["c"], ["d"]]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["own.bank", "scratch.bank"]
-    assert Bank.open(bank.path).n_texts == 2
-    assert bank.contains(["a", "c", "d"]).all()
-
-
-def test_a_strangers_bank_names_no_encoder(
-    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strangers_bank_names_no_encoder(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("features.filling.is_noted", lambda path: False)
-    scratch = tmp_path / "scratch.bank"
-    with pytest.raises(EncoderError, match="the encoder made-up that it names is left alone"):
-        fill(bank, ["c"], Made(), scratch=scratch)
-    fill(bank, ["c"], Made(), scratch=scratch, encoder_named=True)
-    assert bank.contains(["c"]).all()
-
-
-def test_a_scratch_that_cannot_be_written_to(
-    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scratch = tmp_path / "scratch.bank"
-    read_only(monkeypatch, scratch)
-    with pytest.raises(InputError, match="keep new texts in another --scratch"):
-        fill(bank, ["c"], Made(), scratch=scratch)
+    read_only(monkeypatch, bank.path)
+    encode = Made()
+    fill(bank, ["c"], encode)
+    [(_, _, recorded)] = encode.calls
+    assert recorded == {"setup": bank.setup, "source": {}}
+    fill(bank, ["d"], encode, {"setup": bank.setup, "source": {"encoder": "named"}})
+    assert encode.calls[1][2]["source"] == {"encoder": "named"}
+    assert bank.contains(["a", "c", "d"]).all()

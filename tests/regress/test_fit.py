@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from features import Bank, Text
 from features.errors import InputError, MissingTexts, NotABank, RunError
 from regress import evaluate, load_run
 from regress.fit import EFFORTS, fit
 from regress.sweep import sweep
 from tests.regress.conftest import MadeUpTask, made_up_task
+from tests.regress.stage_1 import Moves
 
 pytestmark = pytest.mark.usefixtures("without_reports")
-
-
-class Moves:
-    """A stage 1 that has all vectors of a task, and adds those that are asked for."""
-
-    def __init__(self, task: MadeUpTask) -> None:
-        self.bank = task.bank
-        self.asked: list[Text] = []
-
-    def __call__(self, texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-        self.asked += texts
-        blocks = [
-            self.bank.matrix(list(texts), f"{b.pooling}[{b.layer}]") for b in self.bank.blocks
-        ]
-        bank = Bank.create(into, self.bank.setup, self.bank.source)
-        with bank.writer({}) as writer:
-            from features import text_keys
-
-            n = len(texts)
-            keys = text_keys(list(texts))
-            writer.add(keys, np.full(n, 7, np.int32), np.zeros(n, bool), np.stack(blocks, axis=1))
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Rows without some target, or of no weight: each target is as it would be on its own rows."""
+"""Rows without some target: each target is as it would be on its own rows."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +14,9 @@ from features.errors import InputError, MissingTexts, RunError
 from regress import (
     TunedKernelRidge,
     TunedLightGBM,
-    TunedRidge,
     TunedSVR,
     evaluate,
     load_run,
-    make_folds,
 )
 from regress.blend import blend, save_blend
 from regress.evaluation.notes import notes
@@ -27,7 +24,7 @@ from regress.evaluation.results import Results
 from regress.report.contents import all_contents
 from regress.runs.recorded import recorded_results
 from regress.sweep import sweep
-from tests.regress.conftest import Cli, MadeUpTask
+from tests.regress.conftest import MadeUpTask
 
 MakeTask = Callable[..., MadeUpTask]
 NAMES = ["all", "some", "same", "others"]
@@ -258,52 +255,6 @@ def test_a_damaged_count_is_found(gaps: Gaps, tmp_path: Path, old: str, new: str
         load_run(folder).read_oof()
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("score", [evaluate, sweep])
-def test_a_weight_of_zero_leaves_a_row_out(
-    make_task: MakeTask, score: Callable[..., Any], weighted: bool
-) -> None:
-    task = make_task(50)
-    weights = np.random.default_rng(0).uniform(0.5, 2, 50) if weighted else np.ones(50)
-    weights[[0, 11, 49]] = 0
-    folds = make_folds(np.arange(50, dtype=np.uint8)[:, None], task.y).numbers
-    found = score(task.bank, task.texts, task.y, sample_weight=weights, folds=folds, models="ridge")
-    kept = np.flatnonzero(weights)
-    expected = score(
-        task.bank, [task.texts[i] for i in kept], task.y[kept], folds=folds[kept],
-        sample_weight=weights[kept], models="ridge",
-    )  # fmt: skip
-    np.testing.assert_allclose(found.best.predictions, expected.best.predictions, **EXACT)
-    for name, value in vars(expected.best.scores).items():
-        assert getattr(found.best.scores, name) == pytest.approx(value, rel=1e-10), name
-    assert "3 of 50 rows are left out: they have a sample weight of 0" in notes(found)
-    if not weighted:
-        plain = score(
-            task.bank, [task.texts[i] for i in kept], task.y[kept], folds=folds[kept],
-            models="ridge",
-        )  # fmt: skip
-        np.testing.assert_allclose(found.best.predictions, plain.best.predictions, **EXACT)
-
-
-def test_estimators_and_evaluate_take_zero_weights_alike(make_task: MakeTask) -> None:
-    task = make_task(40)
-    X = task.bank.matrix(task.texts, "mean[-1]")
-    weights = np.ones(40)
-    weights[5:9] = 0
-    kept = weights > 0
-    fitted = TunedRidge().fit(X, task.y, sample_weight=weights)
-    alone = TunedRidge().fit(X[kept], task.y[kept])
-    np.testing.assert_allclose(fitted.predict(X), alone.predict(X), **EXACT)
-    for call in (
-        lambda: TunedRidge().fit(X, task.y, sample_weight=np.zeros(40)),
-        lambda: evaluate(task.bank, task.texts, task.y, sample_weight=np.zeros(40)),
-    ):
-        with pytest.raises(
-            (InputError, ValueError), match="(?i)sample weights (are 0|must contain)"
-        ):
-            call()
-
-
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
@@ -349,66 +300,3 @@ def test_what_only_several_targets_can_lack(gaps: Gaps) -> None:
         with pytest.raises(MissingTexts, match=r"lacks 10 of the texts, first at row 71") as caught:
             score(bank, unknown, Y, skip_missing=True)
         assert caught.value.positions == tuple(range(70, 80))
-
-
-CELLS = ["", "NA", "nan", " ", "null", "None"]
-
-
-def with_gaps(table: Path, to: Path) -> None:
-    """The table with two targets, of which rows lack one or both, each in a way of its own."""
-    frame = pd.read_csv(table, dtype=str, keep_default_na=False)
-    for row, cell in enumerate(CELLS):
-        frame.loc[row, "score"] = cell
-        frame.loc[2 * row, "double"] = cell
-    frame.loc[0, "author"] = frame.loc[0, "weight"] = frame.loc[0, "nofold"] = ""
-    frame.loc[9, "nofold"] = "1"
-    if to.suffix == ".csv":
-        frame.to_csv(to, index=False)
-        return
-    records = frame.to_dict("records")
-    for number, row in enumerate(records):
-        for name in ("score", "double"):
-            missing = str(row[name]).strip() in CELLS
-            row[name] = [None, float("nan")][number % 2] if missing else float(row[name])
-    del records[4]["score"]
-    to.write_text("".join(json.dumps(row) + "\n" for row in records), encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["gaps.csv", "gaps.jsonl"])
-def test_the_command_line_says_how_many(
-    cli: Cli, task: MadeUpTask, table: Path, tmp_path: Path, name: str
-) -> None:
-    file = tmp_path / name
-    with_gaps(table, file)
-    call = ["regress", file, "--target", "score", "--bank", task.bank.path]
-    code, _, err = cli(*call, "--out", tmp_path / "run")
-    assert code == 2
-    rows = "1, 2, 3, 4, 5, 6"
-    assert f"in column 'score' in rows {rows}: mend or drop them, or leave missing ones" in err
-    assert "--skip-missing" in err
-    several = [*call, "--target", "double", "--id", "id", "--sample-weight", "weight", "--group",
-               "author", "--by", "level", "--skip-missing"]  # fmt: skip
-    code, out, err = cli(*several, "--out", tmp_path / "run")
-    assert code == 0, err
-    told = " ".join(out.split())
-    assert "3 of 60 rows are left out: they have no target" in told
-    assert "score is fitted and scored on the 54 of 57 rows that have it" in told
-    run = load_run(tmp_path / "run")
-    assert run.description["input"]["skip_missing"] is True
-    assert len(run.read_oof()["id"]) == 57
-    report = (tmp_path / "run" / "report.json").read_text(encoding="utf-8")
-    assert '"level"' in report
-    code, _, err = cli("regress", "--from", tmp_path / "run", "--out", tmp_path / "again")
-    assert code == 0
-    assert "to the last digit" in err
-    code, _, err = cli("regress", "--from", tmp_path / "run", "--skip-missing", "--out", "x")
-    assert code == 2
-    assert "drop --skip-missing" in err
-    code, _, err = cli(
-        "blend", tmp_path / "run", tmp_path / "again", "--out", tmp_path / "blend", "-q"
-    )
-    assert code == 0, err
-    blended = load_run(tmp_path / "blend")
-    neighbours = blended.explain([task.texts[1]], task.bank, n_neighbours=2)
-    assert {item.target: item.trained_on for item in neighbours}["score"] is None
-    assert not {near.id for item in neighbours for near in item.neighbours} & {"000", "002", "004"}

@@ -4,54 +4,35 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from features import Bank, Text, text_keys
+from features import Bank
 from features.console.app import new_app
 from features.console.app import run as run_app
 from regress import load_run
 from regress.commands.fit import default_bank, fit_command_with
 from regress.commands.predict import predict_command_with
 from tests.regress.conftest import MadeUpTask
+from tests.regress.stage_1 import Moves
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
 Fit = Callable[..., tuple[int, str, str]]
 
 
-class Made:
-    """Stage 1 over a bank that holds every text."""
-
-    def __init__(self, task: MadeUpTask) -> None:
-        self.bank, self.asked = task.bank, [""][1:]
-
-    def __call__(self, texts: Sequence[Text], into: Path, recorded: Mapping[str, Any]) -> None:
-        self.asked += map(str, texts)
-        bank = Bank.create(into, self.bank.setup, self.bank.source)
-        names = [f"{block.pooling}[{block.layer}]" for block in bank.blocks]
-        blocks = np.stack([self.bank.matrix(list(texts), name) for name in names], axis=1)
-        n = len(texts)
-        with bank.writer({}) as writer:
-            writer.add(text_keys(list(texts)), np.full(n, 7, np.int32), np.zeros(n, bool), blocks)
-
-    def tried(self, texts: Sequence[Text], into: Path) -> str:
-        return f"{len(texts)} texts for {into.name}"
-
-
 @pytest.fixture
-def made(task: MadeUpTask) -> Made:
-    return Made(task)
+def made(task: MadeUpTask) -> Moves:
+    return Moves(task)
 
 
 @pytest.fixture
 def cli(
-    made: Made, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    made: Moves, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Fit:  # fmt: skip
     """``fit`` and ``predict`` in a folder with ``train.csv``, as ``layerbank`` has them."""
@@ -72,7 +53,7 @@ def cli(
 TRAIN = ("fit", "train.csv", "--target", "score")
 
 
-def test_two_commands_from_a_file_to_predictions(cli: Fit, made: Made, task: MadeUpTask) -> None:
+def test_two_commands_from_a_file_to_predictions(cli: Fit, made: Moves, task: MadeUpTask) -> None:
     code, out, err = cli(*TRAIN, "--quiet")
     assert (code, err) == (0, "")
     score, mean, best, report, following = out.splitlines()
@@ -127,7 +108,7 @@ def test_the_effort_is_of_a_search(cli: Fit) -> None:
     assert not Path("run").exists()
 
 
-def test_a_dry_run_writes_nothing(cli: Fit, made: Made, table: Path) -> None:
+def test_a_dry_run_writes_nothing(cli: Fit, made: Moves, table: Path) -> None:
     before = sorted(Path().iterdir())
     code, out, _ = cli(*TRAIN, "--dry-run", "--encoder", "some/encoder")
     assert (code, out) == (0, "60 texts for encoder.bank\n")
@@ -317,7 +298,7 @@ def test_older_runs_kept_no_keys(cli: Fit, fitted: pd.DataFrame) -> None:
     ],
 )
 def test_what_is_wrong_shows_before_anything_is_encoded(
-    cli: Fit, made: Made, options: tuple[str, str], message: str
+    cli: Fit, made: Moves, options: tuple[str, str], message: str
 ) -> None:
     code, _, err = cli(*TRAIN, *options)
     assert (code, message in err) == (2, True), err
@@ -328,3 +309,11 @@ def test_what_is_wrong_shows_before_anything_is_encoded(
 def test_alone_it_says_what_it_takes(cli: Fit) -> None:
     code, _, err = cli("fit")
     assert (code, "`layerbank fit FILE` shows its columns" in err) == (2, True)
+
+
+def test_columns_of_other_files_are_told_as_well(cli: Fit) -> None:
+    Path("de.csv").write_text("Text;Wert\nein Satz;3,5\nnoch einer;-1,25\n", encoding="utf-8")
+    assert cli("fit", "de.csv")[1].endswith("fit de.csv --text Text --target Wert\n")
+    rows = [{"y": None, "text": "a"}, {"y": 2, "text": None}]
+    Path("gaps.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert cli("fit", "gaps.jsonl")[1].endswith("fit gaps.jsonl --text text --target y\n")
